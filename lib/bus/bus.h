@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* NATS: request and reply, serving, events, key-value buckets. Hides cnats: no
+ * other folder includes nats.h. */
+#pragma once
+
+#include "wire/call.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct bus;
+
+struct bus_options {
+    const char *url;      /* nats://…, secret when it has credentials */
+    const char *user, *password; /* NULL: as in url */
+    const char *name;     /* connection name, e.g. "mal-catalog" */
+};
+
+/* Connects once with a deadline, then reconnects forever. */
+enum status bus_new(struct bus **ret_bus, const struct bus_options *options, struct error *err)
+    MUST_CHECK;
+/* Drains subscriptions and pending publishes (bounded by timeout), closes. */
+void bus_drain(struct bus *bus, int timeout_ms);
+void bus_free(struct bus *bus);
+bool bus_up(const struct bus *bus);
+/* Round trip to the server. */
+enum status bus_check(struct bus *bus, int64_t *ret_us) MUST_CHECK;
+/* Runs on every reconnect, on a cnats thread. */
+void bus_on_reconnect(struct bus *bus, void (*fn)(void *arg), void *arg);
+
+/* ---- requests -------------------------------------------------------- */
+
+/* One header; arrays end with a NULL name. */
+struct bus_header {
+    const char *name, *value;
+};
+
+struct bus_message {
+    const char *subject;
+    const char *reply; /* NULL when no answer is wanted */
+    const void *data;  /* borrowed until the message is released */
+    size_t len;
+    void *impl; /* natsMsg */
+};
+const char *bus_message_header(const struct bus_message *msg, const char *name);
+void bus_message_release(struct bus_message *msg);
+
+/* Calls an rpc of another process: packs, sends with the call's headers and
+ * remaining deadline, waits, unpacks into call->arena. A failed status and its
+ * words are in call->error. No responder and a lost server are UNAVAILABLE; a
+ * read is then tried once more if time allows, a write never.
+ * timeout_ms 0 = the call's own deadline. Thread safe. */
+enum status bus_call(struct bus *bus, struct call *call, const struct rpc *rpc,
+                     const ProtobufCMessage *request, int timeout_ms,
+                     ProtobufCMessage **ret_reply) MUST_CHECK;
+
+/* Raw request, for what is no rpc ($SRV, answers between gateways). The reply
+ * is released by the caller. */
+enum status bus_request(struct bus *bus, const char *subject, const struct bus_header *headers,
+                        const void *data, size_t len, int timeout_ms,
+                        struct bus_message *ret_reply) MUST_CHECK;
+/* Fire and forget on core NATS. */
+enum status bus_publish(struct bus *bus, const char *subject, const struct bus_header *headers,
+                        const void *data, size_t len) MUST_CHECK;
+
+/* A plain subscription whose handler runs on its own thread, one at a time. */
+struct bus_sub;
+enum status bus_subscribe(struct bus *bus, const char *subject,
+                          void (*fn)(struct bus_message *msg, void *arg), void *arg,
+                          struct bus_sub **ret_sub) MUST_CHECK;
+/* A subscription read by the thread that made it (bus_sub_next). */
+enum status bus_subscribe_sync(struct bus *bus, const char *subject, struct bus_sub **ret_sub)
+    MUST_CHECK;
+/* ST_DEADLINE_EXCEEDED when nothing came in time. */
+enum status bus_sub_next(struct bus_sub *sub, int timeout_ms, struct bus_message *ret_msg)
+    MUST_CHECK;
+void bus_sub_free(struct bus_sub *sub);
+
+/* ---- serving (ADR-32) ------------------------------------------------- */
+
+/* Runs one request: fills reply bytes in call->arena or fails. call has arena,
+ * rpc, headers and deadline set. */
+struct endpoint {
+    const struct rpc *rpc;
+    enum status (*run)(struct call *call, const ProtobufCMessage *request,
+                       ProtobufCMessage *reply);
+};
+
+struct bus_service {
+    const char *name;        /* "catalog" */
+    const char *version;     /* semantic version of the build */
+    const char *description;
+    const struct endpoint *endpoints;
+    size_t n_endpoints;
+    int workers;
+    /* Around every request on its worker's thread; worker state is made by
+     * worker_new (connection to Postgres), may be NULL. */
+    void *(*worker_new)(void *arg, int index);
+    void (*worker_free)(void *state);
+    void (*prepare)(struct call *call, void *worker_state, void *arg);
+    void *arg;
+    /* After each call, for metrics and the access line. */
+    void (*observe)(const struct call *call, enum status status, int64_t duration_us, void *arg);
+    /* JSON object for $SRV.STATS data and the info rpc; may be NULL. */
+    void (*stats)(struct strbuf *out, void *arg);
+};
+
+/* Subscribes every endpoint in queue group "q", answers $SRV.PING, INFO and
+ * STATS, starts the workers. Requests whose deadline passed while waiting are
+ * dropped. */
+struct bus_server;
+enum status bus_serve(struct bus *bus, const struct bus_service *service,
+                      struct bus_server **ret_server, struct error *err) MUST_CHECK;
+/* Stops taking requests, waits for those that run (timeout), joins. */
+void bus_server_stop(struct bus_server *server, int timeout_ms);
+void bus_server_free(struct bus_server *server);
+
+/* ---- events (JetStream) ------------------------------------------------ */
+
+/* Creates or updates the streams MAL_EVT (mal.evt.>) and MAL_DEAD (mal.dead.>)
+ * and the buckets named, so that whoever starts first makes them. */
+enum status bus_setup(struct bus *bus, struct error *err) MUST_CHECK;
+
+/* Publishes and waits for the stream's acknowledgement. event_id becomes
+ * Nats-Msg-Id, so a repeat within the window of the stream is dropped there. */
+enum status bus_event_publish(struct bus *bus, const char *subject, const char *event_id,
+                              const struct bus_header *headers, const void *data, size_t len,
+                              int timeout_ms) MUST_CHECK;
+/* Queues an event and returns at once; sent by a thread of the bus, kept while
+ * the bus is away up to `capacity` events, dropped and counted beyond. */
+struct bus_event_queue;
+enum status bus_event_queue_new(struct bus *bus, size_t capacity,
+                                struct bus_event_queue **ret_queue) MUST_CHECK;
+void bus_event_queue_add(struct bus_event_queue *queue, const char *subject, const char *event_id,
+                         const struct bus_header *headers, const void *data, size_t len);
+void bus_event_queue_stats(const struct bus_event_queue *queue, uint64_t *ret_sent,
+                           uint64_t *ret_dropped, uint64_t *ret_waiting);
+/* Flushes what waits (timeout), frees. */
+void bus_event_queue_free(struct bus_event_queue *queue, int timeout_ms);
+
+/* One event as a consumer sees it. */
+struct bus_event {
+    const char *subject, *event_id, *actor, *request_id, *time;
+    uint64_t sequence;   /* in the stream */
+    int delivered;       /* 1 on first delivery */
+    const void *data;
+    size_t len;
+};
+/* Durable pull consumer on its own thread. Batches of up to max_batch events go
+ * to fn, which applies them and returns ST_OK (all acknowledged) or a failure
+ * (all negatively acknowledged with a growing delay). After 20 deliveries an
+ * event is moved to mal.dead.<durable> and counted. max_ack_pending 1 keeps
+ * strict order. */
+struct bus_consumer_options {
+    const char *durable;
+    const char *filter; /* e.g. mal.evt.gateway.tool.called */
+    int max_batch;
+    int max_ack_pending;
+    enum status (*fn)(const struct bus_event *events, size_t n, void *arg);
+    void *arg;
+};
+struct bus_consumer;
+enum status bus_consume(struct bus *bus, const struct bus_consumer_options *options,
+                        struct bus_consumer **ret_consumer, struct error *err) MUST_CHECK;
+void bus_consumer_stop(struct bus_consumer *consumer); /* joins and frees */
+
+/* New events from now on, for live views: ephemeral, in order, fn on its own
+ * thread; survives reconnects (fn gets event NULL when events may have been
+ * missed). */
+struct bus_tail;
+enum status bus_tail(struct bus *bus, const char *filter,
+                     void (*fn)(const struct bus_event *event, void *arg), void *arg,
+                     struct bus_tail **ret_tail) MUST_CHECK;
+void bus_tail_stop(struct bus_tail *tail);
+
+/* ---- key-value --------------------------------------------------------- */
+
+struct bus_kv;
+/* Opens the bucket, creating it (file storage, history 1) when absent;
+ * ttl_s 0 = entries stay. */
+enum status bus_kv_open(struct bus *bus, const char *bucket, int64_t ttl_s, struct bus_kv **ret_kv,
+                        struct error *err) MUST_CHECK;
+void bus_kv_free(struct bus_kv *kv);
+enum status bus_kv_put(struct bus_kv *kv, const char *key, const void *data, size_t len)
+    MUST_CHECK;
+/* ST_ALREADY_EXISTS when the key is there. */
+enum status bus_kv_create(struct bus_kv *kv, const char *key, const void *data, size_t len)
+    MUST_CHECK;
+/* Value in the arena; ST_NOT_FOUND. */
+enum status bus_kv_get(struct bus_kv *kv, const char *key, struct arena *arena,
+                       const void **ret_data, size_t *ret_len, uint64_t *ret_revision) MUST_CHECK;
+/* Only when the revision is still that one, else ST_FAILED_PRECONDITION. */
+enum status bus_kv_update(struct bus_kv *kv, const char *key, const void *data, size_t len,
+                          uint64_t revision) MUST_CHECK;
+enum status bus_kv_delete(struct bus_kv *kv, const char *key) MUST_CHECK;
+/* First every present entry, then fn(NULL key) once, then each change; data
+ * NULL = deleted. On its own thread; restarts itself (and replays everything)
+ * after a reconnect. */
+struct bus_kv_watch;
+enum status bus_kv_watch(struct bus_kv *kv,
+                         void (*fn)(const char *key, const void *data, size_t len, void *arg),
+                         void *arg, struct bus_kv_watch **ret_watch) MUST_CHECK;
+void bus_kv_watch_stop(struct bus_kv_watch *watch);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Postgres for handlers. A handler names a query, gives its parameters and the
+ * message that takes the row; connections, prepared statements and the process
+ * model are behind this header. */
+#pragma once
+
+#include "wire/call.h"
+
+#include <stddef.h>
+
+/* A query as tools/sqlgen embeds it from a .sql file. */
+struct query {
+    const char *name; /* unique in the service; also the prepared statement's name */
+    const char *sql;
+    const char *message; /* full name of the row's message, NULL when not said */
+    int params;          /* number of $n */
+};
+
+/* Parameters follow as the letters of types say, one each:
+ *   s  const char *        NULL is SQL null
+ *   S  const char *        "" and NULL are SQL null (an unset string field)
+ *   i  int                 b  int (bool)
+ *   l  long long           d  double
+ *   a  size_t n, char *const *items     text[]
+ *   y  size_t n, const void *bytes      bytea
+ *   n  nothing; SQL null
+ *
+ * Columns are matched to the message's fields by name; a column that names no
+ * field is a programming error. SQL null leaves the field unset. Text values
+ * are borrowed from the result, which lives as long as the call. text[] columns
+ * fill repeated strings, booleans and numbers are read by the field's type,
+ * timestamptz columns must be selected as text by pg_ts() in SQL, jsonb goes
+ * into fields with rule json as text. A column whose field has rule map holds a
+ * jsonb object; one whose field is a (repeated) message holds jsonb that
+ * wire_from_json reads. Enums are spelled as in JSON.
+ */
+
+/* Exactly one row, else ST_NOT_FOUND (without words: the caller adds them). */
+enum status pg_one(struct call *call, ProtobufCMessage *message, const struct query *query,
+                   const char *types, ...) MUST_CHECK;
+/* All rows appended to the repeated message field `field` of message. */
+enum status pg_all(struct call *call, ProtobufCMessage *message, const char *field,
+                   const struct query *query, const char *types, ...) MUST_CHECK;
+/* No rows wanted; ret_rows (may be NULL) = rows affected or returned. */
+enum status pg_exec(struct call *call, const struct query *query, int *ret_rows,
+                    const char *types, ...) MUST_CHECK;
+/* One value as text in the arena, NULL when SQL null; ST_NOT_FOUND without row. */
+enum status pg_text(struct call *call, const struct query *query, const char **ret_text,
+                    const char *types, ...) MUST_CHECK;
+
+/* A bare result, for what the four above cannot say. */
+struct pg_rows {
+    void *result; /* PGresult, owned by the call's arena */
+    int n;
+};
+enum status pg_rows(struct call *call, struct pg_rows *ret_rows, const struct query *query,
+                    const char *types, ...) MUST_CHECK;
+/* Borrowed text of a cell; NULL when SQL null. */
+const char *pg_cell(const struct pg_rows *rows, int row, const char *column);
+
+/* A transaction. Without one every query commits by itself. */
+struct tx {
+    struct call *call; /* NULL when none is open */
+    int savepoints;
+};
+enum tx_mode { TX_READ_WRITE, TX_SNAPSHOT /* repeatable read, read only */ };
+enum status tx_begin(struct tx *tx, struct call *call) MUST_CHECK;
+enum status tx_begin_mode(struct tx *tx, struct call *call, enum tx_mode mode) MUST_CHECK;
+enum status tx_commit(struct tx *tx) MUST_CHECK;
+/* Rolls back unless committed. */
+void tx_done(struct tx *tx);
+/* A savepoint per element of a bulk: rollback undoes what came after it. */
+enum status tx_savepoint(struct tx *tx) MUST_CHECK;
+enum status tx_rollback_to(struct tx *tx) MUST_CHECK;
+
+/* Writes the event into the schema's outbox in this transaction; its actor and
+ * request id are the call's. The relay publishes it after the commit. */
+enum status event_add(struct tx *tx, const char *subject, const ProtobufCMessage *payload)
+    MUST_CHECK;
+/* Inserts into the inbox; *ret_new is false when that event was handled before. */
+enum status event_seen(struct tx *tx, const char *event_id, bool *ret_new) MUST_CHECK;
+
+/* Which unique or check constraint the last failed query of the call violated,
+ * "" when none. */
+const char *pg_constraint(const struct call *call);
+
+/* Everything below is for svc and tests. */
+
+struct pg_options {
+    const char *url;    /* libpq connection string, secret */
+    const char *schema; /* search_path */
+    const char *app;    /* application_name */
+    int64_t statement_timeout_ms;
+};
+
+/* A connection that mends itself: while the server is away queries answer
+ * ST_UNAVAILABLE and it reconnects with backoff. Not shared between threads. */
+enum status pg_conn_new(struct pg_conn **ret_conn, const struct pg_options *options,
+                        struct error *err) MUST_CHECK;
+void pg_conn_free(struct pg_conn *conn);
+/* A cheap round trip; microseconds in *ret_us when not NULL. */
+enum status pg_conn_check(struct pg_conn *conn, int64_t *ret_us) MUST_CHECK;
+bool pg_conn_up(const struct pg_conn *conn);
+
+/* Migrations, in ascending number. */
+struct migration {
+    int number;
+    const char *name;
+    const char *sql;
+    const char *sha256;
+};
+/* Applies what is missing, each in its transaction, under an advisory lock; a
+ * recorded checksum that differs is an error. */
+enum status pg_migrate(struct pg_conn *conn, const char *schema,
+                       const struct migration *migrations, size_t n, struct error *err) MUST_CHECK;
+
+/* Waits for a NOTIFY on channel (LISTEN is set up on first use) or timeout. */
+enum status pg_wait_notify(struct pg_conn *conn, const char *channel, int timeout_ms,
+                           bool *ret_notified) MUST_CHECK;
