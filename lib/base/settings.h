@@ -14,13 +14,13 @@
 enum setting_type { SETTING_STRING, SETTING_INT, SETTING_BOOL };
 
 struct setting {
-    const char *env;     /* MAL_… */
+    const char *env; /* MAL_… */
     enum setting_type type;
     const char *fallback; /* default as text */
-    const char *help;    /* one sentence; unit included */
-    void *target;        /* const char **, int64_t * or bool * */
-    int64_t min, max;    /* SETTING_INT; both 0 = any */
-    bool secret;         /* never printed */
+    const char *help;     /* one sentence; unit included */
+    void *target;         /* const char **, int64_t * or bool * */
+    int64_t min, max;     /* SETTING_INT; both 0 = any */
+    bool secret;          /* never printed */
 };
 
 /* Sets every target from the environment or its default. All mistakes are

@@ -12,7 +12,10 @@ struct strbuf {
     size_t size;
 };
 
-#define STRBUF_INIT {0}
+#define STRBUF_INIT                                                                                \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 /* Frees and zeroes. */
 void strbuf_done(struct strbuf *buf);

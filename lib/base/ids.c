@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Random identifiers. */
+#include "base/ids.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+void random_bytes(void *out, size_t len)
+{
+    char *p = out;
+
+    while (len > 0) {
+        ssize_t n = getrandom(p, len, 0);
+
+        if (n < 0) {
+            if (errno == EINTR)
+                continue;
+            (void)fputs("no randomness\n", stderr);
+            abort();
+        }
+        p += n;
+        len -= (size_t)n;
+    }
+}
+
+static char hex_digit(unsigned value)
+{
+    return "0123456789abcdef"[value & 15];
+}
+
+static void uuid_format(const uint8_t bytes[16], char out[UUID_SIZE])
+{
+    char *p = out;
+
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *p++ = '-';
+        *p++ = hex_digit(bytes[i] >> 4);
+        *p++ = hex_digit(bytes[i]);
+    }
+    *p = '\0';
+}
+
+void uuid_v4(char out[UUID_SIZE])
+{
+    uint8_t bytes[16];
+
+    random_bytes(bytes, sizeof bytes);
+    bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
+    bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+    uuid_format(bytes, out);
+}
+
+void uuid_v7(char out[UUID_SIZE])
+{
+    uint64_t ms = (uint64_t)clock_wall_ms();
+    uint8_t bytes[16];
+
+    random_bytes(bytes + 6, sizeof bytes - 6);
+    for (int i = 0; i < 6; i++)
+        bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
+    bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x70);
+    bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+    uuid_format(bytes, out);
+}
+
+bool uuid_valid(const char *text)
+{
+    for (int i = 0; i < UUID_SIZE - 1; i++) {
+        char c = text[i];
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+        if (dash ? c != '-'
+                 : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')))
+            return false;
+    }
+    return text[UUID_SIZE - 1] == '\0';
+}
+
+void token_hex(char out[TOKEN_SIZE])
+{
+    uint8_t bytes[(TOKEN_SIZE - 1) / 2];
+
+    random_bytes(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        out[2 * i] = hex_digit(bytes[i] >> 4);
+        out[2 * i + 1] = hex_digit(bytes[i]);
+    }
+    out[TOKEN_SIZE - 1] = '\0';
+}
