@@ -48,52 +48,55 @@ function(mal_library name)
   target_link_libraries(mal_${name} ${scope} ${arg_DEPS} Threads::Threads)
 endfunction()
 
-# mal_proto(path…): <path>.proto below proto/ as protobuf-c code, compiled into
-# mal_<name>_pb; with API also the tables of protoc-gen-mal.
-#   mal_proto(NAME catalog API mal/catalog/v1/catalog FILES mal/catalog/v1/events)
-function(mal_proto)
-  cmake_parse_arguments(arg "" "NAME;API" "FILES;DEPS" ${ARGN})
-  set(sources)
-  foreach(path ${arg_API} ${arg_FILES})
-    get_filename_component(dir ${path} DIRECTORY)
-    add_custom_command(
-      OUTPUT ${MAL_GEN_DIR}/${path}.pb-c.c ${MAL_GEN_DIR}/${path}.pb-c.h
-      COMMAND ${CMAKE_COMMAND} -E make_directory ${MAL_GEN_DIR}
-      COMMAND protoc -I${CMAKE_SOURCE_DIR}/proto -I/usr/include --c_out=${MAL_GEN_DIR}
-              ${path}.proto
-      DEPENDS ${CMAKE_SOURCE_DIR}/proto/${path}.proto ${mal_proto_options}
-      COMMENT "protoc ${path}" VERBATIM)
-    list(APPEND sources ${MAL_GEN_DIR}/${path}.pb-c.c)
-  endforeach()
-  add_library(mal_${arg_NAME}_pb STATIC ${sources})
-  target_include_directories(mal_${arg_NAME}_pb SYSTEM PUBLIC ${MAL_GEN_DIR})
-  target_link_libraries(mal_${arg_NAME}_pb PUBLIC PkgConfig::protobuf_c ${arg_DEPS})
-  target_compile_options(mal_${arg_NAME}_pb PRIVATE -w)
-
-  if(arg_API)
-    set(out)
-    foreach(kind api server)
-      list(APPEND out ${MAL_GEN_DIR}/${arg_API}.${kind}.c ${MAL_GEN_DIR}/${arg_API}.${kind}.h)
-    endforeach()
-    set(protos)
-    foreach(path ${arg_API} ${arg_FILES})
-      list(APPEND protos ${path}.proto)
-    endforeach()
-    list(TRANSFORM protos PREPEND ${CMAKE_SOURCE_DIR}/proto/ OUTPUT_VARIABLE proto_files)
-    add_custom_command(
-      OUTPUT ${out}
-      COMMAND protoc -I${CMAKE_SOURCE_DIR}/proto -I/usr/include
-              --plugin=protoc-gen-mal=$<TARGET_FILE:protoc-gen-mal>
-              --mal_out=lock=${CMAKE_SOURCE_DIR}/api/proto.lock:${MAL_GEN_DIR} ${protos}
-      DEPENDS ${proto_files} ${mal_proto_options} protoc-gen-mal
-      COMMENT "protoc-gen-mal ${arg_NAME}" VERBATIM)
-    add_library(mal_${arg_NAME}_api STATIC ${MAL_GEN_DIR}/${arg_API}.api.c)
-    target_link_libraries(mal_${arg_NAME}_api PUBLIC mal_${arg_NAME}_pb mal_wire mal_bus)
-    # Sources of the service itself: table and handlers refer to each other.
-    set(mal_${arg_NAME}_server ${MAL_GEN_DIR}/${arg_API}.server.c PARENT_SCOPE)
-    add_custom_target(mal_${arg_NAME}_gen DEPENDS ${out})
-    add_dependencies(mal_${arg_NAME}_api mal_${arg_NAME}_gen)
+# mal_proto(name [DIR dir] [NO_API] [DEPS targets…]): every .proto in
+# proto/mal/<name>/v1 (or DIR) as protobuf-c code, mal_<name>_pb, and, but for
+# NO_API, what protoc-gen-mal makes of them: the rule tables, rpc rows and client
+# stubs as mal_<name>_api; the dispatch as ${mal_<name>_server} in the caller's
+# scope, a source of the service itself, for table and handlers refer to each
+# other.
+function(mal_proto name)
+  cmake_parse_arguments(arg "NO_API" "DIR" "DEPS" ${ARGN})
+  if(NOT arg_DIR)
+    set(arg_DIR mal/${name}/v1)
   endif()
+  file(GLOB files CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/proto
+       ${CMAKE_SOURCE_DIR}/proto/${arg_DIR}/*.proto)
+  list(REMOVE_ITEM files mal/v1/options.proto)
+  list(TRANSFORM files PREPEND ${CMAKE_SOURCE_DIR}/proto/ OUTPUT_VARIABLE paths)
+  list(TRANSFORM files REPLACE "\\.proto$" ".pb-c.c" OUTPUT_VARIABLE sources)
+  list(TRANSFORM sources PREPEND ${MAL_GEN_DIR}/)
+  list(TRANSFORM sources REPLACE "c$" "h" OUTPUT_VARIABLE headers)
+  file(MAKE_DIRECTORY ${MAL_GEN_DIR})
+  add_custom_command(
+    OUTPUT ${sources} ${headers}
+    COMMAND protoc -I${CMAKE_SOURCE_DIR}/proto -I/usr/include --c_out=${MAL_GEN_DIR} ${files}
+    DEPENDS ${paths} ${mal_proto_options}
+    COMMENT "protoc ${name}" VERBATIM)
+  add_library(mal_${name}_pb STATIC ${sources} ${headers})
+  target_include_directories(mal_${name}_pb SYSTEM PUBLIC ${MAL_GEN_DIR})
+  target_link_libraries(mal_${name}_pb PUBLIC PkgConfig::protobuf_c ${arg_DEPS})
+  target_compile_options(mal_${name}_pb PRIVATE -w)
+  if(arg_NO_API)
+    return()
+  endif()
+
+  set(base ${MAL_GEN_DIR}/${arg_DIR}/${name})
+  set(lock)
+  if(EXISTS ${CMAKE_SOURCE_DIR}/api/proto.lock)
+    set(lock ${CMAKE_SOURCE_DIR}/api/proto.lock)
+  endif()
+  add_custom_command(
+    OUTPUT ${base}.api.c ${base}.api.h ${base}.server.c ${base}.server.h
+    COMMAND protoc -I${CMAKE_SOURCE_DIR}/proto -I/usr/include
+            --plugin=protoc-gen-mal=$<TARGET_FILE:protoc-gen-mal>
+            --mal_out=lock=${CMAKE_SOURCE_DIR}/api/proto.lock:${MAL_GEN_DIR} ${files}
+    DEPENDS ${paths} ${mal_proto_options} ${lock} protoc-gen-mal
+    COMMENT "protoc-gen-mal ${name}" VERBATIM)
+  add_library(mal_${name}_api STATIC ${base}.api.c ${base}.api.h ${base}.server.h)
+  target_link_libraries(mal_${name}_api PUBLIC mal_${name}_pb mal_wire mal_bus)
+  add_custom_target(mal_${name}_gen DEPENDS ${base}.api.c ${base}.server.c)
+  add_dependencies(mal_${name}_api mal_${name}_gen)
+  set(mal_${name}_server ${base}.server.c PARENT_SCOPE)
 endfunction()
 
 # mal_sql(target dir): every dir/*.sql as <noun>.sql.{c,h} and dir/migrations/*

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the generator writes. */
+#pragma once
+
+#include "model.h"
+
+/* A file for protoc to write; name is relative to the output folder. */
+struct output {
+    const char *name, *content; /* in the model's arena */
+};
+
+struct outputs {
+    struct output *items;
+    size_t n, size;
+};
+
+/* Adds a file; empties content. */
+void output_add(struct outputs *outputs, struct arena *arena, const char *name,
+                struct strbuf *content);
+
+/* <package>.api.{c,h} and <package>.server.{c,h} of every package to generate. */
+void emit_packages(const struct model *model, struct outputs *outputs);
+/* tools.json, openapi.json and proto.lock of all packages together. */
+void emit_docs(const struct model *model, const char *version, struct outputs *outputs);
+
+/* The first file of its package that is to be generated; it stands for the package. */
+bool leads_package(const struct model *model, const struct file *file);
+bool same_package(const struct file *a, const struct file *b);
