@@ -29,10 +29,25 @@ struct query {
  * field is a programming error. SQL null leaves the field unset. Text values
  * are borrowed from the result, which lives as long as the call. text[] columns
  * fill repeated strings, booleans and numbers are read by the field's type,
- * timestamptz columns must be selected as text by pg_ts() in SQL, jsonb goes
- * into fields with rule json as text. A column whose field has rule map holds a
- * jsonb object; one whose field is a (repeated) message holds jsonb that
- * wire_from_json reads. Enums are spelled as in JSON.
+ * timestamptz columns are selected as they are: every session runs in UTC and
+ * the scanner writes them into string fields as RFC 3339 with milliseconds
+ * (2026-03-02T09:30:00.120Z); as parameters such texts are taken with 's'.
+ * jsonb goes into fields with rule json as text. A column whose field has rule
+ * map holds a jsonb object; one whose field is a (repeated) message holds jsonb
+ * that wire_from_json reads; a repeated scalar may be an array or jsonb. Enums
+ * are spelled as in JSON.
+ *
+ * What went wrong in Postgres is the status, with words that a handler may
+ * replace by its own call_fail:
+ *   unique or exclusion constraint      ALREADY_EXISTS, pg_constraint() names it
+ *   foreign key, what it names is gone  NOT_FOUND
+ *   foreign key, row still referred to  FAILED_PRECONDITION
+ *   check constraint                    INVALID_ARGUMENT
+ *   deadlock, serialization, server or
+ *   connection gone, out of resources   UNAVAILABLE
+ *   time is up (the query is cancelled) DEADLINE_EXCEEDED
+ *   anything else                       INTERNAL, details in the log only
+ * A query runs as long as the call's deadline allows. None is ever sent twice.
  */
 
 /* Exactly one row, else ST_NOT_FOUND (without words: the caller adds them). */
@@ -42,8 +57,8 @@ enum status pg_one(struct call *call, ProtobufCMessage *message, const struct qu
 enum status pg_all(struct call *call, ProtobufCMessage *message, const char *field,
                    const struct query *query, const char *types, ...) MUST_CHECK;
 /* No rows wanted; ret_rows (may be NULL) = rows affected or returned. */
-enum status pg_exec(struct call *call, const struct query *query, int *ret_rows,
-                    const char *types, ...) MUST_CHECK;
+enum status pg_exec(struct call *call, const struct query *query, int *ret_rows, const char *types,
+                    ...) MUST_CHECK;
 /* One value as text in the arena, NULL when SQL null; ST_NOT_FOUND without row. */
 enum status pg_text(struct call *call, const struct query *query, const char **ret_text,
                     const char *types, ...) MUST_CHECK;
@@ -57,6 +72,9 @@ enum status pg_rows(struct call *call, struct pg_rows *ret_rows, const struct qu
                     const char *types, ...) MUST_CHECK;
 /* Borrowed text of a cell; NULL when SQL null. */
 const char *pg_cell(const struct pg_rows *rows, int row, const char *column);
+/* Bytes of a bytea cell, decoded into the arena; NULL when SQL null. */
+const void *pg_cell_bytes(const struct pg_rows *rows, int row, const char *column,
+                          struct arena *arena, size_t *ret_len);
 
 /* A transaction. Without one every query commits by itself. */
 struct tx {
@@ -75,8 +93,8 @@ enum status tx_rollback_to(struct tx *tx) MUST_CHECK;
 
 /* Writes the event into the schema's outbox in this transaction; its actor and
  * request id are the call's. The relay publishes it after the commit. */
-enum status event_add(struct tx *tx, const char *subject, const ProtobufCMessage *payload)
-    MUST_CHECK;
+enum status event_add(struct tx *tx, const char *subject,
+                      const ProtobufCMessage *payload) MUST_CHECK;
 /* Inserts into the inbox; *ret_new is false when that event was handled before. */
 enum status event_seen(struct tx *tx, const char *event_id, bool *ret_new) MUST_CHECK;
 
@@ -93,7 +111,7 @@ struct pg_options {
     int64_t statement_timeout_ms;
 };
 
-/* A connection that mends itself: while the server is away queries answer
+/* A connection that mends itself; opened at first use. While the server is away queries answer
  * ST_UNAVAILABLE and it reconnects with backoff. Not shared between threads. */
 enum status pg_conn_new(struct pg_conn **ret_conn, const struct pg_options *options,
                         struct error *err) MUST_CHECK;
@@ -101,18 +119,31 @@ void pg_conn_free(struct pg_conn *conn);
 /* A cheap round trip; microseconds in *ret_us when not NULL. */
 enum status pg_conn_check(struct pg_conn *conn, int64_t *ret_us) MUST_CHECK;
 bool pg_conn_up(const struct pg_conn *conn);
+/* Counts connects: what belongs to a session (locks) is lost when it changes. */
+unsigned pg_conn_generation(const struct pg_conn *conn);
+/* Rolls back what a handler left open; for the dispatcher, between calls. */
+void pg_conn_settle(struct pg_conn *conn);
+
+/* Of all connections of the process; any thread. */
+struct pg_stats {
+    int64_t connections, up;                   /* now */
+    int64_t connects, lost, queries, failures; /* since the start */
+};
+void pg_stats(struct pg_stats *ret_stats);
 
 /* Migrations, in ascending number. */
 struct migration {
     int number;
     const char *name;
     const char *sql;
-    const char *sha256;
+    const char *sha256; /* NULL: computed by the server */
 };
-/* Applies what is missing, each in its transaction, under an advisory lock; a
- * recorded checksum that differs is an error. */
-enum status pg_migrate(struct pg_conn *conn, const char *schema,
-                       const struct migration *migrations, size_t n, struct error *err) MUST_CHECK;
+/* Makes the schema and the tables every schema has (migration, outbox, inbox),
+ * then applies what is missing, each in its transaction, under an advisory lock; a
+ * recorded checksum that differs is FAILED_PRECONDITION. UNAVAILABLE may be
+ * tried again. */
+enum status pg_migrate(struct pg_conn *conn, const char *schema, const struct migration *migrations,
+                       size_t n, struct error *err) MUST_CHECK;
 
 /* Waits for a NOTIFY on channel (LISTEN is set up on first use) or timeout. */
 enum status pg_wait_notify(struct pg_conn *conn, const char *channel, int timeout_ms,
