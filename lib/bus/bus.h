@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct bus;
+struct strbuf;
 
 struct bus_options {
     const char *url;      /* nats://…, secret when it has credentials */
