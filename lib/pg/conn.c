@@ -207,7 +207,8 @@ static enum status set_session(struct pg_conn *conn, int64_t deadline_ms)
 
     snprintf(sql, sizeof(sql),
              "set search_path to %s; set timezone to 'UTC'; set datestyle to 'ISO, YMD';"
-             "set bytea_output to 'hex'; set jit to off; set statement_timeout to %lld;"
+             "set client_min_messages to warning; set bytea_output to 'hex'; set jit to off; set "
+             "statement_timeout to %lld;"
              "set idle_in_transaction_session_timeout to 60000",
              schema, (long long)conn->statement_timeout_ms);
     PQfreemem(schema);

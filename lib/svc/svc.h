@@ -7,8 +7,7 @@
 #include "bus/bus.h"
 #include "pg/pg.h"
 #include "svc/metrics.h"
-
-#define MAL_VERSION "0.1.0"
+#include "svc/process.h"
 
 struct svc_context {
     struct bus *bus;
@@ -18,7 +17,7 @@ struct svc_context {
 };
 
 struct svc {
-    const char *name; /* "catalog": schema, bus service, log */
+    const char *name; /* "catalog": bus service, log, schema (there - is _) */
     const char *description;
     const struct setting *settings; /* of the service itself; may be NULL */
     const struct endpoint *endpoints;
@@ -31,6 +30,11 @@ struct svc {
     /* Before the bus is drained. */
     void (*stop)(struct svc_context *ctx);
 };
+
+/* Asks the worker's database for the Check rpc; *ret_error (may be NULL) says
+ * why it does not answer, "" when it does. */
+void svc_check(struct call *call, bool *ret_database_up, int *ret_latency_ms,
+               const char **ret_error);
 
 /* Handles --help, --version, --print-config; returns the exit code. */
 int svc_main(int argc, char **argv, const struct svc *svc);

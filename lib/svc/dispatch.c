@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Around every request of a service: the worker's connection before, the access
+ * line and the metrics after. */
+#include "svc/internal.h"
+
+#include "base/ids.h"
+#include "base/log.h"
+
+static struct metric *calls, *durations, *in_flight;
+
+void dispatch_init(void)
+{
+    calls = metric_new(METRIC_COUNTER, "mal_calls_total", "Calls answered, by tool and status.");
+    durations = metric_new(METRIC_HISTOGRAM, "mal_call_duration_seconds",
+                           "Time from taking a call to its answer.");
+    in_flight = metric_new(METRIC_GAUGE, "mal_calls_in_flight", "Calls that run.");
+    metric_set(in_flight, NULL, 0);
+}
+
+static void *worker_new(void *arg, int index)
+{
+    struct service *service = arg;
+    struct pg_conn *conn = NULL;
+    struct error err = {0};
+    char purpose[32];
+
+    snprintf(purpose, sizeof(purpose), "worker %d", index);
+    /* The URL was read before; only that can fail. */
+    if (service_pg_open(service->svc, purpose, &conn, &err) != ST_OK)
+        log_error("%s", err.message);
+    return conn;
+}
+
+static void worker_free(void *state)
+{
+    pg_conn_free(state);
+}
+
+static void prepare(struct call *call, void *state, void *arg)
+{
+    struct service *service = arg;
+
+    call->pg = state;
+    call->bus = service->context.bus;
+    call->service = service->context.service;
+    metric_add(in_flight, NULL, 1);
+}
+
+static const char *call_name(const struct call *call)
+{
+    if (!call->rpc)
+        return "unknown";
+    return call->rpc->tool_name ? call->rpc->tool_name : call->rpc->name;
+}
+
+static void observe(const struct call *call, enum status status, int64_t duration_us, void *arg)
+{
+    const char *name = call_name(call);
+    bool has_id = call->request_id && uuid_valid(call->request_id);
+    char labels[160], fields[256];
+
+    (void)arg;
+    if (call->pg)
+        pg_conn_settle(call->pg);
+    metric_add(in_flight, NULL, -1);
+    snprintf(labels, sizeof(labels), "tool=\"%.90s\",status=\"%s\"", name,
+             status_lower_name(status));
+    metric_add(calls, labels, 1);
+    snprintf(labels, sizeof(labels), "tool=\"%.90s\"", name);
+    metric_observe_us(durations, labels, duration_us);
+    snprintf(fields, sizeof(fields), "req=%s tool=%.90s status=%s ms=%.1f",
+             has_id ? call->request_id : "-", name, status_lower_name(status),
+             (double)duration_us / 1000);
+    log_fields(LOG_INFO, fields, "call");
+}
+
+static void stats(struct strbuf *out, void *arg)
+{
+    struct pg_stats pg;
+
+    (void)arg;
+    pg_stats(&pg);
+    strbuf_printf(out,
+                  "{\"database\":{\"connections\":%lld,\"up\":%lld,\"connects\":%lld,"
+                  "\"lost\":%lld,\"queries\":%lld,\"failures\":%lld}}",
+                  (long long)pg.connections, (long long)pg.up, (long long)pg.connects,
+                  (long long)pg.lost, (long long)pg.queries, (long long)pg.failures);
+}
+
+enum status dispatch_start(struct service *service, int workers, struct error *err)
+{
+    const struct svc *svc = service->svc;
+
+    return bus_serve(service->context.bus,
+                     &(struct bus_service){.name = svc->name,
+                                           .version = MAL_VERSION,
+                                           .description = svc->description,
+                                           .endpoints = svc->endpoints,
+                                           .n_endpoints = svc->n_endpoints,
+                                           .workers = workers,
+                                           .worker_new = worker_new,
+                                           .worker_free = worker_free,
+                                           .prepare = prepare,
+                                           .observe = observe,
+                                           .stats = stats,
+                                           .arg = service},
+                     &service->server, err);
+}
+
+void svc_check(struct call *call, bool *ret_database_up, int *ret_latency_ms,
+               const char **ret_error)
+{
+    int64_t us = 0;
+
+    *ret_database_up = call->pg && pg_conn_check(call->pg, &us) == ST_OK;
+    *ret_latency_ms = (int)((us + 999) / 1000);
+    if (ret_error)
+        *ret_error = *ret_database_up ? "" : "The database cannot be reached.";
+}
