@@ -78,8 +78,10 @@ start_make() {
   need curl
   check_ports "$port"
   log=$(mktemp "${TMPDIR:-/tmp}/start-dev-stack.XXXXXX")
+  set -m # a process group of its own, so that a failed start leaves nothing behind
   nohup make run >"$log" 2>&1 </dev/null &
   pid=$!
+  set +m
   deadline=$((SECONDS + wait_s))
   while :; do
     if ! kill -0 "$pid" 2>/dev/null; then
@@ -92,7 +94,7 @@ start_make() {
     case $code in [234]??) break ;; esac
     if [ "$SECONDS" -ge "$deadline" ]; then
       tail -n 50 "$log" >&2
-      kill "$pid" 2>/dev/null || true
+      kill -- "-$pid" 2>/dev/null || true
       fail "no answer on port $port within $wait_s s; the last words are above"
     fi
     sleep 1
