@@ -18,9 +18,9 @@ struct http_server;
  * returns. */
 struct http_request {
     const char *method;
-    const char *path;   /* percent-decoded, no "..", "//", NUL or backslash */
-    const char *query;  /* as sent, "" when none */
-    const char *peer;   /* address of the client (X-Forwarded-For behind a trusted proxy) */
+    const char *path;    /* percent-decoded, no "..", "//", NUL or backslash */
+    const char *query;   /* as sent, "" when none */
+    const char *peer;    /* address of the client (X-Forwarded-For behind a trusted proxy) */
     struct arena *arena; /* the worker's, reset after the request */
     void *impl;
 };
