@@ -89,7 +89,7 @@ static const char *generate(struct arena *arena,
     if (parameters.lock && model.n_errors == 0)
         lock_check(&model, parameters.lock);
     if (model.n_errors)
-        error = arena_printf(arena, "%zu mistake%s\n%s", model.n_errors,
+        error = arena_printf(arena, "%zu mistake%s%s", model.n_errors,
                              model.n_errors == 1 ? "" : "s", strbuf_cstr(&model.errors));
     else if (parameters.docs)
         emit_docs(&model, parameters.version, outputs);

@@ -34,7 +34,7 @@ void model_error(struct model *model, const struct place *place, const char *fmt
     va_start(ap, fmt);
     const char *words = arena_vprintf(model->arena, fmt, ap);
     va_end(ap);
-    strbuf_printf(&model->errors, "%s:%d: %s\n", place->file->name, place->line, words);
+    strbuf_printf(&model->errors, "\n%s:%d: %s", place->file->name, place->line, words);
     model->n_errors++;
 }
 

@@ -97,7 +97,7 @@ struct model {
     size_t n_enums;
     struct method *methods; /* of all services of all files, in proto order */
     size_t n_methods;
-    struct strbuf errors; /* "file:line: what; mend" lines */
+    struct strbuf errors; /* lines, each "\nfile:line: what; mend" */
     size_t n_errors;
 };
 
