@@ -362,30 +362,30 @@ async function httpScripts() {
   try {
     await scenario("health-check-all tells ok, degraded, refused and down apart", ["curl"], async (s) => {
       const ask = (frontend, env) => s.script("health-check-all", { frontend_port: frontend }, { HUB_PORT: port, ...env });
-      const text = ok(await ask(port, { MAL_API_KEY: "good" }));
+      const text = ok(await ask(port, { MAL_KEY: "good" }));
       assert.match(text, /^OK +hub .*: ok\nOK +web .*: HTTP 200\n$/);
-      assert.match(ok(await ask(port, { MAL_API_KEY: "good", NO_COLOR: "" })), /^\x1b\[32mOK/);
+      assert.match(ok(await ask(port, { MAL_KEY: "good", NO_COLOR: "" })), /^\x1b\[32mOK/);
       assert.match(ok(await ask(port)), /^WARN +hub .*refuses the key/);
       replies["/api/v1/health"] = { status: "degraded" };
-      assert.match(ok(await ask(port, { MAL_API_KEY: "good" })), /^WARN +hub .*degraded/);
+      assert.match(ok(await ask(port, { MAL_KEY: "good" })), /^WARN +hub .*degraded/);
       replies["/api/v1/health"] = { status: "down" };
-      refused(await ask(port, { MAL_API_KEY: "good" }), /1 of 2 are down/);
+      refused(await ask(port, { MAL_KEY: "good" }), /1 of 2 are down/);
       refused(await ask(dead), /1 of 2 are down/);
       refused(await s.script("health-check-all", { host: "a/b" }), /not a host name/);
     });
 
     await scenario("generate-api-docs writes each operation with its fields and answers", ["curl", "jq"], async (s) => {
       const write = (env, values) => s.script("generate-api-docs", { port, ...values }, env);
-      assert.match(ok(await write({ MAL_API_KEY: "good" })), /2 operations/);
+      assert.match(ok(await write({ MAL_KEY: "good" })), /2 operations/);
       const text = readFileSync(s.path("api.md"), "utf8");
       for (const words of ["# Hub 1.0.0", "## GET /items/{id}", "## PATCH /items/{id}", "Read an item",
         "| `id` | path | string | yes | Id \\| of it |", "| `status` | body | enum: open, done | yes | State. |",
         "| `labels` | body | array of string | no |  |", "| `due` | body | string or null | no |  |",
         "| 200 | The item |", "| default | Any failure |"])
         assert.ok(text.includes(words), `${words} is missing in\n${text}`);
-      refused(await write({}), /set MAL_API_KEY/);
+      refused(await write({}), /set MAL_KEY/);
       refused(await write({}, { port: dead }), /nothing answers/);
-      refused(await write({ MAL_API_KEY: "good" }, { output_path: "absent/api.md" }), /no such directory/);
+      refused(await write({ MAL_KEY: "good" }, { output_path: "absent/api.md" }), /no such directory/);
     });
   } finally {
     await new Promise((resolve) => server.close(resolve));

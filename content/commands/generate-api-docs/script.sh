@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Turns the OpenAPI document of a running hub into Markdown. MAL_API_KEY is sent if it is set.
+# Turns the OpenAPI document of a running hub into Markdown. MAL_KEY is sent if it is set.
 set -euo pipefail
 
 host="{{host}}"
@@ -19,7 +19,7 @@ case $output_path in -* | */) fail "not a file name: $output_path" 2 ;; esac
 scratch=$(mktemp -d)
 trap 'rm -rf -- "$scratch"' EXIT
 auth=()
-if [ -n "${MAL_API_KEY:-}" ]; then auth=(--header "Authorization: Bearer $MAL_API_KEY"); fi
+if [ -n "${MAL_KEY:-}" ]; then auth=(--header "Authorization: Bearer $MAL_KEY"); fi
 
 found=''
 for path in /api/v1/openapi.json /openapi.json; do
@@ -28,7 +28,7 @@ for path in /api/v1/openapi.json /openapi.json; do
     "${auth[@]}" "$url" || true)
   case $code in
     200) found=$url; break ;;
-    401 | 403) fail "$url refuses the key; set MAL_API_KEY" ;;
+    401 | 403) fail "$url refuses the key; set MAL_KEY" ;;
     000) fail "nothing answers at http://$host:$port" ;;
   esac
 done

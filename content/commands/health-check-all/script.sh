@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Asks the hub and the web page for their health. HUB_PORT (3000) and MAL_API_KEY are read from the environment.
+# Asks the hub and the web page for their health. HUB_PORT (8420) and MAL_KEY are read from the environment.
 set -euo pipefail
 
 host="{{host}}"
 frontend_port="{{frontend_port}}"
-hub_port="${HUB_PORT:-3000}"
+hub_port="${HUB_PORT:-8420}"
 
 fail() { printf 'health-check-all: %s\n' "$1" >&2; exit "${2:-1}"; }
 
@@ -42,7 +42,7 @@ ask() {
 }
 
 auth=()
-if [ -n "${MAL_API_KEY:-}" ]; then auth=(--header "Authorization: Bearer $MAL_API_KEY"); fi
+if [ -n "${MAL_KEY:-}" ]; then auth=(--header "Authorization: Bearer $MAL_KEY"); fi
 
 hub_url="http://$host:$hub_port/api/v1/health"
 code=$(ask "$hub_url" "${auth[@]}")
@@ -57,7 +57,7 @@ case $code in
       *) show DOWN hub "$hub_url: answers, but not like a hub" ;;
     esac
     ;;
-  401 | 403) show WARN hub "$hub_url: reachable, but refuses the key; set MAL_API_KEY to see more" ;;
+  401 | 403) show WARN hub "$hub_url: reachable, but refuses the key; set MAL_KEY to see more" ;;
   000) show DOWN hub "$hub_url: no answer" ;;
   *) show DOWN hub "$hub_url: HTTP $code" ;;
 esac

@@ -73,7 +73,7 @@ start_compose() {
 }
 
 start_make() {
-  local port="${HUB_PORT:-3000}" log pid code deadline
+  local port="${HUB_PORT:-8420}" log pid code deadline
   need make
   need curl
   check_ports "$port"
