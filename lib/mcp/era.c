@@ -94,16 +94,16 @@ enum status mcp_envelope_parse(struct arena *arena, const struct mcp_message *ms
     if (client != NULL && (client->type != JSON_T_OBJECT || !is_implementation(json, client)))
         return error_set(err, ST_INVALID_ARGUMENT,
                          "_meta." MCP_META_CLIENT " must be an object with name and version");
-    if (level != NULL && !mcp_log_level_valid(json_string(arena, json, level)))
+    if (level != NULL && !mcp_log_level_valid(json_text(arena, json, level)))
         return error_set(err, ST_INVALID_ARGUMENT,
                          "_meta." MCP_META_LOG_LEVEL " must be one of debug, info, notice, "
                          "warning, error, critical, alert, emergency");
     if (token != NULL && token->type != JSON_T_STRING && token->type != JSON_T_INT)
         return error_set(err, ST_INVALID_ARGUMENT,
                          "_meta.progressToken must be a string or an integer");
-    ret_client->version_text = json_string(arena, json, version);
+    ret_client->version_text = json_text(arena, json, version);
     ret_client->version = mcp_version_parse(ret_client->version_text);
     ret_client->form_elicitation = mcp_form_elicitation(json, caps);
-    ret_client->name = client ? json_string(arena, json, json_get(json, client, "name")) : NULL;
+    ret_client->name = client ? json_text(arena, json, json_get(json, client, "name")) : NULL;
     return ST_OK;
 }

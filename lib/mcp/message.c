@@ -58,7 +58,7 @@ enum status mcp_message_parse(struct arena *arena, const struct json *json,
         return error_set(err, ST_INVALID_ARGUMENT, "method must be a string of 1 to %d bytes",
                          METHOD_MAX);
     ret_msg->kind = ret_msg->id != NULL ? MCP_REQUEST : MCP_NOTIFICATION;
-    ret_msg->method = json_string(arena, json, method);
+    ret_msg->method = json_text(arena, json, method);
     ret_msg->params = json_get(json, node, "params");
     if (ret_msg->params != NULL && ret_msg->params->type != JSON_T_OBJECT)
         return error_set(err, ST_INVALID_ARGUMENT, "params must be an object");

@@ -173,7 +173,7 @@ static const char *node_text(struct arena *arena, const struct json *json,
     const char *raw;
 
     if (node->type == JSON_T_STRING)
-        return json_string(arena, json, node);
+        return json_text(arena, json, node);
     raw = json_raw(json, node, &len);
     return arena_memdup(arena, raw, len);
 }
@@ -218,7 +218,7 @@ static enum status scan_map(struct call *call, const struct column *column, cons
 
         protobuf_c_message_init(entry, memory);
         entries[i] = (ProtobufCMessage *)(void *)memory;
-        *(const char **)(void *)(memory + key->offset) = json_string(call->arena, json, node);
+        *(const char **)(void *)(memory + key->offset) = json_text(call->arena, json, node);
         node = json_next(node);
         if (node->type == JSON_T_NULL)
             return ST_INTERNAL;

@@ -203,7 +203,7 @@ const struct json_node *json_path(const struct json *json, const struct json_nod
     return object;
 }
 
-const char *json_string(struct arena *arena, const struct json *json, const struct json_node *node)
+const char *json_text(struct arena *arena, const struct json *json, const struct json_node *node)
 {
     const char *p, *end;
     char *copy, *out;
