@@ -2,6 +2,8 @@
 /* C source of texts and bytes. */
 #include "ctext.h"
 
+#include <stdbool.h>
+
 enum { LITERAL_MAX = 4095, LINE_MAX_CHARS = 90, BYTES_PER_LINE = 20 };
 
 static void add_escaped(struct strbuf *out, unsigned char c, unsigned char before)
@@ -36,13 +38,23 @@ void ctext_literal(struct strbuf *out, const char *text)
     strbuf_char(out, '"');
 }
 
-void ctext_bytes(struct strbuf *out, const void *bytes, size_t len, bool nul)
+/* Beyond ASCII a char is a character constant, which fits it whatever its sign. */
+static void put_numbers(struct strbuf *out, const unsigned char *bytes, size_t len, bool as_char)
 {
-    const unsigned char *p = bytes;
     strbuf_char(out, '{');
-    for (size_t i = 0; i < len; i++)
-        strbuf_printf(out, "%s%u,", i % BYTES_PER_LINE == 0 ? "\n    " : " ", p[i]);
-    strbuf_str(out, nul ? " 0}" : "}");
+    for (size_t i = 0; i < len; i++) {
+        strbuf_str(out, i % BYTES_PER_LINE == 0 ? "\n    " : " ");
+        if (as_char && bytes[i] >= 0x80)
+            strbuf_printf(out, "'\\%03o',", bytes[i]);
+        else
+            strbuf_printf(out, "%u,", bytes[i]);
+    }
+    strbuf_str(out, " 0}");
+}
+
+void ctext_bytes(struct strbuf *out, const void *bytes, size_t len)
+{
+    put_numbers(out, bytes, len, false);
 }
 
 void ctext_declare(struct strbuf *out, const char *name, const char *text)
@@ -51,7 +63,7 @@ void ctext_declare(struct strbuf *out, const char *name, const char *text)
     size_t len = strlen(text);
     if (len > LITERAL_MAX) {
         strbuf_char(out, ' ');
-        ctext_bytes(out, text, len, true);
+        put_numbers(out, (const unsigned char *)text, len, true);
     } else {
         strbuf_str(out, "\n    ");
         ctext_literal(out, text);

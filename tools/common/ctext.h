@@ -4,7 +4,6 @@
 
 #include "base/strbuf.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /* Appends "text" as a C string literal, NULL as NULL. */
@@ -12,5 +11,5 @@ void ctext_literal(struct strbuf *out, const char *text);
 /* Appends the declaration of `static const char name[] = …;`. C promises string
  * literals up to 4,095 characters only; longer texts become numbers. */
 void ctext_declare(struct strbuf *out, const char *name, const char *text);
-/* Appends {0x12, …}, with a NUL at the end when asked for. */
-void ctext_bytes(struct strbuf *out, const void *bytes, size_t len, bool nul);
+/* Appends {18, 52, … 0}, unsigned bytes with a NUL added. */
+void ctext_bytes(struct strbuf *out, const void *bytes, size_t len);

@@ -1,0 +1,1 @@
+create table thing (id text primary key, name text not null);

@@ -1,0 +1,2 @@
+-- Nothing here.
+-- => 1: no query; put '-- name: noun_verb :kind' above each statement

@@ -1,0 +1,4 @@
+-- name: no_statement_get :one
+-- name: no_statement_set :exec
+update item set n = 1;
+-- => 1: query no_statement_get has no statement

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads annotated SQL files: which queries there are, what row message they
+ * give, how many parameters they take. */
+#include "sql.h"
+
+#include <ctype.h>
+
+enum { PARAMS_MAX = 64 };
+
+__attribute__((format(printf, 3, 4))) static void refuse(struct sql_file *file, int line,
+                                                         const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    strbuf_printf(&file->errors, "%s:%d: %s\n", file->path, line,
+                  arena_vprintf(file->arena, fmt, ap));
+    va_end(ap);
+}
+
+/* The end of the quoted text or comment that begins at p, p when none does. */
+static const char *skip_quoted(const char *p)
+{
+    if (*p == '\'' || *p == '"') {
+        const char *end = strchr(p + 1, *p);
+        return end ? end + 1 : p + strlen(p);
+    }
+    if (strncmp(p, "--", 2) == 0)
+        return p + strcspn(p, "\n");
+    if (strncmp(p, "/*", 2) == 0) {
+        const char *end = strstr(p + 2, "*/");
+        return end ? end + 2 : p + strlen(p);
+    }
+    if (strncmp(p, "$$", 2) == 0) {
+        const char *end = strstr(p + 2, "$$");
+        return end ? end + 2 : p + strlen(p);
+    }
+    return p;
+}
+
+/* The text ends within a quoted part. */
+static bool ends_quoted(const char *sql)
+{
+    for (const char *p = sql; *p;) {
+        const char *after = skip_quoted(p);
+        if (after != p && !*after)
+            return strchr("'\"", *p) ? after == p + 1 || after[-1] != *p
+                   : *p == '$'       ? after < p + 4 || strcmp(after - 2, "$$") != 0
+                                     : *p == '/' && (after < p + 4 || strcmp(after - 2, "*/") != 0);
+        p = after != p ? after : p + 1;
+    }
+    return false;
+}
+
+int sql_params(const char *sql)
+{
+    bool used[PARAMS_MAX + 1] = {false};
+    int highest = 0;
+    for (const char *p = sql; *p;) {
+        const char *after = skip_quoted(p);
+        if (after != p) {
+            p = after;
+            continue;
+        }
+        if (*p++ != '$' || !isdigit((unsigned char)*p))
+            continue;
+        char *end;
+        long number = strtol(p, &end, 10);
+        p = end;
+        if (number < 1 || number > PARAMS_MAX)
+            return -1;
+        used[number] = true;
+        highest = number > highest ? (int)number : highest;
+    }
+    for (int i = 1; i <= highest; i++)
+        if (!used[i])
+            return -i;
+    return highest;
+}
+
+static bool is_name(const char *text)
+{
+    for (const char *p = text; *p; p++)
+        if (!islower((unsigned char)*p) && !isdigit((unsigned char)*p) && *p != '_')
+            return false;
+    return islower((unsigned char)*text);
+}
+
+static bool is_message(const char *text)
+{
+    return *text &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.") ==
+               strlen(text);
+}
+
+static struct sql_query *query_add(struct sql_file *file)
+{
+    if (file->n == file->size) {
+        size_t size = file->size ? 2 * file->size : 32;
+        struct sql_query *queries = arena_alloc(file->arena, size * sizeof queries[0]);
+        if (file->n)
+            memcpy(queries, file->queries, file->n * sizeof queries[0]);
+        file->queries = queries;
+        file->size = size;
+    }
+    return &file->queries[file->n++];
+}
+
+/* words is what follows "-- name:": NAME :KIND [MESSAGE]. */
+static void read_annotation(struct sql_file *file, int line, char *words)
+{
+    static const char *const kinds[] = {":one", ":many", ":exec", ":text", ":rows"};
+    char *name = strsep(&words, " "), *kind = words ? strsep(&words, " ") : NULL;
+    char *message = words ? strsep(&words, " ") : NULL;
+    bool known = false;
+    for (size_t i = 0; kind && i < ARRAY_SIZE(kinds); i++)
+        known = known || strcmp(kind, kinds[i]) == 0;
+    if (!is_name(name))
+        refuse(file, line, "'%s' is no query name; use <noun>_<verb> in lower_snake_case", name);
+    if (!known)
+        refuse(file, line, "query %s has kind '%s'; use :one, :many, :exec, :text or :rows", name,
+               kind ? kind : "");
+    if (words || (message && !is_message(message)))
+        refuse(file, line, "query %s: after the kind comes one message such as catalog.v1.Skill",
+               name);
+    if (strncmp(name, file->noun, strlen(file->noun)) != 0 || name[strlen(file->noun)] != '_')
+        refuse(file, line, "query %s must begin with %s_, the name of its file", name, file->noun);
+    for (size_t i = 0; i < file->n; i++)
+        if (strcmp(file->queries[i].name, name) == 0)
+            refuse(file, line, "query %s is there already, line %d; rename one", name,
+                   file->queries[i].line);
+    *query_add(file) = (struct sql_query){.name = name, .message = message, .line = line};
+}
+
+/* The line's annotation without the words "name:", trimmed, single spaces; NULL
+ * when it is an ordinary line. Unknown "-- word:" annotations are refused. */
+static char *annotation(struct sql_file *file, int line, const char *text, size_t len)
+{
+    char *copy = arena_memdup(file->arena, text, len), *word = copy + 2;
+    if (strncmp(copy, "--", 2) != 0)
+        return NULL;
+    word += strspn(word, " \t");
+    size_t letters = strspn(word, "abcdefghijklmnopqrstuvwxyz_");
+    if (!letters || word[letters] != ':')
+        return NULL;
+    if (letters != 4 || strncmp(word, "name", 4) != 0) {
+        refuse(file, line, "unknown annotation '%.*s:'; known is name, and prose needs no colon",
+               (int)letters, word);
+        return NULL;
+    }
+    char *out = word + 5, *to = word + 5;
+    for (char *p = out; *p; p++)
+        if (!isspace((unsigned char)*p) || (to > out && !isspace((unsigned char)to[-1])))
+            *to++ = isspace((unsigned char)*p) ? ' ' : *p;
+    while (to > out && to[-1] == ' ')
+        to--;
+    *to = '\0';
+    return out;
+}
+
+/* Takes the statement that was gathered for the last query. */
+static void finish_query(struct sql_file *file, struct strbuf *body)
+{
+    if (file->n == 0) {
+        strbuf_clear(body);
+        return;
+    }
+    struct sql_query *query = &file->queries[file->n - 1];
+    char *sql = arena_strdup(file->arena, strbuf_cstr(body));
+    size_t len = strlen(sql);
+    while (len && (isspace((unsigned char)sql[len - 1]) || sql[len - 1] == ';'))
+        sql[--len] = '\0';
+    sql += strspn(sql, " \t\n");
+    query->sql = sql;
+    query->params = sql_params(sql);
+    if (!*sql)
+        refuse(file, query->line, "query %s has no statement", query->name);
+    if (query->params < 0)
+        refuse(file, query->line, "query %s uses no $%d but a higher one; number them from $1 on",
+               query->name, -query->params);
+    for (const char *p = sql; *p; p = skip_quoted(p) == p ? p + 1 : skip_quoted(p))
+        if (*p == ';' && skip_quoted(p) == p)
+            refuse(file, query->line, "query %s has a second statement; give it its own name",
+                   query->name);
+    strbuf_clear(body);
+}
+
+void sql_parse(struct sql_file *file, const char *text)
+{
+    CLEANUP(strbuf_done) struct strbuf body = STRBUF_INIT;
+    int line = 1;
+    for (const char *p = text; *p; line++) {
+        size_t len = strcspn(p, "\n");
+        bool quoted = ends_quoted(strbuf_cstr(&body));
+        char *words = quoted ? NULL : annotation(file, line, p, len);
+        bool blank = strspn(p, " \t\r") >= len, comment = !quoted && strncmp(p, "--", 2) == 0;
+        if (words) {
+            finish_query(file, &body);
+            read_annotation(file, line, words);
+        } else if (file->n == 0 && !blank && !comment) {
+            refuse(file, line, "statement without a name; put '-- name: noun_verb :kind' above it");
+            break;
+        } else if (!comment) {
+            strbuf_add(&body, p, len);
+            strbuf_char(&body, '\n');
+        }
+        p += len + (p[len] == '\n');
+    }
+    finish_query(file, &body);
+    if (file->n == 0 && file->errors.len == 0)
+        refuse(file, 1, "no query; put '-- name: noun_verb :kind' above each statement");
+}
