@@ -6,7 +6,7 @@
  * must be JSON whatever a column holds. */
 static void put_json(struct strbuf *buf, const char *text)
 {
-    CLEANUP(arena_done) struct arena arena;
+    CLEANUP(arena_done) struct arena arena = {0};
     size_t len = strlen(text);
     struct json json;
 
@@ -14,7 +14,6 @@ static void put_json(struct strbuf *buf, const char *text)
         strbuf_str(buf, text);
         return;
     }
-    arena_init(&arena);
     if (json_parse(&arena, text, len, NULL, &json, NULL) == ST_OK)
         json_put_compact(buf, text, len);
     else

@@ -65,7 +65,7 @@ START_TEST(every_kind_of_value_is_read)
     n = json_next(n);
     ck_assert_int_eq(n->type, JSON_T_ARRAY);
     ck_assert_ptr_eq(json_next(n), json_next(a));
-    ck_assert_str_eq(json_string(&arena, &json, json_get(&json, json.nodes, "b")), "");
+    ck_assert_str_eq(json_text(&arena, &json, json_get(&json, json.nodes, "b")), "");
     ck_assert_ptr_null(json_get(&json, json.nodes, "c"));
 }
 END_TEST
@@ -90,7 +90,7 @@ START_TEST(escapes_are_resolved)
     ck_assert_int_eq(
         parse("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\u20AC\\ud83d\\ude00\\uDBFF\\uDFFF\"", &json),
         ST_OK);
-    ck_assert_str_eq(json_string(&arena, &json, json.nodes),
+    ck_assert_str_eq(json_text(&arena, &json, json.nodes),
                      "\"\\/\b\f\n\r\té€\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf");
     ck_assert(json_is(&json, json.nodes, "\"\\/\b\f\n\r\té€\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf"));
     ck_assert(!json_is(&json, json.nodes, "\"\\/\b\f\n\r\té€\xf0\x9f\x98\x80"));
@@ -375,7 +375,7 @@ START_TEST(strings_of_any_bytes_are_written_as_json_that_reads_back)
     json_put_string(&buf, "a\"b\\c\n\x01é\x7f");
     ck_assert_str_eq(buf.data, "\"a\\\"b\\\\c\\n\\u0001é\x7f\"");
     ck_assert_int_eq(parse(buf.data, &json), ST_OK);
-    ck_assert_str_eq(json_string(&arena, &json, json.nodes), "a\"b\\c\n\x01é\x7f");
+    ck_assert_str_eq(json_text(&arena, &json, json.nodes), "a\"b\\c\n\x01é\x7f");
 
     strbuf_clear(&buf);
     json_put_string(&buf, "x\xff\"y");
@@ -392,7 +392,7 @@ START_TEST(strings_of_any_bytes_are_written_as_json_that_reads_back)
             json_put_string(&buf, text);
             ck_assert_int_eq(parse(buf.data, &json), ST_OK);
             if (c < 0x80)
-                ck_assert_str_eq(json_string(&arena, &json, json.nodes), text);
+                ck_assert_str_eq(json_text(&arena, &json, json.nodes), text);
         }
     }
 }
