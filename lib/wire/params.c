@@ -198,6 +198,17 @@ static int field_of(const struct message_rule *rule, const char *name)
     return map == (name[len] == '.') ? index : -1;
 }
 
+static void bad_param(struct codec *c, const struct message_rule *rule, const char *name)
+{
+    int index = field_find(rule->descriptor, name, strlen(name));
+
+    if (index >= 0 && rule->fields[index].flags & RULE_MAP &&
+        !(rule->fields[index].flags & RULE_INTERNAL))
+        codec_bad(c, &(struct path){.name = name}, "is given as %s.<name>=<value>", name);
+    else
+        bad_key(c, NULL, rule, name);
+}
+
 enum status wire_from_params(struct arena *arena, const struct message_rule *rule,
                              const struct wire_param *params, size_t n_params,
                              ProtobufCMessage **ret_message, struct error *err)
@@ -215,7 +226,7 @@ enum status wire_from_params(struct arena *arena, const struct message_rule *rul
     for (size_t i = 0; i < n_params; i++) {
         field[i] = field_of(rule, params[i].name);
         if (field[i] < 0)
-            bad_key(&c, NULL, rule, params[i].name);
+            bad_param(&c, rule, params[i].name);
         else
             counts[field[i]]++;
     }
