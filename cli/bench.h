@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parts of `mal bench`: everything is measured in one run against limits of the
+ * same machine, and reported as ratios. */
+#pragma once
+
+#include "cli.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { BENCH_PROCESSES_MAX = 16 };
+
+/* The throw-away stack under test. */
+struct bench_stack {
+    pid_t pid;
+    const char *url, *key, *pg_url, *base; /* base: url without /mcp */
+    int port;
+    struct {
+        const char *name;
+        pid_t pid;
+    } processes[BENCH_PROCESSES_MAX];
+    size_t n_processes;
+};
+
+struct bench_load {
+    double rps;
+    long p50_us, p99_us;
+    long errors;
+};
+
+/* ---- bench_stack.c ---- */
+/* Starts `mal up --ephemeral --json` with the environment given besides. */
+enum status bench_stack_start(struct arena *arena, struct bench_stack *stack,
+                              struct error *err) MUST_CHECK;
+void bench_stack_stop(struct bench_stack *stack);
+/* Resident memory in KiB; 0 when the process is gone. */
+long bench_rss_kib(pid_t pid);
+pid_t bench_pid(const struct bench_stack *stack, const char *process);
+/* Runs a command, collects what it prints; the exit code must be 0. */
+enum status bench_run(struct arena *arena, const char *const *argv, char **ret_out,
+                      struct error *err) MUST_CHECK;
+/* Starts a server that prints its port as its first line. */
+enum status bench_server_start(const char *const *argv, pid_t *ret_pid, int *ret_port,
+                               struct error *err) MUST_CHECK;
+void bench_server_stop(pid_t pid);
+
+/* ---- bench_load.c ---- */
+/* Calls a tool by id through wrk. */
+enum status bench_call(struct arena *arena, const char *url, const char *key, const char *tool,
+                       int connections, int seconds, struct bench_load *ret_load,
+                       struct error *err) MUST_CHECK;
+/* Transactions a second and mean latency of pgbench -S -M prepared. */
+enum status bench_pgbench(struct arena *arena, const struct bench_stack *stack, int clients,
+                          int seconds, double *ret_tps, struct error *err) MUST_CHECK;
+enum status bench_pgbench_init(struct arena *arena, const struct bench_stack *stack,
+                               struct error *err) MUST_CHECK;
+
+/* ---- bench_idle.c ---- */
+/* Opens n streams or connections and says what each costs the gateway in
+ * resident bytes; *ret_workers = threads the gateway gained. */
+enum status bench_streams(struct arena *arena, const struct bench_stack *stack, int n,
+                          double *ret_bytes, int *ret_opened, struct error *err) MUST_CHECK;
+enum status bench_sessions(struct arena *arena, const struct bench_stack *stack, int n,
+                           double *ret_bytes, struct error *err) MUST_CHECK;
+/* Resident KiB of the gateway while n clients that made one call stay open. */
+enum status bench_clients(struct arena *arena, const struct bench_stack *stack, int n,
+                          long *ret_kib, struct error *err) MUST_CHECK;
+/* p99 of one client while n others hold half a request each. */
+enum status bench_slow_clients(struct arena *arena, const struct bench_stack *stack, int n,
+                               struct bench_load *ret_load, struct error *err) MUST_CHECK;
