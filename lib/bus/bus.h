@@ -12,14 +12,14 @@ struct bus;
 struct strbuf;
 
 struct bus_options {
-    const char *url;      /* nats://…, secret when it has credentials */
+    const char *url;             /* nats://…, secret when it has credentials */
     const char *user, *password; /* NULL: as in url */
-    const char *name;     /* connection name, e.g. "mal-catalog" */
+    const char *name;            /* connection name, e.g. "mal-catalog" */
 };
 
 /* Connects once with a deadline, then reconnects forever. */
-enum status bus_new(struct bus **ret_bus, const struct bus_options *options, struct error *err)
-    MUST_CHECK;
+enum status bus_new(struct bus **ret_bus, const struct bus_options *options,
+                    struct error *err) MUST_CHECK;
 /* Drains subscriptions and pending publishes (bounded by timeout), closes. */
 void bus_drain(struct bus *bus, int timeout_ms);
 void bus_free(struct bus *bus);
@@ -70,11 +70,11 @@ enum status bus_subscribe(struct bus *bus, const char *subject,
                           void (*fn)(struct bus_message *msg, void *arg), void *arg,
                           struct bus_sub **ret_sub) MUST_CHECK;
 /* A subscription read by the thread that made it (bus_sub_next). */
-enum status bus_subscribe_sync(struct bus *bus, const char *subject, struct bus_sub **ret_sub)
-    MUST_CHECK;
+enum status bus_subscribe_sync(struct bus *bus, const char *subject,
+                               struct bus_sub **ret_sub) MUST_CHECK;
 /* ST_DEADLINE_EXCEEDED when nothing came in time. */
-enum status bus_sub_next(struct bus_sub *sub, int timeout_ms, struct bus_message *ret_msg)
-    MUST_CHECK;
+enum status bus_sub_next(struct bus_sub *sub, int timeout_ms,
+                         struct bus_message *ret_msg) MUST_CHECK;
 void bus_sub_free(struct bus_sub *sub);
 
 /* ---- serving (ADR-32) ------------------------------------------------- */
@@ -83,13 +83,12 @@ void bus_sub_free(struct bus_sub *sub);
  * rpc, headers and deadline set. */
 struct endpoint {
     const struct rpc *rpc;
-    enum status (*run)(struct call *call, const ProtobufCMessage *request,
-                       ProtobufCMessage *reply);
+    enum status (*run)(struct call *call, const ProtobufCMessage *request, ProtobufCMessage *reply);
 };
 
 struct bus_service {
-    const char *name;        /* "catalog" */
-    const char *version;     /* semantic version of the build */
+    const char *name;    /* "catalog" */
+    const char *version; /* semantic version of the build */
     const char *description;
     const struct endpoint *endpoints;
     size_t n_endpoints;
@@ -142,8 +141,8 @@ void bus_event_queue_free(struct bus_event_queue *queue, int timeout_ms);
 /* One event as a consumer sees it. */
 struct bus_event {
     const char *subject, *event_id, *actor, *request_id, *time;
-    uint64_t sequence;   /* in the stream */
-    int delivered;       /* 1 on first delivery */
+    uint64_t sequence; /* in the stream */
+    int delivered;     /* 1 on first delivery */
     const void *data;
     size_t len;
 };
@@ -182,11 +181,10 @@ struct bus_kv;
 enum status bus_kv_open(struct bus *bus, const char *bucket, int64_t ttl_s, struct bus_kv **ret_kv,
                         struct error *err) MUST_CHECK;
 void bus_kv_free(struct bus_kv *kv);
-enum status bus_kv_put(struct bus_kv *kv, const char *key, const void *data, size_t len)
-    MUST_CHECK;
+enum status bus_kv_put(struct bus_kv *kv, const char *key, const void *data, size_t len) MUST_CHECK;
 /* ST_ALREADY_EXISTS when the key is there. */
-enum status bus_kv_create(struct bus_kv *kv, const char *key, const void *data, size_t len)
-    MUST_CHECK;
+enum status bus_kv_create(struct bus_kv *kv, const char *key, const void *data,
+                          size_t len) MUST_CHECK;
 /* Value in the arena; ST_NOT_FOUND. */
 enum status bus_kv_get(struct bus_kv *kv, const char *key, struct arena *arena,
                        const void **ret_data, size_t *ret_len, uint64_t *ret_revision) MUST_CHECK;

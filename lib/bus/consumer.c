@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Durable consumers: batches of events go to a function that applies them; what
+ * it cannot apply comes again, later and later, and at last is put aside. */
+#include "internal.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum {
+    BATCH_MAX = 1000,
+    ACK_WAIT_S = 30,
+    LINGER_MS = 20,       /* how long a batch may wait to fill up */
+    RETRY_FIRST_MS = 250, /* of a process that is not able now */
+    RETRY_MAX_MS = 10000,
+    NAK_MAX_S = 60,
+};
+
+struct bus_consumer {
+    struct pull pull;
+    struct pause pause;
+    struct bus_consumer_options options; /* strings are copies below */
+    char durable[64], filter[BUS_SUBJECT_SIZE];
+    natsMsg **msgs; /* of the batch at hand */
+    struct jet_position *positions;
+    struct bus_event *events;
+    pthread_t thread;
+    atomic_ullong applied, failed, dead;
+};
+
+static void respond(struct bus_consumer *consumer, natsMsg *msg, const char *word)
+{
+    if (!atomic_load(&consumer->pull.bus->up))
+        return; /* it comes again */
+    (void)natsConnection_PublishString(consumer->pull.bus->nc, natsMsg_GetReply(msg), word);
+}
+
+static void respond_all(struct bus_consumer *consumer, size_t first, size_t n, const char *word)
+{
+    for (size_t i = first; i < first + n; i++)
+        respond(consumer, consumer->msgs[i], word);
+}
+
+/* Applies; while the function says UNAVAILABLE (its database is away, say) the
+ * events stay in hand, which is no failed delivery. */
+static enum status apply(struct bus_consumer *consumer, size_t first, size_t n)
+{
+    int wait_ms = RETRY_FIRST_MS;
+
+    for (;;) {
+        enum status status =
+            consumer->options.fn(consumer->events + first, n, consumer->options.arg);
+        if (status != ST_UNAVAILABLE)
+            return status;
+        respond_all(consumer, first, n, "+WPI"); /* work in progress */
+        if (bus_pause_ms(&consumer->pause, wait_ms))
+            return ST_CANCELLED;
+        wait_ms = wait_ms * 2 < RETRY_MAX_MS ? wait_ms * 2 : RETRY_MAX_MS;
+    }
+}
+
+static enum status put_aside(struct bus_consumer *consumer, size_t i)
+{
+    const struct bus_event *event = &consumer->events[i];
+    char subject[BUS_SUBJECT_SIZE], id[256], sequence[24];
+    const struct bus_header headers[] = {{"Mal-Subject", event->subject},
+                                         {"Mal-Event-Id", event->event_id},
+                                         {"Mal-Sequence", sequence},
+                                         {"Mal-Actor", event->actor},
+                                         {"Mal-Request-Id", event->request_id},
+                                         {"Mal-Time", event->time},
+                                         {NULL, NULL}};
+
+    snprintf(subject, sizeof(subject), "mal.dead.%s", consumer->durable);
+    snprintf(sequence, sizeof(sequence), "%llu", (unsigned long long)event->sequence);
+    snprintf(id, sizeof(id), "%s:%s", consumer->durable, sequence);
+    TRY(bus_event_publish(consumer->pull.bus, subject, id, headers, event->data, event->len, 0));
+    respond(consumer, consumer->msgs[i], "+TERM");
+    atomic_fetch_add(&consumer->dead, 1);
+    log_error("event %s (%s) put aside by %s after %d deliveries", event->event_id, event->subject,
+              consumer->durable, event->delivered);
+    return ST_OK;
+}
+
+static void refuse(struct bus_consumer *consumer, size_t i)
+{
+    int delivered = consumer->events[i].delivered;
+    int delay_s = delivered < 6 ? 1 << (delivered - 1) : NAK_MAX_S;
+    char word[64];
+
+    atomic_fetch_add(&consumer->failed, 1);
+    if (delivered >= BUS_MAX_DELIVERIES && put_aside(consumer, i) == ST_OK)
+        return;
+    /* The first repetition comes soon: most failures are a lost race. */
+    long long delay_ns = delivered <= 1 ? 100000000LL : delay_s * 1000000000LL;
+    snprintf(word, sizeof(word), "-NAK {\"delay\": %lld}", delay_ns);
+    respond(consumer, consumer->msgs[i], word);
+}
+
+/* One event that cannot be applied must not take its batch mates with it. */
+static void handle(struct bus_consumer *consumer, size_t n)
+{
+    enum status status = apply(consumer, 0, n);
+
+    if (status == ST_OK) {
+        respond_all(consumer, 0, n, "+ACK");
+        atomic_fetch_add(&consumer->applied, n);
+        return;
+    }
+    for (size_t i = 0; i < n && status != ST_CANCELLED; i++) {
+        status = n == 1 ? status : apply(consumer, i, 1);
+        if (status == ST_OK) {
+            respond(consumer, consumer->msgs[i], "+ACK");
+            atomic_fetch_add(&consumer->applied, 1);
+        } else if (status != ST_CANCELLED) {
+            refuse(consumer, i);
+        } else {
+            respond_all(consumer, i, n - i, "-NAK"); /* for another process */
+        }
+    }
+}
+
+static enum status collect(struct bus_consumer *consumer, size_t *ret_n)
+{
+    size_t n = 0, max = (size_t)consumer->options.max_batch;
+    int64_t deadline = 0;
+    enum status status;
+
+    do {
+        int64_t wait = n == 0 ? 1000 : deadline - clock_mono_ms();
+        status = bus_pull_next(&consumer->pull, wait > 0 ? (int)wait : 0, &consumer->msgs[n],
+                               &consumer->positions[n]);
+        if (status == ST_OK) {
+            bus_event_read(consumer->msgs[n], &consumer->positions[n], &consumer->events[n]);
+            if (n++ == 0)
+                deadline = clock_mono_ms() + LINGER_MS;
+        }
+    } while (status == ST_OK && n < max && consumer->pull.outstanding > 0);
+    *ret_n = n;
+    return n > 0 ? ST_OK : status;
+}
+
+static enum status ensure(struct bus_consumer *consumer)
+{
+    jsConsumerConfig config;
+    jsConsumerInfo *info = NULL;
+
+    jsConsumerConfig_Init(&config);
+    config.Durable = consumer->durable;
+    config.FilterSubject = consumer->filter;
+    config.DeliverPolicy = js_DeliverAll;
+    config.AckPolicy = js_AckExplicit;
+    config.AckWait = ACK_WAIT_S * 1000000000LL;
+    config.MaxDeliver = -1; /* we count, so that nothing is dropped in silence */
+    config.MaxAckPending = consumer->options.max_ack_pending;
+    TRY(bus_pull_ensure(&consumer->pull, &config, &info));
+    jsConsumerInfo_Destroy(info);
+    return ST_OK;
+}
+
+static void read_events(struct bus_consumer *consumer)
+{
+    while (!bus_pause_stopped(&consumer->pause)) {
+        size_t n = 0;
+        enum status status = collect(consumer, &n);
+
+        if (n > 0)
+            handle(consumer, n);
+        for (size_t i = 0; i < n; i++)
+            natsMsg_Destroy(consumer->msgs[i]);
+        if (status != ST_OK && status != ST_DEADLINE_EXCEEDED)
+            return;
+    }
+}
+
+static void *run_consumer(void *arg)
+{
+    struct bus_consumer *consumer = arg;
+    bool ready = true; /* bus_consume did it */
+
+    while (!bus_pause_until_up(&consumer->pause, consumer->pull.bus)) {
+        if (!ready && ensure(consumer) != ST_OK) {
+            bus_pause_ms(&consumer->pause, RETRY_FIRST_MS);
+            continue;
+        }
+        read_events(consumer);
+        ready = false;
+    }
+    return NULL;
+}
+
+static struct bus_consumer *consumer_new(struct bus *bus,
+                                         const struct bus_consumer_options *options)
+{
+    struct bus_consumer *consumer = calloc(1, sizeof(*consumer));
+
+    if (!consumer)
+        abort();
+    consumer->options = *options;
+    if (consumer->options.max_batch < 1)
+        consumer->options.max_batch = 1;
+    if (consumer->options.max_batch > BATCH_MAX)
+        consumer->options.max_batch = BATCH_MAX;
+    if (consumer->options.max_ack_pending > 0 &&
+        consumer->options.max_batch > consumer->options.max_ack_pending)
+        consumer->options.max_batch = consumer->options.max_ack_pending;
+    snprintf(consumer->durable, sizeof(consumer->durable), "%s", options->durable);
+    snprintf(consumer->filter, sizeof(consumer->filter), "%s", options->filter);
+    size_t n = (size_t)consumer->options.max_batch;
+    consumer->msgs = calloc(n, sizeof(natsMsg *));
+    consumer->positions = calloc(n, sizeof(*consumer->positions));
+    consumer->events = calloc(n, sizeof(*consumer->events));
+    if (!consumer->msgs || !consumer->positions || !consumer->events)
+        abort();
+    bus_pause_init(&consumer->pause);
+    bus_pull_init(&consumer->pull, bus, "MAL_EVT", consumer->options.max_batch);
+    return consumer;
+}
+
+static void consumer_free(struct bus_consumer *consumer)
+{
+    bus_pull_done(&consumer->pull);
+    bus_pause_done(&consumer->pause);
+    free(consumer->msgs);
+    free(consumer->positions);
+    free(consumer->events);
+    free(consumer);
+}
+
+enum status bus_consume(struct bus *bus, const struct bus_consumer_options *options,
+                        struct bus_consumer **ret_consumer, struct error *err)
+{
+    struct bus_consumer *consumer = consumer_new(bus, options);
+    enum status status = ensure(consumer);
+
+    if (status == ST_OK && pthread_create(&consumer->thread, NULL, run_consumer, consumer) != 0)
+        status = ST_RESOURCE_EXHAUSTED;
+    if (status != ST_OK) {
+        consumer_free(consumer);
+        return error_set(err, status, "cannot set up the consumer %s", options->durable);
+    }
+    *ret_consumer = consumer;
+    return ST_OK;
+}
+
+void bus_consumer_stop(struct bus_consumer *consumer)
+{
+    if (!consumer)
+        return;
+    bus_pause_stop(&consumer->pause);
+    bus_pull_stop(&consumer->pull);
+    pthread_join(consumer->thread, NULL);
+    consumer_free(consumer);
+}

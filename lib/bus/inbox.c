@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inboxes: where answers arrive, one per thread that asks. */
+#include "internal.h"
+
+#include "base/clock.h"
+#include "base/ids.h"
+
+/* The inboxes of this thread, one per bus. A pointer only: the stacks of the
+ * HTTP workers are small and thread-local storage is carved out of them. */
+static __thread struct inbox *thread_inboxes;
+static pthread_key_t thread_key;
+
+static void free_thread_inboxes(void *first)
+{
+    for (struct inbox *inbox = first, *next; inbox; inbox = next) {
+        next = inbox->thread_next;
+        bus_inbox_free(inbox);
+    }
+}
+
+static void make_key(void)
+{
+    if (pthread_key_create(&thread_key, free_thread_inboxes) != 0)
+        abort();
+}
+
+struct inbox *bus_inbox_new(struct bus *bus)
+{
+    struct inbox *inbox = calloc(1, sizeof(*inbox));
+
+    if (!inbox)
+        abort();
+    inbox->bus = bus;
+    atomic_fetch_add(&bus->refs, 1);
+    pthread_mutex_lock(&bus->lock);
+    inbox->next = bus->inboxes;
+    inbox->prev = &bus->inboxes;
+    if (inbox->next)
+        inbox->next->prev = &inbox->next;
+    bus->inboxes = inbox;
+    pthread_mutex_unlock(&bus->lock);
+    return inbox;
+}
+
+void bus_inbox_free(struct inbox *inbox)
+{
+    if (!inbox)
+        return;
+    struct bus *bus = inbox->bus;
+
+    bus_inbox_discard(inbox);
+    pthread_mutex_lock(&bus->lock);
+    *inbox->prev = inbox->next;
+    if (inbox->next)
+        inbox->next->prev = inbox->prev;
+    pthread_mutex_unlock(&bus->lock);
+    free(inbox);
+    bus_unref(bus);
+}
+
+struct inbox *bus_inbox_of_thread(struct bus *bus)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    for (struct inbox *inbox = thread_inboxes; inbox; inbox = inbox->thread_next) {
+        if (inbox->bus == bus)
+            return inbox;
+    }
+    pthread_once(&once, make_key);
+    struct inbox *inbox = bus_inbox_new(bus);
+    inbox->thread_next = thread_inboxes;
+    thread_inboxes = inbox;
+    pthread_setspecific(thread_key, inbox);
+    return inbox;
+}
+
+void bus_inbox_discard(struct inbox *inbox)
+{
+    pthread_mutex_lock(&inbox->bus->lock);
+    natsSubscription *sub = inbox->sub;
+    inbox->sub = NULL;
+    pthread_mutex_unlock(&inbox->bus->lock);
+    natsSubscription_Destroy(sub);
+}
+
+enum status bus_inbox_open(struct inbox *inbox)
+{
+    struct bus *bus = inbox->bus;
+    char token[TOKEN_SIZE], subject[64];
+    enum status status = ST_OK;
+
+    if (inbox->sub && !atomic_load(&inbox->dead))
+        return atomic_load(&bus->up) ? ST_OK : ST_UNAVAILABLE;
+    bus_inbox_discard(inbox);
+    token_hex(token);
+    snprintf(inbox->prefix, sizeof(inbox->prefix), "_INBOX.%s.", token);
+    snprintf(subject, sizeof(subject), "%s*", inbox->prefix);
+    /* Under the lock, so that a connection lost from here on finds it. */
+    pthread_mutex_lock(&bus->lock);
+    atomic_store(&inbox->dead, false);
+    if (!atomic_load(&bus->up))
+        status = ST_UNAVAILABLE;
+    else
+        status = bus_status(natsConnection_SubscribeSync(&inbox->sub, bus->nc, subject));
+    pthread_mutex_unlock(&bus->lock);
+    return status;
+}
+
+uint64_t bus_inbox_reply(struct inbox *inbox, char out[64])
+{
+    uint64_t sequence = ++inbox->sequence;
+
+    snprintf(out, 64, "%s%llu", inbox->prefix, (unsigned long long)sequence);
+    return sequence;
+}
+
+/* The number at the end of a reply subject; 0 when it is not of this inbox. */
+static uint64_t number_of(const struct inbox *inbox, natsMsg *msg)
+{
+    const char *subject = natsMsg_GetSubject(msg);
+    size_t len = strlen(inbox->prefix);
+
+    if (strncmp(subject, inbox->prefix, len) != 0)
+        return 0;
+    return strtoull(subject + len, NULL, 10);
+}
+
+enum status bus_inbox_next(struct inbox *inbox, uint64_t first, int64_t deadline_ms,
+                           natsMsg **ret_msg, bool *ret_no_responders)
+{
+    *ret_no_responders = false;
+    for (;;) {
+        natsMsg *msg = NULL;
+        int64_t left = deadline_ms - clock_mono_ms();
+        natsStatus s = natsSubscription_NextMsg(&msg, inbox->sub, left > 0 ? left : 0);
+
+        if (s == NATS_OK) {
+            if (number_of(inbox, msg) >= first) {
+                *ret_msg = msg;
+                return ST_OK;
+            }
+            natsMsg_Destroy(msg); /* a second answer to an earlier request */
+        } else if (s == NATS_NO_RESPONDERS) {
+            *ret_no_responders = true;
+            return ST_UNAVAILABLE;
+        } else if (s != NATS_SLOW_CONSUMER) {
+            return bus_status(s);
+        }
+    }
+}
+
+static void kill_locked(struct inbox *inbox)
+{
+    atomic_store(&inbox->dead, true);
+    if (inbox->sub)
+        (void)natsSubscription_Unsubscribe(inbox->sub); /* wakes NextMsg */
+}
+
+void bus_inbox_kill(struct inbox *inbox)
+{
+    pthread_mutex_lock(&inbox->bus->lock);
+    kill_locked(inbox);
+    pthread_mutex_unlock(&inbox->bus->lock);
+}
+
+void bus_inbox_kill_all(struct bus *bus)
+{
+    pthread_mutex_lock(&bus->lock);
+    for (struct inbox *inbox = bus->inboxes; inbox; inbox = inbox->next)
+        kill_locked(inbox);
+    pthread_mutex_unlock(&bus->lock);
+}

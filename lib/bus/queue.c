@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The event queue: adding never waits; a thread sends in bursts, keeps what was
+ * not acknowledged and sends it again under the same id, which the stream drops
+ * when it has it already. */
+#include "internal.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum {
+    WINDOW = 256,  /* sent and not acknowledged */
+    LINGER_MS = 5, /* a burst gathers that long */
+    ACK_POLL_MS = 5,
+    ACK_TIMEOUT_MS = 5000,
+    RETRY_MS = 200,
+    REFUSALS_MAX = 10, /* by the stream, of one event */
+    MAX_HEADERS = 16,
+    QUEUE_BYTES = 64 << 20,
+};
+
+/* One event; its strings lie behind the struct in the same block. */
+struct item {
+    struct item *next;
+    const char *subject;
+    struct bus_header headers[MAX_HEADERS];
+    const void *data;
+    size_t len, bytes;
+    uint64_t number; /* of the request that carries it; 0 = to be sent */
+    int refusals;
+};
+
+struct item_list {
+    struct item *head, **tail;
+};
+
+struct bus_event_queue {
+    struct bus *bus;
+    struct inbox *inbox;
+    size_t capacity;
+    pthread_t thread;
+    atomic_ullong sent, dropped, n_held; /* held = waiting or not acknowledged */
+    atomic_ullong bytes;
+    struct item_list flight; /* of the thread */
+    size_t n_flight;
+    int64_t progress_ms; /* when something was sent or acknowledged */
+    struct pause pause;  /* its lock guards what follows */
+    struct item_list waiting;
+    bool idle;
+    int64_t give_up_ms; /* set with stop */
+};
+
+static void push(struct item_list *list, struct item *item)
+{
+    item->next = NULL;
+    *list->tail = item;
+    list->tail = &item->next;
+}
+
+static struct item *pop(struct item_list *list)
+{
+    struct item *item = list->head;
+
+    if (item && (list->head = item->next) == NULL)
+        list->tail = &list->head;
+    return item;
+}
+
+static char *append(char **p, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *start = memcpy(*p, text, size);
+
+    *p += size;
+    return start;
+}
+
+static struct item *item_new(const char *subject, const char *event_id,
+                             const struct bus_header *headers, const void *data, size_t len)
+{
+    size_t bytes = sizeof(struct item) + strlen(subject) + strlen(event_id) + 2 + len, n = 1;
+
+    for (const struct bus_header *h = headers; h && h->name; h++, n++)
+        bytes += strlen(h->name) + (h->value ? strlen(h->value) : 0) + 2;
+    struct item *item = n < MAX_HEADERS ? calloc(1, bytes) : NULL;
+    if (!item)
+        return NULL;
+    char *p = (char *)(item + 1);
+    if (len)
+        memcpy(p, data, len);
+    item->data = p;
+    p += len;
+    item->len = len;
+    item->bytes = bytes;
+    item->subject = append(&p, subject);
+    item->headers[0] = (struct bus_header){"Nats-Msg-Id", append(&p, event_id)};
+    n = 1;
+    for (const struct bus_header *h = headers; h && h->name; h++) {
+        if (h->value) {
+            item->headers[n].name = append(&p, h->name);
+            item->headers[n++].value = append(&p, h->value);
+        }
+    }
+    return item;
+}
+
+void bus_event_queue_add(struct bus_event_queue *queue, const char *subject, const char *event_id,
+                         const struct bus_header *headers, const void *data, size_t len)
+{
+    struct item *item = item_new(subject, event_id, headers, data, len);
+
+    if (!item || atomic_load(&queue->n_held) >= queue->capacity ||
+        atomic_load(&queue->bytes) + item->bytes > QUEUE_BYTES) {
+        atomic_fetch_add(&queue->dropped, 1);
+        free(item);
+        return;
+    }
+    atomic_fetch_add(&queue->n_held, 1);
+    atomic_fetch_add(&queue->bytes, item->bytes);
+    pthread_mutex_lock(&queue->pause.lock);
+    push(&queue->waiting, item);
+    if (queue->idle)
+        pthread_cond_signal(&queue->pause.cond);
+    pthread_mutex_unlock(&queue->pause.lock);
+}
+
+static void item_done(struct bus_event_queue *queue, struct item *item, bool sent)
+{
+    atomic_fetch_add(sent ? &queue->sent : &queue->dropped, 1);
+    atomic_fetch_sub(&queue->bytes, item->bytes);
+    atomic_fetch_sub(&queue->n_held, 1);
+    free(item);
+}
+
+/* Fills the window. False when there is nothing left to do. */
+static bool refill(struct bus_event_queue *queue)
+{
+    bool more = true;
+
+    pthread_mutex_lock(&queue->pause.lock);
+    while (!queue->waiting.head && queue->n_flight == 0 && !queue->pause.stop) {
+        queue->idle = true;
+        pthread_cond_wait(&queue->pause.cond, &queue->pause.lock);
+        queue->idle = false;
+        if (queue->waiting.head && !queue->pause.stop) {
+            int64_t until = clock_mono_ms() + LINGER_MS;
+            while (!queue->pause.stop &&
+                   bus_cond_wait_until(&queue->pause.cond, &queue->pause.lock, until))
+                ;
+        }
+    }
+    while (queue->waiting.head && queue->n_flight < WINDOW) {
+        push(&queue->flight, pop(&queue->waiting));
+        queue->n_flight++;
+    }
+    if (queue->pause.stop && (queue->n_flight == 0 || clock_mono_ms() >= queue->give_up_ms))
+        more = false;
+    pthread_mutex_unlock(&queue->pause.lock);
+    return more;
+}
+
+/* Whatever was on its way is sent again, on a new inbox. */
+static void start_over(struct bus_event_queue *queue)
+{
+    bus_inbox_discard(queue->inbox);
+    for (struct item *item = queue->flight.head; item; item = item->next)
+        item->number = 0;
+}
+
+static enum status send_unsent(struct bus_event_queue *queue)
+{
+    char reply[64];
+
+    TRY(bus_inbox_open(queue->inbox));
+    for (struct item *item = queue->flight.head; item; item = item->next) {
+        if (item->number)
+            continue;
+        uint64_t number = bus_inbox_reply(queue->inbox, reply);
+        natsMsg *msg = bus_msg_new(item->subject, reply, item->headers, item->data, item->len);
+        enum status status = bus_msg_send(queue->bus, msg);
+        natsMsg_Destroy(msg);
+        if (status == ST_RESOURCE_EXHAUSTED || status == ST_INVALID_ARGUMENT)
+            item->refusals = REFUSALS_MAX; /* it will never fit */
+        else
+            TRY(status);
+        item->number = number;
+        queue->progress_ms = clock_mono_ms();
+    }
+    return ST_OK;
+}
+
+/* Takes the items out of the window that are done with. */
+static void settle(struct bus_event_queue *queue, uint64_t number, bool stored)
+{
+    struct item_list left = {.tail = &left.head};
+    struct item *item = queue->flight.head;
+
+    /* Acknowledgements come in order as a rule. */
+    if (stored && item && item->number == number) {
+        item_done(queue, pop(&queue->flight), true);
+        queue->n_flight--;
+        return;
+    }
+    while ((item = pop(&queue->flight)) != NULL) {
+        bool mine = item->number == number;
+        if (mine && stored) {
+            item_done(queue, item, true);
+            queue->n_flight--;
+        } else if (item->refusals >= REFUSALS_MAX || (mine && ++item->refusals >= REFUSALS_MAX)) {
+            log_error("event dropped: the stream refuses %s", item->subject);
+            item_done(queue, item, false);
+            queue->n_flight--;
+        } else {
+            if (mine)
+                item->number = 0;
+            push(&left, item);
+        }
+    }
+    queue->flight.head = left.head;
+    queue->flight.tail = left.head ? left.tail : &queue->flight.head;
+}
+
+/* One acknowledgement; DEADLINE_EXCEEDED when none came in time. */
+static enum status read_ack(struct bus_event_queue *queue, int wait_ms)
+{
+    natsMsg *msg = NULL;
+    bool no_responders;
+    int code;
+
+    TRY(bus_inbox_next(queue->inbox, 1, clock_mono_ms() + wait_ms, &msg, &no_responders));
+    const char *number = strrchr(natsMsg_GetSubject(msg), '.');
+    enum status status =
+        jet_answer(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg), &code, NULL);
+    queue->progress_ms = clock_mono_ms();
+    if (status == ST_UNAVAILABLE) { /* JetStream is there but not ready */
+        natsMsg_Destroy(msg);
+        return status;
+    }
+    settle(queue, number ? strtoull(number + 1, NULL, 10) : 0, status == ST_OK);
+    natsMsg_Destroy(msg);
+    return status == ST_OK ? ST_OK : ST_FAILED_PRECONDITION;
+}
+
+static enum status exchange(struct bus_event_queue *queue)
+{
+    TRY(send_unsent(queue));
+    if (queue->n_flight == 0)
+        return ST_OK;
+    enum status status = read_ack(queue, ACK_POLL_MS);
+    while (status == ST_OK && queue->n_flight > 0)
+        status = read_ack(queue, 0);
+    if (status == ST_DEADLINE_EXCEEDED && clock_mono_ms() - queue->progress_ms < ACK_TIMEOUT_MS)
+        return ST_OK;
+    return status;
+}
+
+static void *run_queue(void *arg)
+{
+    struct bus_event_queue *queue = arg;
+
+    while (refill(queue)) {
+        enum status status = exchange(queue);
+        if (status == ST_OK)
+            continue;
+        if (status != ST_FAILED_PRECONDITION)
+            start_over(queue);
+        /* When stopping, only the time given counts. */
+        if (bus_pause_ms(&queue->pause, RETRY_MS))
+            nats_Sleep(20);
+    }
+    return NULL;
+}
+
+enum status bus_event_queue_new(struct bus *bus, size_t capacity,
+                                struct bus_event_queue **ret_queue)
+{
+    struct bus_event_queue *queue = calloc(1, sizeof(*queue));
+
+    if (!queue)
+        abort();
+    queue->bus = bus;
+    queue->capacity = capacity;
+    queue->inbox = bus_inbox_new(bus);
+    queue->flight.tail = &queue->flight.head;
+    queue->waiting.tail = &queue->waiting.head;
+    bus_pause_init(&queue->pause);
+    if (pthread_create(&queue->thread, NULL, run_queue, queue) != 0) {
+        bus_inbox_free(queue->inbox);
+        bus_pause_done(&queue->pause);
+        free(queue);
+        return ST_RESOURCE_EXHAUSTED;
+    }
+    *ret_queue = queue;
+    return ST_OK;
+}
+
+void bus_event_queue_stats(const struct bus_event_queue *queue, uint64_t *ret_sent,
+                           uint64_t *ret_dropped, uint64_t *ret_waiting)
+{
+    *ret_sent = atomic_load(&queue->sent);
+    *ret_dropped = atomic_load(&queue->dropped);
+    *ret_waiting = atomic_load(&queue->n_held);
+}
+
+void bus_event_queue_free(struct bus_event_queue *queue, int timeout_ms)
+{
+    struct item *item;
+    unsigned lost = 0;
+
+    if (!queue)
+        return;
+    pthread_mutex_lock(&queue->pause.lock);
+    queue->give_up_ms = clock_mono_ms() + timeout_ms;
+    pthread_mutex_unlock(&queue->pause.lock);
+    bus_pause_stop(&queue->pause);
+    pthread_join(queue->thread, NULL);
+    while ((item = pop(&queue->flight)) != NULL || (item = pop(&queue->waiting)) != NULL) {
+        free(item);
+        lost++;
+    }
+    if (lost > 0)
+        log_error("%u events were not sent before the end", lost);
+    bus_inbox_free(queue->inbox);
+    bus_pause_done(&queue->pause);
+    free(queue);
+}

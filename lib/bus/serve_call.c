@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request on the side of the service: from bytes to the answer. */
+#include "server.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mal/v1/status.pb-c.h"
+#include "wire/codec.h"
+
+static int find_subject(const void *key, const void *item)
+{
+    return strcmp(key, ((const struct served *)item)->endpoint->rpc->subject);
+}
+
+static enum status send_reply(struct bus_server *server, natsMsg *request,
+                              const struct bus_header *headers, const void *data, size_t len)
+{
+    const char *reply = natsMsg_GetReply(request);
+
+    if (!reply || !*reply)
+        return ST_OK;
+    natsMsg *msg = bus_msg_new(reply, NULL, headers, data, len);
+    enum status status = bus_msg_send(server->bus, msg);
+    natsMsg_Destroy(msg);
+    return status;
+}
+
+static void send_failure(struct bus_server *server, natsMsg *request, struct arena *arena,
+                         const struct error *err, enum status status)
+{
+    Mal__Status body = MAL__STATUS__INIT;
+    char code[16];
+    const char *message = err->message[0] ? err->message : "The call failed.";
+    const struct bus_header headers[] = {
+        {"Nats-Service-Error", message}, {"Nats-Service-Error-Code", code}, {NULL, NULL}};
+    size_t len;
+
+    snprintf(code, sizeof(code), "%d", status_http(status));
+    body.code = (uint32_t)status;
+    body.message = message;
+    body.hint = err->hint;
+    body.reason = err->reason ? err->reason : "";
+    body.fields = arena_alloc(arena, (err->n_fields + 1) * sizeof(*body.fields));
+    for (unsigned i = 0; i < err->n_fields; i++) {
+        Mal__FieldError *field = arena_alloc(arena, sizeof(*field));
+        mal__field_error__init(field);
+        field->field = err->fields[i].field;
+        field->message = err->fields[i].message;
+        body.fields[i] = field;
+    }
+    body.n_fields = err->n_fields;
+    const void *data = wire_pack(arena, &body.base, &len);
+    /* Nobody needs that many words. */
+    if (send_reply(server, request, headers, data, len) == ST_RESOURCE_EXHAUSTED)
+        (void)send_reply(server, request, headers, NULL, 0);
+}
+
+void bus_server_refuse(struct bus_server *server, natsMsg *msg, enum status status,
+                       const char *message)
+{
+    CLEANUP(arena_done) struct arena arena;
+    struct error err = {0};
+
+    arena_init(&arena);
+    (void)error_set(&err, status, "%s", message);
+    send_failure(server, msg, &arena, &err, status);
+}
+
+/* Unpacks, checks, runs; *ret_reply is set when that went well. */
+static enum status run(struct worker *worker, const struct served *served, struct call *call,
+                       natsMsg *msg, ProtobufCMessage **ret_reply)
+{
+    const struct rpc *rpc = served->endpoint->rpc;
+    const struct bus_service *service = &worker->server->service;
+    ProtobufCMessage *request = NULL;
+
+    TRY(wire_unpack(call->arena, rpc->request->descriptor, natsMsg_GetData(msg),
+                    (size_t)natsMsg_GetDataLength(msg), &request, &call->error));
+    TRY(wire_check(call->arena, rpc->request, request, &call->error));
+    ProtobufCMessage *reply = arena_alloc(call->arena, rpc->response->descriptor->sizeof_message);
+    protobuf_c_message_init(rpc->response->descriptor, reply);
+    if (service->prepare)
+        service->prepare(call, worker->state, service->arg);
+    TRY(served->endpoint->run(call, request, reply));
+    *ret_reply = reply;
+    return ST_OK;
+}
+
+static void count(struct bus_server *server, struct served *served, const struct call *call,
+                  enum status status, int64_t duration_us)
+{
+    atomic_fetch_add(&served->n_requests, 1);
+    atomic_fetch_add(&served->processing_ns, (unsigned long long)duration_us * 1000);
+    if (status == ST_OK)
+        return;
+    atomic_fetch_add(&served->n_errors, 1);
+    pthread_mutex_lock(&server->lock);
+    snprintf(served->last_error, sizeof(served->last_error), "%d:%.240s", status_http(status),
+             call->error.message);
+    pthread_mutex_unlock(&server->lock);
+}
+
+static enum status answer(struct worker *worker, struct call *call, natsMsg *msg,
+                          enum status status, const ProtobufCMessage *reply)
+{
+    struct bus_server *server = worker->server;
+
+    if (status == ST_OK) {
+        size_t len;
+        const void *data = wire_pack(call->arena, reply, &len);
+        if (send_reply(server, msg, NULL, data, len) == ST_RESOURCE_EXHAUSTED) {
+            status = call_fail(call, ST_RESOURCE_EXHAUSTED,
+                               "The answer has %zu bytes, too many to send.", len);
+            call_hint(call, "a smaller limit or one entry at a time.");
+        }
+    }
+    if (status != ST_OK)
+        send_failure(server, msg, call->arena, &call->error, status);
+    return status;
+}
+
+void bus_server_run(struct worker *worker, struct waiting *item)
+{
+    struct bus_server *server = worker->server;
+    struct call call = {.arena = &worker->arena, .bus = server->bus};
+    ProtobufCMessage *reply = NULL;
+    struct served *served =
+        bsearch(natsMsg_GetSubject(item->msg), server->served, server->service.n_endpoints,
+                sizeof(*server->served), find_subject);
+
+    if (!served) {
+        bus_server_refuse(server, item->msg, ST_NOT_FOUND, "There is no such operation.");
+        return;
+    }
+    call.rpc = served->endpoint->rpc;
+    bus_call_from_headers(&call, item->msg, item->received_ms);
+    int64_t start_us = clock_mono_us();
+    if (start_us / 1000 >= call.deadline_ms)
+        return; /* nobody waits for it any more */
+    enum status status = run(worker, served, &call, item->msg, &reply);
+    status = answer(worker, &call, item->msg, status, reply);
+    int64_t duration_us = clock_mono_us() - start_us;
+    count(server, served, &call, status, duration_us);
+    if (server->service.observe)
+        server->service.observe(&call, status, duration_us, server->service.arg);
+}

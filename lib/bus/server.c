@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Serving: requests of a queue group wait in a bounded queue for the workers,
+ * each of which runs one call at a time in its own arena. */
+#include "server.h"
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/log.h"
+
+static int by_subject(const void *a, const void *b)
+{
+    const struct served *left = a, *right = b;
+
+    return strcmp(left->endpoint->rpc->subject, right->endpoint->rpc->subject);
+}
+
+/* "mal.catalog.v1.get_skill" -> "mal.catalog.v1.*"; all endpoints share it. */
+static enum status wildcard(const struct bus_service *service, char out[BUS_SUBJECT_SIZE],
+                            struct error *err)
+{
+    size_t prefix = 0;
+
+    if (service->n_endpoints == 0 || service->workers < 1)
+        return error_set(err, ST_INVALID_ARGUMENT, "a service needs endpoints and workers");
+    for (size_t i = 0; i < service->n_endpoints; i++) {
+        const char *subject = service->endpoints[i].rpc->subject;
+        const char *dot = strrchr(subject, '.');
+        if (!dot || (size_t)(dot - subject) > BUS_SUBJECT_SIZE - 3 ||
+            (prefix && ((size_t)(dot - subject) != prefix || strncmp(subject, out, prefix) != 0)))
+            return error_set(err, ST_INVALID_ARGUMENT, "subject '%s' is not of this service",
+                             subject);
+        prefix = (size_t)(dot - subject);
+        memcpy(out, subject, prefix);
+    }
+    snprintf(out + prefix, BUS_SUBJECT_SIZE - prefix, ".*");
+    return ST_OK;
+}
+
+/* On the delivery thread: notes the time, hands over. */
+static void on_request(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *arg)
+{
+    struct bus_server *server = arg;
+    bool full = false;
+
+    (void)nc;
+    (void)sub;
+    struct waiting *item = calloc(1, sizeof(*item));
+    if (!item)
+        abort();
+    item->msg = msg;
+    item->received_ms = clock_mono_ms();
+    item->bytes = (size_t)natsMsg_GetDataLength(msg);
+    pthread_mutex_lock(&server->lock);
+    if (server->n_waiting >= BUS_QUEUE_MESSAGES ||
+        server->bytes_waiting + item->bytes > BUS_QUEUE_BYTES) {
+        full = true;
+    } else {
+        *server->tail = item;
+        server->tail = &item->next;
+        server->n_waiting++;
+        server->bytes_waiting += item->bytes;
+        if (server->n_idle > 0)
+            pthread_cond_signal(&server->arrived);
+    }
+    pthread_mutex_unlock(&server->lock);
+    if (full) {
+        bus_server_refuse(server, msg, ST_RESOURCE_EXHAUSTED, "The service is overloaded.");
+        natsMsg_Destroy(msg);
+        free(item);
+    }
+}
+
+/* NULL when the server stops and nothing waits any more. */
+static struct waiting *take(struct bus_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->n_idle++;
+    while (!server->head && !server->stopping)
+        pthread_cond_wait(&server->arrived, &server->lock);
+    server->n_idle--;
+    struct waiting *item = server->head;
+    if (item) {
+        server->head = item->next;
+        if (!server->head)
+            server->tail = &server->head;
+        server->n_waiting--;
+        server->bytes_waiting -= item->bytes;
+    }
+    pthread_mutex_unlock(&server->lock);
+    return item;
+}
+
+static void *run_worker(void *arg)
+{
+    struct worker *worker = arg;
+    struct bus_server *server = worker->server;
+    struct waiting *item;
+
+    arena_init(&worker->arena);
+    if (server->service.worker_new)
+        worker->state = server->service.worker_new(server->service.arg, worker->index);
+    while ((item = take(server)) != NULL) {
+        bus_server_run(worker, item);
+        arena_reset(&worker->arena);
+        natsMsg_Destroy(item->msg);
+        free(item);
+    }
+    if (server->service.worker_free)
+        server->service.worker_free(worker->state);
+    arena_done(&worker->arena);
+    pthread_mutex_lock(&server->lock);
+    server->n_running--;
+    pthread_cond_broadcast(&server->stopped);
+    pthread_mutex_unlock(&server->lock);
+    return NULL;
+}
+
+static struct bus_server *server_new(struct bus *bus, const struct bus_service *service)
+{
+    struct bus_server *server = calloc(1, sizeof(*server));
+
+    if (!server)
+        abort();
+    server->bus = bus;
+    server->service = *service;
+    server->tail = &server->head;
+    server->started_ms = clock_wall_ms();
+    token_hex(server->id);
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->arrived, NULL);
+    bus_cond_init_mono(&server->stopped);
+    server->served = calloc(service->n_endpoints, sizeof(*server->served));
+    server->workers = calloc((size_t)service->workers, sizeof(*server->workers));
+    if (!server->served || !server->workers)
+        abort();
+    for (size_t i = 0; i < service->n_endpoints; i++) {
+        server->served[i].endpoint = &service->endpoints[i];
+        server->served[i].name = strrchr(service->endpoints[i].rpc->subject, '.') + 1;
+    }
+    qsort(server->served, service->n_endpoints, sizeof(*server->served), by_subject);
+    return server;
+}
+
+static enum status start_workers(struct bus_server *server, struct error *err)
+{
+    for (int i = 0; i < server->service.workers; i++) {
+        struct worker *worker = &server->workers[i];
+        worker->server = server;
+        worker->index = i;
+        if (pthread_create(&worker->thread, NULL, run_worker, worker) != 0)
+            return error_set(err, ST_RESOURCE_EXHAUSTED, "cannot start a worker thread");
+        pthread_mutex_lock(&server->lock);
+        server->n_running++;
+        server->n_workers++;
+        pthread_mutex_unlock(&server->lock);
+    }
+    return ST_OK;
+}
+
+enum status bus_serve(struct bus *bus, const struct bus_service *service,
+                      struct bus_server **ret_server, struct error *err)
+{
+    char subject[BUS_SUBJECT_SIZE];
+
+    TRY(wildcard(service, subject, err));
+    struct bus_server *server = server_new(bus, service);
+    enum status status = start_workers(server, err);
+    if (status == ST_OK) {
+        natsStatus s = natsConnection_QueueSubscribe(&server->requests, bus->nc, subject,
+                                                     BUS_QUEUE_GROUP, on_request, server);
+        if (s == NATS_OK)
+            s = bus_srv_subscribe(server);
+        /* Known to the server before anyone is told that we are ready. */
+        if (s == NATS_OK)
+            s = natsConnection_FlushTimeout(bus->nc, BUS_API_MS);
+        if (s != NATS_OK)
+            status = error_set(err, bus_status(s), "cannot subscribe to %s: %s", subject,
+                               natsStatus_GetText(s));
+    }
+    if (status != ST_OK) {
+        bus_server_free(server);
+        return status;
+    }
+    *ret_server = server;
+    return ST_OK;
+}
+
+void bus_server_stop(struct bus_server *server, int timeout_ms)
+{
+    int64_t deadline = clock_mono_ms() + timeout_ms;
+
+    if (!server || server->joined)
+        return;
+    bus_sub_drain(server->bus, server->requests, deadline);
+    bus_srv_unsubscribe(server);
+    pthread_mutex_lock(&server->lock);
+    server->stopping = true;
+    pthread_cond_broadcast(&server->arrived);
+    while (server->n_running > 0 && bus_cond_wait_until(&server->stopped, &server->lock, deadline))
+        ;
+    int stuck = server->n_running;
+    pthread_mutex_unlock(&server->lock);
+    if (stuck > 0) {
+        log_error("%d calls did not end in time; leaving them behind", stuck);
+        return;
+    }
+    for (int i = 0; i < server->n_workers; i++)
+        pthread_join(server->workers[i].thread, NULL);
+    server->joined = true;
+    /* The last answers are on their way when this returns. */
+    if (atomic_load(&server->bus->up))
+        (void)natsConnection_FlushTimeout(server->bus->nc, 1000);
+}
+
+void bus_server_free(struct bus_server *server)
+{
+    if (!server)
+        return;
+    bus_server_stop(server, 1000);
+    /* Threads that hang still use it; the process is about to end. */
+    if (!server->joined)
+        return;
+    natsSubscription_Destroy(server->requests);
+    bus_srv_free(server);
+    pthread_mutex_destroy(&server->lock);
+    pthread_cond_destroy(&server->arrived);
+    pthread_cond_destroy(&server->stopped);
+    free(server->served);
+    free(server->workers);
+    free(server);
+}

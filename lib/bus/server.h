@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* State of a server, shared by server.c, serve_call.c and srv_info.c. */
+#pragma once
+
+#include "internal.h"
+
+#include "base/ids.h"
+
+#define BUS_QUEUE_GROUP "q"
+
+enum { SRV_SUBS = 9 };
+
+/* A request that waits for a worker. */
+struct waiting {
+    struct waiting *next;
+    natsMsg *msg; /* owned */
+    int64_t received_ms;
+    size_t bytes;
+};
+
+struct served {
+    const struct endpoint *endpoint;
+    const char *name; /* "get_skill" */
+    atomic_ullong n_requests, n_errors, processing_ns;
+    char last_error[256]; /* under the server's lock */
+};
+
+struct worker {
+    struct bus_server *server;
+    int index;
+    void *state; /* of service.worker_new */
+    struct arena arena;
+    pthread_t thread;
+};
+
+struct bus_server {
+    struct bus *bus;
+    struct bus_service service;
+    struct served *served; /* sorted by subject */
+    struct worker *workers;
+    int n_workers;
+    bool joined;
+    char id[TOKEN_SIZE];
+    int64_t started_ms;
+    natsSubscription *requests;
+    natsSubscription *srv[SRV_SUBS];
+
+    pthread_mutex_t lock; /* everything below */
+    pthread_cond_t arrived, stopped;
+    struct waiting *head, **tail;
+    size_t n_waiting, bytes_waiting;
+    int n_idle, n_running;
+    bool stopping;
+};
+
+/* ---- serve_call.c ---- */
+
+/* Runs one request and answers it. */
+void bus_server_run(struct worker *worker, struct waiting *item);
+/* Answers a request with a failure without running it. */
+void bus_server_refuse(struct bus_server *server, natsMsg *msg, enum status status,
+                       const char *message);
+
+/* ---- srv_info.c ---- */
+
+natsStatus bus_srv_subscribe(struct bus_server *server);
+void bus_srv_unsubscribe(struct bus_server *server);
+void bus_srv_free(struct bus_server *server);
