@@ -81,16 +81,12 @@ function(mal_proto name)
   endif()
 
   set(base ${MAL_GEN_DIR}/${arg_DIR}/${name})
-  set(lock)
-  if(EXISTS ${CMAKE_SOURCE_DIR}/api/proto.lock)
-    set(lock ${CMAKE_SOURCE_DIR}/api/proto.lock)
-  endif()
   add_custom_command(
     OUTPUT ${base}.api.c ${base}.api.h ${base}.server.c ${base}.server.h
     COMMAND protoc -I${CMAKE_SOURCE_DIR}/proto -I/usr/include
             --plugin=protoc-gen-mal=$<TARGET_FILE:protoc-gen-mal>
-            --mal_out=lock=${CMAKE_SOURCE_DIR}/api/proto.lock:${MAL_GEN_DIR} ${files}
-    DEPENDS ${paths} ${mal_proto_options} ${lock} protoc-gen-mal
+            --mal_out=lock=${mal_lock}:${MAL_GEN_DIR} ${files}
+    DEPENDS ${paths} ${mal_proto_options} ${mal_lock_file} protoc-gen-mal
     COMMENT "protoc-gen-mal ${name}" VERBATIM)
   add_library(mal_${name}_api STATIC ${base}.api.c ${base}.api.h ${base}.server.h)
   target_link_libraries(mal_${name}_api PUBLIC mal_${name}_pb mal_wire mal_bus)

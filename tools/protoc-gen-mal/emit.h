@@ -20,8 +20,10 @@ void output_add(struct outputs *outputs, struct arena *arena, const char *name,
 
 /* <package>.api.{c,h} and <package>.server.{c,h} of every package to generate. */
 void emit_packages(const struct model *model, struct outputs *outputs);
-/* tools.json, openapi.json and proto.lock of all packages together. */
-void emit_docs(const struct model *model, const char *version, struct outputs *outputs);
+/* tools.json, openapi.json and proto.lock of all packages together; old_lock is
+ * the lock's path so far, may be NULL. */
+void emit_docs(struct model *model, const char *version, const char *old_lock,
+               struct outputs *outputs);
 
 /* The first file of its package that is to be generated; it stands for the package. */
 bool leads_package(const struct model *model, const struct file *file);

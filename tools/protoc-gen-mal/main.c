@@ -92,7 +92,7 @@ static const char *generate(struct arena *arena,
         error = arena_printf(arena, "%zu mistake%s%s", model.n_errors,
                              model.n_errors == 1 ? "" : "s", strbuf_cstr(&model.errors));
     else if (parameters.docs)
-        emit_docs(&model, parameters.version, outputs);
+        emit_docs(&model, parameters.version, parameters.lock, outputs);
     else
         emit_packages(&model, outputs);
     strbuf_done(&model.errors);
