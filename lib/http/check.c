@@ -41,8 +41,15 @@ bool head_keeps_alive(const struct mg_request_info *info)
 static bool head_complete(const struct mg_request_info *info, const char *buf_end)
 {
     bool some = info->num_headers > 0;
+    const char *line = info->http_version;
     const char *end = some ? info->http_headers[info->num_headers - 1].value : info->http_version;
 
+    for (int i = 0; i < info->num_headers; i++) {
+        /* \r\n, both overwritten, and nothing else in between */
+        if (info->http_headers[i].name != line + strlen(line) + 2)
+            return false;
+        line = info->http_headers[i].value;
+    }
     end += strlen(end);
     if (buf_end && end + 4 > buf_end)
         return false;
