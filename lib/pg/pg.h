@@ -8,7 +8,8 @@
 
 #include <stddef.h>
 
-/* A query as tools/sqlgen embeds it from a .sql file. */
+/* A query as tools/sqlgen embeds it from a .sql file. Static storage: a
+ * connection knows what it prepared by the address. */
 struct query {
     const char *name; /* unique in the service; also the prepared statement's name */
     const char *sql;
