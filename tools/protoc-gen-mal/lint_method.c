@@ -145,12 +145,9 @@ static void lint_paging(struct model *model, const struct method *m)
     static const char *const asked[] = {"limit", "offset", NULL};
     static const char *const answered[] = {"items",    "total",       "count", "offset",
                                            "has_more", "next_offset", NULL};
-    bool listing = starts_with(m->name, "List") || starts_with(m->name, "Search");
-
-    /* Jobs on the bus never go through page limits. */
-    if (!m->tool && !m->http)
-        return;
-    if (!message_field(m->response, "items") && !listing)
+    bool listing = starts_with(m->name, "List") || starts_with(m->name, "Search") ||
+                   message_field(m->response, "items");
+    if (!listing || !(m->tool || m->http)) /* jobs between services read all at once */
         return;
     for (const char *const *name = asked; *name; name++)
         if (!message_field(m->request, *name))

@@ -386,6 +386,9 @@ static const struct field_rule golden__count_things_response__fields[] = {
      .description = "Digest of all of them; on the bus only.",
      .flags = RULE_INTERNAL,
     },
+    {.name = "items",
+     .description = "Ids of all of them: what only services see need not come in pages.",
+    },
 };
 const struct message_rule golden__count_things_response__rule = {
     .descriptor = &golden__count_things_response__descriptor,
