@@ -6,6 +6,10 @@
 #include "base/ids.h"
 #include "wire/codec.h"
 
+/* Half of what NATS takes by default: an event that cannot be published would
+ * hold up all that follow. */
+enum { EVENT_SIZE_MAX = 512 * 1024 };
+
 /* The notification is sent with the commit and wakes the relay. */
 static const struct query outbox_add = {
     .name = "mal_outbox_add",
@@ -31,6 +35,8 @@ enum status event_add(struct tx *tx, const char *subject, const ProtobufCMessage
     if (!call)
         return ST_INTERNAL;
     bytes = wire_pack(call->arena, payload, &len);
+    if (len > EVENT_SIZE_MAX)
+        return fail_internal(call, subject, "an event of %zu bytes", len);
     uuid_v7(id);
     return pg_exec(call, &outbox_add, NULL, "ssyss", id, subject, len, bytes, call->actor,
                    call->request_id);

@@ -39,6 +39,17 @@ static enum status may_send(struct call *call)
     return ST_OK;
 }
 
+/* A migration changed the columns under a prepared statement: refused before
+ * anything ran, so that it is safe to prepare and run it again. */
+static bool is_stale_plan(const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+
+    return state && function && strcmp(state, "0A000") == 0 &&
+           strcmp(function, "RevalidateCachedQuery") == 0;
+}
+
 /* Waits for what was sent; the result is the arena's in any case. */
 static enum status receive(struct call *call, const char *what, PGresult **ret_result)
 {
@@ -50,6 +61,10 @@ static enum status receive(struct call *call, const char *what, PGresult **ret_r
     *ret_result = result;
     if (status != ST_OK)
         return fail_connection(call, status);
+    if (is_stale_plan(result)) {
+        call->pg->dying = true; /* a new session before the next query */
+        return fail_connection(call, ST_UNAVAILABLE);
+    }
     return succeeded(result) ? ST_OK : fail_result(call, what, result);
 }
 
@@ -74,17 +89,6 @@ static enum status prepare(struct call *call, const struct query *query,
     TRY(receive(call, query->name, &result));
     *ret_statement = conn_statement_add(conn, query);
     return ST_OK;
-}
-
-/* A migration changed the columns under a prepared statement: refused before
- * anything ran, so that it is safe to prepare and run it again. */
-static bool is_stale_plan(const PGresult *result)
-{
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
-
-    return state && function && strcmp(state, "0A000") == 0 &&
-           strcmp(function, "RevalidateCachedQuery") == 0;
 }
 
 static enum status send_prepared(struct call *call, const struct query *query,
@@ -112,7 +116,7 @@ enum status run_query(struct call *call, const struct query *query, const char *
     status = send_prepared(call, query, params, &result, ret_statement);
     if (status != ST_OK && is_stale_plan(result) && !call->pg->in_tx) {
         error_clear(&call->error);
-        conn_lost(call->pg, "the schema changed, statements are prepared anew");
+        conn_close(call->pg);
         TRY(may_send(call));
         status = send_prepared(call, query, params, &result, ret_statement);
     }
