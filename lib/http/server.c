@@ -81,13 +81,6 @@ static int civetweb_logs(const struct mg_connection *conn, const char *message)
     return 1;
 }
 
-static int civetweb_logs_access(const struct mg_connection *conn, const char *message)
-{
-    (void)conn;
-    (void)message;
-    return 1;
-}
-
 /* ---- start ------------------------------------------------------------------- */
 
 static void library_enter(void)
@@ -121,7 +114,8 @@ static enum status listen_and_serve(struct http_server *server, struct error *er
         .exit_thread = worker_end,
         .connection_close = connection_ends,
         .log_message = civetweb_logs,
-        .log_access = civetweb_logs_access,
+        /* No .log_access: with it civetweb makes a line for every request, by
+         * localtime(3), which threads must not share. */
     };
     char workers[NUMBER_SIZE], keepalive[NUMBER_SIZE], timeout[NUMBER_SIZE], head[NUMBER_SIZE];
     const char *options[] = {"listening_ports",
