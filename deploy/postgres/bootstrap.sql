@@ -4,11 +4,18 @@
 \set ON_ERROR_STOP on
 set client_min_messages = warning;
 
+\getenv catalog MAL_PG_PASSWORD_CATALOG
+
+create temporary table service (name text, password text);
+insert into service values
+  ('catalog', :'catalog');
+
 create extension if not exists unaccent with schema public;
 revoke create on schema public from public;
 select format('revoke all on database %I from public', current_database()) \gexec
 
-\getenv catalog MAL_PG_PASSWORD_CATALOG
-\set service catalog
-\set password :catalog
-\ir service.sql
+select format('create role %I login', name)
+  from service where not exists (select from pg_roles where rolname = name) \gexec
+select format('alter role %I with password %L', name, password) from service \gexec
+select format('grant connect on database %I to %I', current_database(), name) from service \gexec
+select format('create schema if not exists %I authorization %I', name, name) from service \gexec
