@@ -7,6 +7,9 @@
 #include "base/ids.h"
 #include "base/log.h"
 
+/* Of service names, after ADR-32. */
+#define NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+
 static int by_subject(const void *a, const void *b)
 {
     const struct served *left = a, *right = b;
@@ -22,6 +25,8 @@ static enum status wildcard(const struct bus_service *service, char out[BUS_SUBJ
 
     if (service->n_endpoints == 0 || service->workers < 1)
         return error_set(err, ST_INVALID_ARGUMENT, "a service needs endpoints and workers");
+    if (!*service->name || service->name[strspn(service->name, NAME_CHARS)])
+        return error_set(err, ST_INVALID_ARGUMENT, "'%s' is no name for a service", service->name);
     for (size_t i = 0; i < service->n_endpoints; i++) {
         const char *subject = service->endpoints[i].rpc->subject;
         const char *dot = strrchr(subject, '.');

@@ -46,7 +46,12 @@ static void put_info(struct strbuf *out, struct bus_server *server)
     for (size_t i = 0; i < server->service.n_endpoints; i++) {
         strbuf_str(out, i ? ",{" : "{");
         put_endpoint(out, &server->served[i]);
-        strbuf_str(out, "\"metadata\":{}}");
+        strbuf_str(out, "\"metadata\":{");
+        if (server->served[i].endpoint->rpc->tool_name) {
+            strbuf_str(out, "\"tool\":");
+            json_put_string(out, server->served[i].endpoint->rpc->tool_name);
+        }
+        strbuf_str(out, "}}");
     }
     strbuf_str(out, "]}");
 }
@@ -77,7 +82,7 @@ static void put_stats(struct strbuf *out, struct bus_server *server)
         strbuf_printf(out, "\"num_requests\":%llu,\"num_errors\":%llu,", requests,
                       atomic_load(&served->n_errors));
         put_field(out, "last_error", last_error);
-        if (data.len)
+        if (data.len && i == 0) /* of the whole service; once is enough */
             strbuf_printf(out, "\"data\":%s,", strbuf_cstr(&data));
         strbuf_printf(out, "\"processing_time\":%llu,\"average_processing_time\":%llu}", ns,
                       requests ? ns / requests : 0);
