@@ -4,6 +4,7 @@
 #include "emit.h"
 
 #include "../common/ctext.h"
+#include "../common/grow.h"
 #include "format.h"
 #include "schema.h"
 
@@ -20,14 +21,8 @@ struct package {
 void output_add(struct outputs *outputs, struct arena *arena, const char *name,
                 struct strbuf *content)
 {
-    if (outputs->n == outputs->size) {
-        size_t size = outputs->size ? 2 * outputs->size : 16;
-        struct output *items = arena_alloc(arena, size * sizeof items[0]);
-        if (outputs->n)
-            memcpy(items, outputs->items, outputs->n * sizeof items[0]);
-        outputs->items = items;
-        outputs->size = size;
-    }
+    outputs->items =
+        grow(arena, outputs->items, outputs->n, &outputs->size, sizeof outputs->items[0]);
     outputs->items[outputs->n++] = (struct output){name, arena_strdup(arena, strbuf_cstr(content))};
     strbuf_clear(content);
 }

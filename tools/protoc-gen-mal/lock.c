@@ -2,6 +2,7 @@
 /* api/proto.lock: every field and enum number ever given out. Packed messages
  * wait in streams and outboxes while processes are replaced, so a number never
  * gets another meaning. */
+#include "../common/grow.h"
 #include "lint.h"
 
 /* One line: "mal.catalog.v1.Skill.name = 2". */
@@ -18,14 +19,7 @@ struct lock {
 
 static void lock_add(struct lock *lock, struct arena *arena, const char *name, int number)
 {
-    if (lock->n == lock->size) {
-        size_t size = lock->size ? 2 * lock->size : 256;
-        struct entry *items = arena_alloc(arena, size * sizeof items[0]);
-        if (lock->n)
-            memcpy(items, lock->items, lock->n * sizeof items[0]);
-        lock->items = items;
-        lock->size = size;
-    }
+    lock->items = grow(arena, lock->items, lock->n, &lock->size, sizeof lock->items[0]);
     const char *dot = strrchr(name, '.');
     lock->items[lock->n++] = (struct entry){
         .name = name,
@@ -138,7 +132,8 @@ void lock_write(struct model *model, const char *old_path, struct strbuf *out)
     for (size_t i = 0; i < old.n; i++)
         if (!find_name(&lock, old.items[i].name))
             lock_add(&lock, arena, old.items[i].name, old.items[i].number);
-    qsort(lock.items, lock.n, sizeof lock.items[0], compare_entries);
+    if (lock.n)
+        qsort(lock.items, lock.n, sizeof lock.items[0], compare_entries);
     strbuf_str(out, "# Every number ever given to a field or enum value; written by `make api`.\n"
                     "# A number whose field is gone stays here, so that it is never used again.\n");
     for (size_t i = 0; i < lock.n; i++)

@@ -53,7 +53,6 @@ static const char *read_parameters(struct arena *arena, const char *text, struct
 
 static int write_response(struct arena *arena, const char *error, const struct outputs *outputs)
 {
-    typedef Google__Protobuf__Compiler__CodeGeneratorResponse__File file_type;
     Google__Protobuf__Compiler__CodeGeneratorResponse response =
         GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__INIT;
     /* We take proto3 optional, to refuse it with words of our own. */
@@ -62,9 +61,9 @@ static int write_response(struct arena *arena, const char *error, const struct o
         GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__FEATURE__FEATURE_PROTO3_OPTIONAL;
     response.error = error ? arena_strdup(arena, error) : NULL;
     response.n_file = error ? 0 : outputs->n;
-    response.file = arena_alloc(arena, outputs->n * sizeof response.file[0]);
+    response.file = arena_alloc(arena, outputs->n * sizeof(void *));
     for (size_t i = 0; i < response.n_file; i++) {
-        response.file[i] = arena_alloc(arena, sizeof(file_type));
+        response.file[i] = arena_alloc(arena, sizeof *response.file[i]);
         google__protobuf__compiler__code_generator_response__file__init(response.file[i]);
         response.file[i]->name = arena_strdup(arena, outputs->items[i].name);
         response.file[i]->content = arena_strdup(arena, outputs->items[i].content);

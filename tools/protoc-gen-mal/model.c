@@ -86,7 +86,7 @@ const char *name_camel(struct arena *arena, const char *snake)
             upper = true;
             continue;
         }
-        out[n++] = upper ? (char)toupper((unsigned char)*p) : *p;
+        out[n++] = (char)(upper ? toupper((unsigned char)*p) : *p);
         upper = false;
     }
     return out;

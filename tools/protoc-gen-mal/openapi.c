@@ -185,7 +185,8 @@ static const char *title_of(struct arena *arena, const struct method *m)
         return m->tool->title;
     char *title = arena_strdup(arena, m->snake);
     for (char *p = title; *p; p++)
-        *p = *p == '_' ? ' ' : *p;
+        if (*p == '_')
+            *p = ' ';
     *title = (char)toupper((unsigned char)*title);
     return title;
 }

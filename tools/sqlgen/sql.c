@@ -3,6 +3,8 @@
  * give, how many parameters they take. */
 #include "sql.h"
 
+#include "../common/grow.h"
+
 #include <ctype.h>
 
 enum { PARAMS_MAX = 64 };
@@ -92,19 +94,6 @@ static bool is_message(const char *text)
                strlen(text);
 }
 
-static struct sql_query *query_add(struct sql_file *file)
-{
-    if (file->n == file->size) {
-        size_t size = file->size ? 2 * file->size : 32;
-        struct sql_query *queries = arena_alloc(file->arena, size * sizeof queries[0]);
-        if (file->n)
-            memcpy(queries, file->queries, file->n * sizeof queries[0]);
-        file->queries = queries;
-        file->size = size;
-    }
-    return &file->queries[file->n++];
-}
-
 /* words is what follows "-- name:": NAME :KIND [MESSAGE]. */
 static void read_annotation(struct sql_file *file, int line, char *words)
 {
@@ -128,7 +117,8 @@ static void read_annotation(struct sql_file *file, int line, char *words)
         if (strcmp(file->queries[i].name, name) == 0)
             refuse(file, line, "query %s is there already, line %d; rename one", name,
                    file->queries[i].line);
-    *query_add(file) = (struct sql_query){.name = name, .message = message, .line = line};
+    file->queries = grow(file->arena, file->queries, file->n, &file->size, sizeof *file->queries);
+    file->queries[file->n++] = (struct sql_query){.name = name, .message = message, .line = line};
 }
 
 /* The line's annotation without the words "name:", trimmed, single spaces; NULL
