@@ -105,7 +105,7 @@ static const char *number(char out[NUMBER_SIZE], int64_t value)
     return out;
 }
 
-static enum status listen_and_serve(struct http_server *server, struct error *err)
+static struct mg_context *listen_with(struct http_server *server, struct mg_error_data *error)
 {
     static const struct mg_callbacks callbacks = {
         .begin_request = request_begin,
@@ -118,47 +118,40 @@ static enum status listen_and_serve(struct http_server *server, struct error *er
          * localtime(3), which threads must not share. */
     };
     char workers[NUMBER_SIZE], keepalive[NUMBER_SIZE], timeout[NUMBER_SIZE], head[NUMBER_SIZE];
-    const char *options[] = {"listening_ports",
-                             server->options.bind,
-                             "num_threads",
-                             number(workers, server->options.workers),
-                             "tcp_nodelay",
-                             "1",
-                             "max_request_size",
-                             number(head, HEAD_MAX),
-                             "connection_queue",
-                             "512",
-                             "listen_backlog",
-                             "1024",
-                             "enable_keep_alive",
-                             "yes",
-                             "keep_alive_timeout_ms",
-                             number(keepalive, http_limits.keepalive_ms),
-                             "request_timeout_ms",
-                             number(timeout, http_limits.request_timeout_ms),
-                             "decode_url",
-                             "no",
-                             "decode_query_string",
-                             "no",
-                             "enable_auth_domain_check",
-                             "no",
-                             "enable_directory_listing",
-                             "no",
-                             "access_control_allow_origin",
-                             "",
-                             "access_control_allow_methods",
-                             "",
-                             "access_control_allow_headers",
-                             "",
-                             NULL};
+    /* clang-format off */
+    const char *options[] = {
+        "listening_ports", server->options.bind,
+        "num_threads", number(workers, server->options.workers),
+        "tcp_nodelay", "1",
+        "max_request_size", number(head, HEAD_MAX),
+        "connection_queue", "512",
+        "listen_backlog", "1024",
+        "enable_keep_alive", "yes",
+        "keep_alive_timeout_ms", number(keepalive, http_limits.keepalive_ms),
+        "request_timeout_ms", number(timeout, http_limits.request_timeout_ms),
+        "decode_url", "no",
+        "decode_query_string", "no",
+        "enable_auth_domain_check", "no",
+        "enable_directory_listing", "no",
+        "access_control_allow_origin", "",
+        "access_control_allow_methods", "",
+        "access_control_allow_headers", "",
+        NULL};
+    /* clang-format on */
+    struct mg_init_data init = {
+        .callbacks = &callbacks, .user_data = server, .configuration_options = options};
+
+    return mg_start2(&init, error);
+}
+
+static enum status listen_and_serve(struct http_server *server, struct error *err)
+{
     char text[256] = "";
     unsigned code = 0;
     struct mg_error_data error = {.code = &code, .text = text, .text_buffer_size = sizeof text};
-    struct mg_init_data init = {
-        .callbacks = &callbacks, .user_data = server, .configuration_options = options};
     struct mg_server_port port = {0};
 
-    server->ctx = mg_start2(&init, &error);
+    server->ctx = listen_with(server, &error);
     if (!server->ctx) {
         log_debug("civetweb: %s", text);
         return error_set(err, ST_UNAVAILABLE,

@@ -1,66 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Idle event streams: one thread watches all of them, any thread writes. */
-#include "http/internal.h"
-
-#include "base/log.h"
+/* Writing to idle event streams, from any thread: sent at once or kept, within
+ * a bound, until the client reads. */
+#include "http/stream.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <unistd.h>
-
-enum {
-    EVENTS = 64,
-    DISCARD_BYTES = 64 * 1024,
-    DISCARD_TIMES = 16,
-    USER_TIMEOUT_MS = 60 * 1000, /* unacknowledged bytes: the peer is gone */
-};
-
-struct http_stream {
-    struct stream_loop *loop;
-    struct http_stream *prev, *next; /* in order of ping_ms; under the loop's lock */
-    struct http_stream *doomed_next; /* under the loop's lock */
-    bool doomed;                     /* likewise: in the doomed list */
-    int64_t ping_ms;                 /* epoll thread only, once added */
-    void (*on_close)(struct http_stream *stream, void *arg);
-    void *arg;
-    pthread_mutex_t lock; /* the rest; before the loop's lock when both are taken */
-    int fd;               /* -1 once broken or closed */
-    bool ending;          /* close when pending is sent */
-    char *pending;        /* owned; NULL when all was sent */
-    size_t pending_len;
-};
-
-struct stream_loop {
-    int epoll_fd, wake_fd;
-    int64_t ping_every_ms;
-    size_t max_streams;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    struct http_stream *first, *last; /* by ping_ms */
-    struct http_stream *doomed;
-    atomic_size_t count;
-    bool stopping; /* under lock */
-};
 
 static const char ping[] = ": ping\n\n";
 
-/* ---- writing, any thread ----------------------------------------------------- */
-
-static void wake(struct stream_loop *loop)
-{
-    uint64_t one = 1;
-
-    (void)!write(loop->wake_fd, &one, sizeof one);
-}
-
-/* Has the epoll thread close it. */
-static void doom(struct http_stream *s)
+void stream_doom(struct http_stream *s)
 {
     struct stream_loop *loop = s->loop;
     bool first;
@@ -74,7 +24,7 @@ static void doom(struct http_stream *s)
     }
     (void)pthread_mutex_unlock(&loop->lock);
     if (first)
-        wake(loop);
+        stream_loop_wake(loop);
 }
 
 /* Sends what fits; false when the connection is broken. Under the lock. */
@@ -93,8 +43,7 @@ static bool send_now(int fd, const char **bytes, size_t *len)
     return true;
 }
 
-/* False when the stream is to be closed. Under the lock. */
-static bool put(struct http_stream *s, const char *bytes, size_t len)
+bool stream_put(struct http_stream *s, const char *bytes, size_t len)
 {
     char *grown;
 
@@ -113,8 +62,7 @@ static bool put(struct http_stream *s, const char *bytes, size_t len)
     return true;
 }
 
-/* The socket takes more. False when the stream is to be closed. */
-static bool flush(struct http_stream *s)
+bool stream_flush(struct http_stream *s)
 {
     bool keep = true;
 
@@ -143,14 +91,14 @@ static void write_text(struct http_stream *s, const char *text, size_t len, bool
 
     (void)pthread_mutex_lock(&s->lock);
     if (s->fd >= 0 && !s->ending) {
-        keep = !len || put(s, text, len);
+        keep = !len || stream_put(s, text, len);
         s->ending = end;
         if (end && !s->pending_len)
             keep = false;
     }
     (void)pthread_mutex_unlock(&s->lock);
     if (!keep)
-        doom(s);
+        stream_doom(s);
 }
 
 void http_stream_send(struct http_stream *stream, const char *text, size_t len)
@@ -163,287 +111,15 @@ void http_stream_end(struct http_stream *stream, const char *text, size_t len)
     write_text(stream, text, text ? len : 0, true);
 }
 
-/* ---- the epoll thread --------------------------------------------------------- */
-
-static void append(struct stream_loop *loop, struct http_stream *s)
-{
-    s->next = NULL;
-    s->prev = loop->last;
-    if (loop->last)
-        loop->last->next = s;
-    else
-        loop->first = s;
-    loop->last = s;
-}
-
-static void detach(struct stream_loop *loop, struct http_stream *s)
-{
-    if (s->prev)
-        s->prev->next = s->next;
-    else
-        loop->first = s->next;
-    if (s->next)
-        s->next->prev = s->prev;
-    else
-        loop->last = s->prev;
-}
-
-/* Throws away what the client sends; false when it does not stop. */
-static bool discard_input(int fd)
-{
-    for (int i = 0; i < DISCARD_TIMES; i++) {
-        ssize_t n = recvfrom(fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT, NULL, NULL);
-
-        if (n <= 0)
-            return n < 0 && (errno == EAGAIN || errno == EINTR);
-    }
-    return false;
-}
-
-static void close_stream(struct http_stream *s)
-{
-    struct stream_loop *loop = s->loop;
-    int fd;
-
-    (void)pthread_mutex_lock(&loop->lock);
-    detach(loop, s);
-    (void)pthread_mutex_unlock(&loop->lock);
-    (void)pthread_mutex_lock(&s->lock);
-    fd = s->fd;
-    s->fd = -1;
-    (void)pthread_mutex_unlock(&s->lock);
-    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    (void)shutdown(fd, SHUT_WR);
-    (void)discard_input(fd); /* unread bytes would turn the end into a reset */
-    (void)close(fd);
-    if (s->on_close)
-        s->on_close(s, s->arg);
-    (void)pthread_mutex_destroy(&s->lock);
-    free(s->pending);
-    free(s);
-    (void)atomic_fetch_sub(&loop->count, 1);
-}
-
-static void handle_event(struct http_stream *s, uint32_t events)
-{
-    bool keep = !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
-
-    /* fd is changed by this thread only. */
-    if (keep && (events & EPOLLIN))
-        keep = discard_input(s->fd);
-    if (keep && (events & EPOLLOUT))
-        keep = flush(s);
-    if (!keep)
-        doom(s);
-}
-
-static void close_doomed(struct stream_loop *loop)
-{
-    for (;;) {
-        struct http_stream *s;
-
-        (void)pthread_mutex_lock(&loop->lock);
-        s = loop->doomed;
-        if (s)
-            loop->doomed = s->doomed_next;
-        (void)pthread_mutex_unlock(&loop->lock);
-        if (!s)
-            return;
-        close_stream(s);
-    }
-}
-
-static void send_ping(struct http_stream *s)
+void stream_ping(struct http_stream *s)
 {
     bool keep = true;
 
     (void)pthread_mutex_lock(&s->lock);
     /* An ending stream whose client has not read for so long is cut off. */
     if (s->fd >= 0)
-        keep = !s->ending && put(s, ping, sizeof ping - 1);
+        keep = !s->ending && stream_put(s, ping, sizeof ping - 1);
     (void)pthread_mutex_unlock(&s->lock);
     if (!keep)
-        doom(s);
-}
-
-/* Sends the pings that are due; returns the milliseconds to the next. */
-static int ping_due(struct stream_loop *loop)
-{
-    int64_t now = clock_mono_ms();
-
-    for (;;) {
-        struct http_stream *s;
-        int64_t wait;
-
-        (void)pthread_mutex_lock(&loop->lock);
-        s = loop->first;
-        wait = s ? s->ping_ms - now : -1;
-        if (s && wait <= 0) {
-            detach(loop, s);
-            s->ping_ms = now + loop->ping_every_ms;
-            append(loop, s);
-        }
-        (void)pthread_mutex_unlock(&loop->lock);
-        if (!s || wait > 0)
-            return (int)wait;
-        send_ping(s);
-    }
-}
-
-static bool is_stopping(struct stream_loop *loop)
-{
-    bool stopping;
-
-    (void)pthread_mutex_lock(&loop->lock);
-    stopping = loop->stopping;
-    (void)pthread_mutex_unlock(&loop->lock);
-    return stopping;
-}
-
-static void *run(void *arg)
-{
-    struct stream_loop *loop = arg;
-    struct epoll_event events[EVENTS];
-    struct http_stream *s;
-
-    (void)pthread_setname_np(pthread_self(), "streams");
-    while (!is_stopping(loop)) {
-        int wait_ms = ping_due(loop), n;
-
-        close_doomed(loop);
-        n = epoll_wait(loop->epoll_fd, events, EVENTS, wait_ms);
-        for (int i = 0; i < n; i++) {
-            uint64_t count;
-
-            if (events[i].data.ptr)
-                handle_event(events[i].data.ptr, events[i].events);
-            else
-                (void)!read(loop->wake_fd, &count, sizeof count);
-        }
-        close_doomed(loop);
-    }
-    for (;;) {
-        (void)pthread_mutex_lock(&loop->lock);
-        s = loop->first;
-        (void)pthread_mutex_unlock(&loop->lock);
-        if (!s)
-            return NULL;
-        close_stream(s);
-    }
-}
-
-/* ---- life ----------------------------------------------------------------------- */
-
-bool stream_loop_full(struct stream_loop *loop)
-{
-    return atomic_load(&loop->count) >= loop->max_streams;
-}
-
-uint64_t stream_loop_count(struct stream_loop *loop)
-{
-    return loop ? atomic_load(&loop->count) : 0;
-}
-
-static bool enlist(struct stream_loop *loop, struct http_stream *s)
-{
-    bool stopping;
-
-    (void)pthread_mutex_lock(&loop->lock);
-    stopping = loop->stopping;
-    if (!stopping) {
-        append(loop, s);
-        (void)atomic_fetch_add(&loop->count, 1);
-    }
-    (void)pthread_mutex_unlock(&loop->lock);
-    return !stopping;
-}
-
-enum status stream_loop_add(struct stream_loop *loop, const struct stream_new *new_stream,
-                            struct http_stream **ret_stream)
-{
-    struct http_stream *s = calloc(1, sizeof *s);
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = s};
-    int timeout_ms = USER_TIMEOUT_MS;
-    bool keep;
-
-    if (!s) {
-        (void)close(new_stream->fd);
-        return ST_RESOURCE_EXHAUSTED;
-    }
-    (void)pthread_mutex_init(&s->lock, NULL);
-    s->loop = loop;
-    s->fd = new_stream->fd;
-    s->on_close = new_stream->on_close;
-    s->arg = new_stream->arg;
-    s->ping_ms = clock_mono_ms() + loop->ping_every_ms;
-    (void)setsockopt(s->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
-    *ret_stream = s;
-    /* Others see it from here on, but the epoll thread cannot close it before
-     * the lock is released. */
-    (void)pthread_mutex_lock(&s->lock);
-    keep = put(s, new_stream->head, new_stream->head_len) &&
-           put(s, new_stream->first, new_stream->first_len);
-    if (!enlist(loop, s)) {
-        (void)pthread_mutex_unlock(&s->lock);
-        (void)close(s->fd);
-        (void)pthread_mutex_destroy(&s->lock);
-        free(s->pending);
-        free(s);
-        return ST_RESOURCE_EXHAUSTED;
-    }
-    keep = epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, s->fd, &event) == 0 && keep;
-    if (!keep)
-        doom(s);
-    (void)pthread_mutex_unlock(&s->lock);
-    return ST_OK;
-}
-
-static enum status loop_failed(struct stream_loop *loop, struct error *err)
-{
-    stream_loop_free(loop);
-    return error_set(err, ST_INTERNAL, "cannot start the thread of the event streams");
-}
-
-enum status stream_loop_start(struct stream_loop **ret_loop, int max_streams, int64_t ping_ms,
-                              struct error *err)
-{
-    struct stream_loop *loop = calloc(1, sizeof *loop);
-    struct epoll_event event = {.events = EPOLLIN};
-
-    if (!loop)
-        return error_set(err, ST_INTERNAL, "out of memory");
-    (void)pthread_mutex_init(&loop->lock, NULL);
-    loop->ping_every_ms = ping_ms;
-    loop->max_streams = (size_t)max_streams;
-    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (loop->epoll_fd < 0 || loop->wake_fd < 0 ||
-        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) != 0 ||
-        pthread_create(&loop->thread, NULL, run, loop) != 0)
-        return loop_failed(loop, err);
-    *ret_loop = loop;
-    return ST_OK;
-}
-
-void stream_loop_stop(struct stream_loop *loop)
-{
-    if (!loop)
-        return;
-    (void)pthread_mutex_lock(&loop->lock);
-    loop->stopping = true;
-    (void)pthread_mutex_unlock(&loop->lock);
-    wake(loop);
-    (void)pthread_join(loop->thread, NULL);
-}
-
-void stream_loop_free(struct stream_loop *loop)
-{
-    if (!loop)
-        return;
-    if (loop->epoll_fd >= 0)
-        (void)close(loop->epoll_fd);
-    if (loop->wake_fd >= 0)
-        (void)close(loop->wake_fd);
-    (void)pthread_mutex_destroy(&loop->lock);
-    free(loop);
+        stream_doom(s);
 }

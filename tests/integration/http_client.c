@@ -141,11 +141,9 @@ bool client_read(struct client *client, struct answer *answer)
                 return false;
             len = client->in.len;
         }
-    answer->body = malloc(len + 1);
+    answer->body = strndup(len ? client->in.data : "", len);
     if (!answer->body)
         abort();
-    memcpy(answer->body, client->in.data, len);
-    answer->body[len] = '\0';
     answer->len = len;
     take(client, len);
     return true;
