@@ -260,8 +260,11 @@ int cmd_up(int argc, char **argv)
         supervise(&stack, &signals);
     }
     stack_stop(&stack);
-    if (st != ST_OK)
+    if (st != ST_OK) {
         code = cli_fail(&err);
+        if (stack.lock_fd >= 0)
+            (void)fprintf(stderr, "Logs: %s/log\n", stack.dir);
+    }
     if (stack.ephemeral && st == ST_OK && stack.dir) {
         remove_tree(stack.dir);
         if (stack.pg_data && access(stack.pg_data, F_OK) == 0)
