@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who called what, with which outcome, for the audit log. */
+#include "audit.h"
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "wire/codec.h"
+
+#include "mal/gateway/v1/events.pb-c.h"
+
+#include <string.h>
+
+#define SUBJECT "mal.evt.gateway.tool.called"
+
+const char *audit_entity_id(const ProtobufCMessage *reply)
+{
+    const char *id = wire_get_string(reply, "id");
+
+    for (unsigned i = 0; *id == '\0' && i < reply->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &reply->descriptor->fields[i];
+        const ProtobufCMessage *entity;
+
+        if (field->type != PROTOBUF_C_TYPE_MESSAGE || field->label == PROTOBUF_C_LABEL_REPEATED)
+            continue;
+        entity = wire_get_message(reply, field->name);
+        if (entity != NULL)
+            return wire_get_string(entity, "id");
+    }
+    return id;
+}
+
+static const char *resource_id(const ProtobufCMessage *request, const ProtobufCMessage *reply)
+{
+    static const char *const fields[] = {"id", "mcp_id", "sprint_id"};
+
+    for (unsigned i = 0; request != NULL && i < ARRAY_SIZE(fields); i++) {
+        const char *id = wire_get_string(request, fields[i]);
+
+        if (*id != '\0')
+            return id;
+    }
+    return reply != NULL ? audit_entity_id(reply) : "";
+}
+
+void audit_called(struct exchange *x, const struct tool *tool, enum status status,
+                  const ProtobufCMessage *request, const ProtobufCMessage *reply)
+{
+    Gateway__ToolCalled event = GATEWAY__TOOL_CALLED__INIT;
+    char event_id[UUID_SIZE], at[TIMESTAMP_SIZE];
+    size_t len;
+    void *packed;
+
+    if (tool->rpc->tool_name == NULL)
+        return;
+    uuid_v7(event_id);
+    clock_format(x->now_ms, at);
+    event.tool_name = tool->rpc->tool_name;
+    event.resource_id = resource_id(request, reply);
+    event.user_key = x->who.name;
+    event.channel = x->channel;
+    event.duration_ms = (int32_t)((clock_mono_us() - x->started_us + 500) / 1000);
+    event.success = status == ST_OK;
+    event.status = status_lower_name(status);
+    event.request_id = x->request_id;
+    event.called_at = at;
+    event.mcp_id = request != NULL ? wire_get_string(request, "mcp_id") : "";
+    packed = wire_pack(x->arena, &event.base, &len);
+    bus_event_queue_add(x->gw->audit, SUBJECT, event_id,
+                        (const struct bus_header[]){{"Mal-Actor", x->who.name},
+                                                    {"Mal-Time", at},
+                                                    {"Mal-Request-Id", x->request_id},
+                                                    {NULL, NULL}},
+                        packed, len);
+}

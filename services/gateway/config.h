@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings of the gateway, written before threads start. */
+#pragma once
+
+#include "base/settings.h"
+
+struct gateway_config {
+    const char *bind, *public_url, *allowed_hosts, *cors_origins;
+    const char *api_keys, *key_pepper, *state_key, *trusted_keys, *identity;
+    const char *confirm_tools;
+    int64_t body_limit, import_limit, max_questions;
+    int64_t call_timeout_ms, confirm_timeout_ms;
+    int64_t session_timeout_ms, max_sessions;
+    int64_t rate_limit, failure_limit, list_page;
+};
+
+extern struct gateway_config config;
+extern const struct setting gateway_settings[];
+
+/* Words of a comma-separated list one by one, without blanks around them; NULL
+ * at the end. */
+const char *config_list_next(const char **cursor, size_t *ret_len);
+/* The comma-separated list holds the word. */
+bool config_list_has(const char *list, const char *word);

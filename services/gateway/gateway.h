@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the gateway share: the process, one HTTP request on its way
+ * through it, and who sent that request. */
+#pragma once
+
+#include "base/strbuf.h"
+#include "bus/bus.h"
+#include "config.h"
+#include "http/http.h"
+#include "wire/call.h"
+
+struct keyring;
+struct limits;
+struct tools;
+struct sessions;
+struct streams;
+struct notifier;
+struct inflight;
+struct secrets;
+struct confirmer;
+
+/* One per process; every member is thread safe. */
+struct gateway {
+    struct bus *bus;
+    struct http_server *http;
+    struct secrets *secrets;
+    struct keyring *keys;
+    struct limits *limits;
+    struct tools *tools;
+    struct sessions *sessions;
+    struct streams *streams;
+    struct notifier *notifier;
+    struct inflight *inflight;
+    struct bus_event_queue *audit;
+    struct bus_kv *once; /* nonces that were used */
+    bool loopback;       /* the listener is reachable from this machine only */
+    char instance[33];   /* tells copies of the gateway apart */
+    _Atomic bool stopping;
+    _Atomic int waiting;     /* workers held by a question to a user */
+    _Atomic int64_t running; /* calls of tools and routes in progress */
+};
+
+/* Who calls. Strings live as long as the exchange. */
+struct principal {
+    const char *id;   /* stable and unique: what sessions and state are bound to */
+    const char *name; /* what audit log and services see */
+    unsigned scopes;  /* enum scope */
+    bool trusted;
+};
+
+/* One HTTP request. */
+struct exchange {
+    struct gateway *gw;
+    struct http_request *req;
+    struct arena *arena;
+    struct principal who;
+    const char *request_id;
+    const char *traceparent; /* NULL when none */
+    const char *cors;        /* allowed foreign origin, NULL when none */
+    const char *channel;     /* mcp or rest */
+    int64_t started_us;      /* clock_mono_us() */
+    int64_t now_ms;          /* wall clock */
+};
+
+/* The one handler of the public listener. */
+void route(struct http_request *req, void *gw);

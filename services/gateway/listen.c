@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* subscriptions/listen: the stream of change notifications of modern clients. */
+#include "mcp_reply.h"
+#include "respond.h"
+#include "skill_uri.h"
+#include "streams.h"
+
+#include <string.h>
+
+enum { URIS_MAX = 1000 };
+
+static const struct {
+    const char *key;
+    unsigned kind;
+} wishes[] = {
+    {"toolsListChanged", STREAM_TOOLS},
+    {"promptsListChanged", STREAM_PROMPTS},
+    {"resourcesListChanged", STREAM_RESOURCES},
+};
+
+static bool read_uris(struct mcp *m, const struct json_node *node, struct stream_wish *wish)
+{
+    const char **uris;
+
+    if (node == NULL)
+        return true;
+    if (node->type != JSON_T_ARRAY || node->count > URIS_MAX) {
+        reply_error(m, MCP_INVALID_PARAMS, "resourceSubscriptions must be at most %d URIs",
+                    URIS_MAX);
+        return false;
+    }
+    uris = arena_alloc(m->x->arena, (node->count + 1) * sizeof(*uris));
+    for (const struct json_node *item = json_first(node); item < node + node->span;
+         item = json_next(item)) {
+        const char *uri = json_text(m->x->arena, m->msg.json, item);
+
+        if (uri == NULL) {
+            reply_error(m, MCP_INVALID_PARAMS, "resourceSubscriptions must be texts");
+            return false;
+        }
+        /* What is no resource of ours is not honoured. */
+        if (skill_uri_id(m->x->arena, uri) != NULL && (m->x->who.scopes & SCOPE_READ) != 0)
+            uris[wish->n_uris++] = uri;
+    }
+    wish->uris = uris;
+    return true;
+}
+
+static bool read_wish(struct mcp *m, struct stream_wish *wish)
+{
+    const struct json *json = m->msg.json;
+    const struct json_node *filter = json_get(json, m->msg.params, "notifications");
+
+    if (filter == NULL || filter->type != JSON_T_OBJECT) {
+        reply_error(m, MCP_INVALID_PARAMS, "params.notifications must be an object");
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(wishes); i++) {
+        const struct json_node *node = json_get(json, filter, wishes[i].key);
+
+        if (node != NULL && node->type != JSON_T_TRUE && node->type != JSON_T_FALSE) {
+            reply_error(m, MCP_INVALID_PARAMS, "%s must be a boolean", wishes[i].key);
+            return false;
+        }
+        if (node != NULL && node->type == JSON_T_TRUE)
+            wish->kinds |= wishes[i].kind;
+    }
+    return read_uris(m, json_get(json, filter, "resourceSubscriptions"), wish);
+}
+
+/* The acknowledgement with the subset that is honoured. */
+static void put_ack(struct mcp *m, const struct stream_wish *wish, struct strbuf *out)
+{
+    const char *comma = "";
+
+    strbuf_str(out, "event: message\ndata: {\"jsonrpc\":\"2.0\","
+                    "\"method\":\"notifications/subscriptions/acknowledged\","
+                    "\"params\":{\"notifications\":{");
+    for (size_t i = 0; i < ARRAY_SIZE(wishes); i++)
+        if (wish->kinds & wishes[i].kind) {
+            strbuf_printf(out, "%s\"%s\":true", comma, wishes[i].key);
+            comma = ",";
+        }
+    if (wish->n_uris > 0) {
+        strbuf_printf(out, "%s\"resourceSubscriptions\":[", comma);
+        for (size_t i = 0; i < wish->n_uris; i++) {
+            if (i > 0)
+                strbuf_char(out, ',');
+            json_put_string(out, wish->uris[i]);
+        }
+        strbuf_char(out, ']');
+    }
+    strbuf_printf(out, "},\"_meta\":{\"" MCP_META_SUBSCRIPTION "\":%s}}}\n\n", wish->subscription);
+    (void)m;
+}
+
+void mcp_listen(struct mcp *m)
+{
+    CLEANUP(strbuf_done) struct strbuf first = STRBUF_INIT;
+    struct stream_wish wish = {0};
+    const char *raw;
+    size_t len;
+
+    if (!read_wish(m, &wish))
+        return;
+    raw = json_raw(m->msg.json, m->msg.id, &len);
+    wish.subscription = arena_memdup(m->x->arena, raw, len);
+    put_ack(m, &wish, &first);
+    if (!m->x->gw->stopping &&
+        streams_open(m->x->gw->streams, m->x, &wish, NULL, strbuf_cstr(&first)) == ST_OK) {
+        m->answered = true;
+        return;
+    }
+    m->http_status = 503;
+    m->headers = "Retry-After: 5\r\n";
+    reply_error(m, MCP_INTERNAL_ERROR, "no further stream can be opened at the moment");
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mal-gateway: MCP and REST on one listener, everything else over the bus. */
+#include "base/ids.h"
+#include "base/log.h"
+#include "confirm.h"
+#include "inflight.h"
+#include "keyring.h"
+#include "notify.h"
+#include "ratelimit.h"
+#include "secrets.h"
+#include "session.h"
+#include "streams.h"
+#include "svc/process.h"
+#include "tools.h"
+
+#include <sodium.h>
+#include <string.h>
+
+enum {
+    PACKAGES_MAX = 16,
+    AUDIT_CAPACITY = 10000,
+    ONCE_TTL_S = 600,
+    FLUSH_MS = 5000,
+    RETRY_MS = 500
+};
+
+static bool is_loopback(const char *bind)
+{
+    return strncmp(bind, "127.", 4) == 0 || strncmp(bind, "localhost:", 10) == 0 ||
+           strncmp(bind, "[::1]", 5) == 0;
+}
+
+static int64_t count_streams(void *arg)
+{
+    struct gateway *gw = arg;
+    uint64_t streams = 0, in_flight = 0;
+
+    if (gw->http != NULL)
+        http_server_stats(gw->http, &streams, &in_flight);
+    return (int64_t)streams;
+}
+
+static int64_t count_sessions(void *arg)
+{
+    struct gateway *gw = arg;
+
+    return gw->sessions != NULL ? sessions_count(gw->sessions) : 0;
+}
+
+static int64_t count_running(void *arg)
+{
+    return ((struct gateway *)arg)->running;
+}
+
+static int64_t count_dropped(void *arg)
+{
+    struct gateway *gw = arg;
+    uint64_t sent = 0, dropped = 0, waiting = 0;
+
+    if (gw->audit != NULL)
+        bus_event_queue_stats(gw->audit, &sent, &dropped, &waiting);
+    return (int64_t)dropped;
+}
+
+static void metrics(struct gateway *gw)
+{
+    invoke_metrics();
+    metric_callback("mal_gateway_streams", "Open event streams.", count_streams, gw);
+    metric_callback("mal_gateway_sessions", "Legacy MCP sessions.", count_sessions, gw);
+    metric_callback("mal_gateway_calls_in_flight", "Calls in progress.", count_running, gw);
+    metric_callback("mal_gateway_audit_dropped", "Audit events lost because the bus was away.",
+                    count_dropped, gw);
+}
+
+static enum status check_exposure(struct gateway *gw, struct error *err)
+{
+    if (gw->loopback)
+        return ST_OK;
+    if (keyring_empty(gw->keys))
+        return error_set(err, ST_FAILED_PRECONDITION,
+                         "There is no API key, so the gateway does not listen on %s. Make one with "
+                         "`mal keys add NAME`, or set MAL_API_KEYS, or listen on 127.0.0.1.",
+                         config.bind);
+    return ST_OK;
+}
+
+static enum status start(struct gateway *gw, struct error *err)
+{
+    const struct http_options options = {.bind = config.bind, .handler = route, .arg = gw};
+    struct package packages[PACKAGES_MAX];
+    struct bus_kv *once;
+
+    token_hex(gw->instance);
+    TRY(bus_setup(gw->bus, err));
+    TRY(secrets_load(gw->secrets, gw->bus, err));
+    TRY(keyring_new(&gw->keys, gw->bus, gw->secrets->pepper, err));
+    TRY(check_exposure(gw, err));
+    gw->limits = limits_new(config.rate_limit, config.failure_limit);
+    gw->tools = tools_new(packages, tools_packages(packages, PACKAGES_MAX), config.confirm_tools);
+    gw->streams = streams_new(gw);
+    TRY(sessions_new(&gw->sessions, gw, err));
+    TRY(inflight_new(&gw->inflight, gw, err));
+    TRY(bus_kv_open(gw->bus, "MAL_ONCE", ONCE_TTL_S, &once, err));
+    gw->once = once;
+    TRY(bus_event_queue_new(gw->bus, AUDIT_CAPACITY, &gw->audit));
+    TRY(notifier_new(&gw->notifier, gw, err));
+    return http_server_start(&gw->http, &options, err);
+}
+
+/* Undoes whatever start did. */
+static void stop(struct gateway *gw)
+{
+    gw->stopping = true;
+    if (gw->streams != NULL)
+        streams_end_all(gw->streams);
+    if (gw->http != NULL)
+        http_server_stop(TAKE(gw->http));
+    notifier_free(TAKE(gw->notifier));
+    inflight_free(TAKE(gw->inflight));
+    sessions_free(TAKE(gw->sessions));
+    streams_free(TAKE(gw->streams));
+    if (gw->audit != NULL)
+        bus_event_queue_free(TAKE(gw->audit), FLUSH_MS);
+    if (gw->once != NULL)
+        bus_kv_free(TAKE(gw->once));
+    keyring_free(TAKE(gw->keys));
+    tools_free(TAKE(gw->tools));
+    limits_free(TAKE(gw->limits));
+    gw->stopping = false;
+}
+
+/* The bus may be there before its streams are: tries again then. */
+static bool started(struct process *process, struct gateway *gw)
+{
+    struct error err = {0};
+    enum status status;
+
+    while ((status = start(gw, &err)) != ST_OK) {
+        stop(gw);
+        if (status != ST_UNAVAILABLE && status != ST_DEADLINE_EXCEEDED) {
+            process_fail(process, &err);
+            return false;
+        }
+        log_warn("not ready to start: %s", err.message);
+        error_clear(&err);
+        if (process_stopped(process, RETRY_MS))
+            return false;
+    }
+    return true;
+}
+
+static void say_ready(struct process *process, struct gateway *gw)
+{
+    CLEANUP(strbuf_done) struct strbuf fields = STRBUF_INIT;
+    const char *colon = strrchr(config.bind, ':');
+    int host_len = colon != NULL ? (int)(colon - config.bind) : (int)strlen(config.bind);
+
+    strbuf_printf(&fields, "url=http://%.*s:%d", host_len, config.bind, http_server_port(gw->http));
+    process_ready(process, fields.data);
+}
+
+int main(int argc, char **argv)
+{
+    const struct setting *const tables[] = {gateway_settings, http_settings, NULL};
+    const struct process_options options = {
+        .name = "gateway",
+        .description = "Serves MCP and REST and calls the hub's services over the bus.",
+        .tables = tables,
+    };
+    static struct gateway gw;
+    static struct secrets secrets;
+    struct process process;
+    int code;
+
+    if (sodium_init() < 0)
+        return 1;
+    if (!process_init(&process, &options, argc, argv, &code))
+        return code;
+    gw.secrets = &secrets;
+    gw.loopback = is_loopback(config.bind);
+    metrics(&gw);
+    if (process_start(&process) && process_connect(&process)) {
+        gw.bus = process.bus;
+        if (started(&process, &gw)) {
+            say_ready(&process, &gw);
+            process_wait(&process);
+            stop(&gw);
+        }
+    }
+    return process_done(&process);
+}

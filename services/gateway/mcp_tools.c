@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tools/list and tools/call. */
+#include "confirm.h"
+#include "mcp_reply.h"
+#include "progress.h"
+#include "wire/text.h"
+
+#include <string.h>
+
+void mcp_tools_list(struct mcp *m)
+{
+    struct exchange *x = m->x;
+    const char *cursor;
+
+    if (!mcp_cursor(m, &cursor))
+        return;
+    reply_begin(m, TTL_STABLE_MS);
+    if (m->modern)
+        strbuf_char(&m->out, ',');
+    if (!tools_list(x->gw->tools, &m->out, x->who.scopes, tools_form(m->version), cursor,
+                    (size_t)config.list_page)) {
+        reply_error(m, MCP_INVALID_PARAMS, "params.cursor is no cursor of this list");
+        return;
+    }
+    reply_end(m, NULL);
+}
+
+static void put_text(struct mcp *m, const struct strbuf *text)
+{
+    strbuf_str(&m->out, "{\"type\":\"text\",\"text\":");
+    json_put_string_n(&m->out, strbuf_cstr(text), text->len);
+    strbuf_char(&m->out, '}');
+}
+
+static void put_result(struct mcp *m, const struct invocation *inv)
+{
+    CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
+    CLEANUP(strbuf_done) struct strbuf json = STRBUF_INIT;
+    bool structured = m->version >= MCP_2025_06_18;
+
+    wire_text(&text, inv->tool->rpc, inv->request, inv->reply);
+    wire_to_json(&json, inv->tool->rpc->response, inv->reply);
+    strbuf_reserve(&m->out, text.len + json.len + 512);
+    reply_begin(m, TTL_NONE);
+    reply_key(m, "content");
+    strbuf_char(&m->out, '[');
+    put_text(m, &text);
+    /* Older clients know no structured content: they get it as a further text. */
+    if (!structured && (text.len != json.len || memcmp(text.data, json.data, json.len) != 0)) {
+        strbuf_char(&m->out, ',');
+        put_text(m, &json);
+    }
+    strbuf_char(&m->out, ']');
+    if (structured) {
+        reply_key(m, "structuredContent");
+        strbuf_add(&m->out, json.data, json.len);
+    }
+    reply_key(m, "isError");
+    strbuf_str(&m->out, "false");
+    reply_end(m, NULL);
+}
+
+/* _meta of an error: what a program can act on. */
+static void put_error_meta(struct strbuf *out, const struct exchange *x, const struct error *err)
+{
+    strbuf_str(out, "\"mal.hub/error\":{");
+    mcp_put_member(out, "status", status_name(err->status));
+    if (err->reason != NULL && *err->reason != '\0')
+        mcp_put_member(out, "reason", err->reason);
+    if (err->n_fields > 0) {
+        strbuf_str(out, ",\"fields\":[");
+        for (unsigned i = 0; i < err->n_fields; i++) {
+            strbuf_str(out, i > 0 ? ",{" : "{");
+            mcp_put_member(out, "field", err->fields[i].field);
+            mcp_put_member(out, "message", err->fields[i].message);
+            strbuf_char(out, '}');
+        }
+        strbuf_char(out, ']');
+    }
+    mcp_put_member(out, "request_id", x->request_id);
+    strbuf_char(out, '}');
+}
+
+static void put_failure(struct mcp *m, const struct invocation *inv)
+{
+    CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
+    CLEANUP(strbuf_done) struct strbuf meta = STRBUF_INIT;
+
+    wire_error_text(&text, &inv->call.error, inv->tool->rpc->tool_name, m->x->request_id);
+    put_error_meta(&meta, m->x, &inv->call.error);
+    reply_begin(m, TTL_NONE);
+    reply_key(m, "content");
+    strbuf_char(&m->out, '[');
+    put_text(m, &text);
+    strbuf_char(&m->out, ']');
+    reply_key(m, "isError");
+    strbuf_str(&m->out, "true");
+    reply_end(m, strbuf_cstr(&meta));
+}
+
+/* The name and the arguments' node; false: -32602 answered. */
+static bool read_call(struct mcp *m, const struct tool **ret_tool,
+                      const struct json_node **ret_arguments)
+{
+    const char *name;
+
+    if (!mcp_need(m, "name", &name))
+        return false;
+    *ret_arguments = json_get(m->msg.json, m->msg.params, "arguments");
+    if (*ret_arguments != NULL && (*ret_arguments)->type != JSON_T_OBJECT) {
+        reply_error(m, MCP_INVALID_PARAMS, "params.arguments must be an object");
+        return false;
+    }
+    *ret_tool = tools_find(m->x->gw->tools, name, m->x->who.scopes);
+    if (*ret_tool == NULL) {
+        reply_error(m, MCP_INVALID_PARAMS, "Unknown tool: %.128s", name);
+        return false;
+    }
+    return true;
+}
+
+/* How this call can be cancelled. */
+static void set_flight(struct mcp *m, struct flight *flight)
+{
+    if (m->modern) {
+        flight->req = m->x->req;
+        return;
+    }
+    flight->session = m->session->hash;
+    flight->id = json_raw(m->msg.json, m->msg.id, &flight->id_len);
+}
+
+void mcp_tools_call(struct mcp *m)
+{
+    const struct tool *tool;
+    const struct json_node *arguments;
+    struct invocation inv;
+    struct progress *progress;
+    bool written = false;
+    enum status status;
+
+    if (!read_call(m, &tool, &arguments))
+        return;
+    invocation_init(&inv, m->x, tool);
+    set_flight(m, &inv.flight);
+    status = invocation_arguments(&inv, m->msg.json, arguments);
+    if (status == ST_OK) {
+        progress = progress_begin(m, tool);
+        status = confirm_run(m, &inv, &written);
+        progress_end(progress);
+    }
+    if (written) {
+        invocation_pause(&inv);
+        return;
+    }
+    invocation_done(&inv, status);
+    if (inv.flight.cancelled) {
+        /* Whoever cancelled gets no answer; an empty stream ends the exchange. */
+        strbuf_clear(&m->out);
+        m->answered = !m->batch && !mcp_stream(m);
+    } else if (status == ST_OK) {
+        put_result(m, &inv);
+    } else {
+        put_failure(m, &inv);
+    }
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changes of the catalog become notifications on this copy's streams; and the
+ * regular housekeeping of sessions and streams. */
+#pragma once
+
+#include "gateway.h"
+
+struct notifier;
+enum status notifier_new(struct notifier **ret_notifier, struct gateway *gw,
+                         struct error *err) MUST_CHECK;
+void notifier_free(struct notifier *notifier);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The packages whose rpcs this gateway serves; a new service is added here. */
+#include "mal/catalog/v1/catalog.api.h"
+
+#include "tools.h"
+
+size_t tools_packages(struct package *out, size_t max)
+{
+    const struct package all[] = {
+        {catalog_rpcs, catalog_n_rpcs},
+    };
+    size_t n = ARRAY_SIZE(all) < max ? ARRAY_SIZE(all) : max;
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = all[i];
+    return n;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where a request goes. */
+#include "auth.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "mcp_call.h"
+#include "origin.h"
+#include "respond.h"
+#include "rest.h"
+
+#include <ctype.h>
+#include <string.h>
+
+enum { TRACEPARENT_LEN = 55 };
+
+/* 00-<32 hex>-<16 hex>-<2 hex> */
+static const char *traceparent(struct http_request *req)
+{
+    const char *text = http_header(req, "traceparent");
+
+    if (text == NULL || strlen(text) != TRACEPARENT_LEN)
+        return NULL;
+    for (unsigned i = 0; i < TRACEPARENT_LEN; i++) {
+        bool dash = i == 2 || i == 35 || i == 52;
+
+        if (dash ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+            return NULL;
+    }
+    return text;
+}
+
+static const char *request_id(struct http_request *req)
+{
+    const char *given = http_header(req, "X-Request-Id");
+    char *id;
+
+    if (given != NULL && uuid_valid(given))
+        return given;
+    id = arena_alloc(req->arena, UUID_SIZE);
+    uuid_v7(id);
+    return id;
+}
+
+static bool below(const char *path, const char *root)
+{
+    size_t len = strlen(root);
+
+    return strncmp(path, root, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+void route(struct http_request *req, void *arg)
+{
+    struct gateway *gw = arg;
+    struct exchange x = {
+        .gw = gw,
+        .req = req,
+        .arena = req->arena,
+        .request_id = request_id(req),
+        .traceparent = traceparent(req),
+        .started_us = clock_mono_us(),
+        .now_ms = clock_wall_ms(),
+    };
+    bool mcp = strcmp(req->path, "/mcp") == 0, api = below(req->path, "/api");
+    const char *reason;
+
+    x.channel = mcp ? "mcp" : "rest";
+    if (!origin_check(&x, &reason))
+        respond_text(&x, 403, arena_printf(x.arena, "%s\n", reason), NULL);
+    else if (strcmp(req->method, "OPTIONS") == 0 && (mcp || api))
+        origin_preflight(&x);
+    else if (!mcp && !api)
+        respond_text(&x, 404, "Not found.\n", NULL);
+    else if (auth_check(&x) && mcp)
+        mcp_handle(&x);
+    else if (x.who.id != NULL && api)
+        rest_handle(&x);
+}

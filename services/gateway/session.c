@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The map of sessions and its bucket. */
+#include "session.h"
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "streams.h"
+#include "wire/codec.h"
+
+#include "mal/gateway/v1/state.pb-c.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUCKETS = 4096, TRIES = 8, LABEL_MAX = 64 };
+
+struct item {
+    struct item *next;
+    char hash[SESSION_HASH_SIZE];
+    Gateway__Session *record; /* owned */
+    int64_t used_ms;          /* last use as far as this copy knows */
+    int64_t written_ms;       /* last use as written to the bucket */
+    bool local;               /* the last use was here */
+    unsigned round;
+};
+
+struct sessions {
+    struct gateway *gw;
+    struct bus_kv *kv;
+    struct bus_kv_watch *watch;
+    pthread_mutex_t lock;
+    struct item *buckets[BUCKETS];
+    int64_t n;
+    unsigned round;
+};
+
+static void hash_id(const char *id, char out[SESSION_HASH_SIZE])
+{
+    unsigned char hash[16];
+
+    (void)crypto_generichash(hash, sizeof(hash), (const unsigned char *)id, strlen(id), NULL, 0);
+    (void)sodium_bin2hex(out, SESSION_HASH_SIZE, hash, sizeof(hash));
+}
+
+static struct item **place(struct sessions *sessions, const char *hash)
+{
+    unsigned bucket = 0;
+    struct item **at;
+
+    for (int i = 0; i < 4; i++)
+        bucket = bucket * 16 + ((unsigned char)hash[i] & 0xf) + ((unsigned char)hash[i] >> 6) * 9;
+    at = &sessions->buckets[bucket % BUCKETS];
+    while (*at != NULL && strcmp((*at)->hash, hash) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+static int64_t number(const char *text)
+{
+    return strtoll(text, NULL, 10);
+}
+
+/* With the lock held. Takes the record. */
+static struct item *store(struct sessions *sessions, const char *hash, Gateway__Session *record)
+{
+    struct item **at = place(sessions, hash), *item = *at;
+
+    if (item == NULL) {
+        item = calloc(1, sizeof(*item));
+        if (item == NULL)
+            abort();
+        (void)snprintf(item->hash, sizeof(item->hash), "%s", hash);
+        *at = item;
+        sessions->n++;
+    } else {
+        gateway__session__free_unpacked(item->record, NULL);
+    }
+    item->record = record;
+    item->round = sessions->round;
+    item->written_ms = number(record->last_used_ms);
+    if (item->written_ms > item->used_ms) {
+        item->used_ms = item->written_ms;
+        item->local = false;
+    }
+    return item;
+}
+
+static void remove_at(struct sessions *sessions, struct item **at)
+{
+    struct item *item = *at;
+
+    *at = item->next;
+    gateway__session__free_unpacked(item->record, NULL);
+    free(item);
+    sessions->n--;
+}
+
+static void forget(struct sessions *sessions, const char *hash)
+{
+    struct item **at;
+
+    (void)pthread_mutex_lock(&sessions->lock);
+    at = place(sessions, hash);
+    if (*at != NULL)
+        remove_at(sessions, at);
+    (void)pthread_mutex_unlock(&sessions->lock);
+    if (sessions->gw->streams != NULL)
+        streams_end_session(sessions->gw->streams, hash);
+}
+
+/* The watch has told everything: what it did not mention is gone. */
+static void round_over(struct sessions *sessions)
+{
+    (void)pthread_mutex_lock(&sessions->lock);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        struct item **at = &sessions->buckets[i];
+
+        while (*at != NULL) {
+            if ((*at)->round != sessions->round)
+                remove_at(sessions, at);
+            else
+                at = &(*at)->next;
+        }
+    }
+    sessions->round++;
+    (void)pthread_mutex_unlock(&sessions->lock);
+}
+
+static void changed(const char *key, const void *data, size_t len, void *arg)
+{
+    struct sessions *sessions = arg;
+    Gateway__Session *record;
+
+    if (key == NULL) {
+        round_over(sessions);
+        return;
+    }
+    record = data != NULL ? gateway__session__unpack(NULL, len, data) : NULL;
+    if (record == NULL) {
+        forget(sessions, key);
+        return;
+    }
+    (void)pthread_mutex_lock(&sessions->lock);
+    (void)store(sessions, key, record);
+    (void)pthread_mutex_unlock(&sessions->lock);
+}
+
+enum status sessions_new(struct sessions **ret_sessions, struct gateway *gw, struct error *err)
+{
+    struct sessions *sessions = calloc(1, sizeof(*sessions));
+
+    if (sessions == NULL)
+        abort();
+    *ret_sessions = sessions;
+    sessions->gw = gw;
+    (void)pthread_mutex_init(&sessions->lock, NULL);
+    TRY(bus_kv_open(gw->bus, "MAL_SESSIONS", 0, &sessions->kv, err));
+    if (bus_kv_watch(sessions->kv, changed, sessions, &sessions->watch) != ST_OK)
+        return error_set(err, ST_UNAVAILABLE, "cannot watch the bucket MAL_SESSIONS");
+    return ST_OK;
+}
+
+void sessions_free(struct sessions *sessions)
+{
+    if (sessions == NULL)
+        return;
+    if (sessions->watch != NULL)
+        bus_kv_watch_stop(sessions->watch);
+    if (sessions->kv != NULL)
+        bus_kv_free(sessions->kv);
+    for (size_t i = 0; i < BUCKETS; i++)
+        while (sessions->buckets[i] != NULL)
+            remove_at(sessions, &sessions->buckets[i]);
+    (void)pthread_mutex_destroy(&sessions->lock);
+    free(sessions);
+}
+
+int64_t sessions_count(struct sessions *sessions)
+{
+    int64_t n;
+
+    (void)pthread_mutex_lock(&sessions->lock);
+    n = sessions->n;
+    (void)pthread_mutex_unlock(&sessions->lock);
+    return n;
+}
+
+/* Puts packed bytes that are now in the bucket into the map as well, so that
+ * this copy need not wait for its watch. */
+static void remember(struct sessions *sessions, const char *hash, const void *data, size_t len)
+{
+    Gateway__Session *record = gateway__session__unpack(NULL, len, data);
+
+    if (record == NULL)
+        return;
+    (void)pthread_mutex_lock(&sessions->lock);
+    (void)store(sessions, hash, record);
+    (void)pthread_mutex_unlock(&sessions->lock);
+}
+
+enum status sessions_create(struct sessions *sessions, struct exchange *x,
+                            const struct mcp_client *client, char ret_id[SESSION_ID_SIZE])
+{
+    Gateway__Session record = GATEWAY__SESSION__INIT;
+    char hash[SESSION_HASH_SIZE];
+    size_t len;
+    void *packed;
+    enum status status;
+
+    if (sessions_count(sessions) >= config.max_sessions)
+        return ST_RESOURCE_EXHAUSTED;
+    token_hex(ret_id);
+    hash_id(ret_id, hash);
+    record.version = mcp_version_text(client->version);
+    record.principal = x->who.id;
+    record.elicitation = client->form_elicitation;
+    record.client_name = client->name != NULL ? arena_memdup(x->arena, client->name,
+                                                             strnlen(client->name, LABEL_MAX))
+                                              : "";
+    /* A label cut within a letter would make the record unreadable as text. */
+    record.last_used_ms = arena_printf(x->arena, "%lld", (long long)x->now_ms);
+    packed = wire_pack(x->arena, &record.base, &len);
+    status = bus_kv_create(sessions->kv, hash, packed, len);
+    if (status != ST_OK)
+        return ST_UNAVAILABLE;
+    remember(sessions, hash, packed, len);
+    return ST_OK;
+}
+
+/* Idle for too long. Another copy writes its uses down only now and then. */
+static bool expired(const struct item *item, int64_t now_ms)
+{
+    int64_t limit = config.session_timeout_ms;
+
+    if (!item->local)
+        limit += limit / 4;
+    return now_ms - item->used_ms > limit;
+}
+
+/* Fetches from the bucket what the watch has not told yet. */
+static enum status fetch(struct sessions *sessions, struct exchange *x, const char *hash)
+{
+    const void *data;
+    size_t len;
+    uint64_t revision;
+    enum status status = bus_kv_get(sessions->kv, hash, x->arena, &data, &len, &revision);
+
+    if (status == ST_OK)
+        remember(sessions, hash, data, len);
+    return status == ST_OK || status == ST_NOT_FOUND ? status : ST_UNAVAILABLE;
+}
+
+/* ret_write: the use has to be written down for the other copies. */
+static enum status look_up(struct sessions *sessions, struct exchange *x,
+                           struct session *ret_session, bool *ret_write)
+{
+    struct item *item;
+    enum status status = ST_NOT_FOUND;
+
+    (void)pthread_mutex_lock(&sessions->lock);
+    item = *place(sessions, ret_session->hash);
+    if (item != NULL && expired(item, x->now_ms)) {
+        status = ST_CANCELLED;
+    } else if (item != NULL) {
+        status = strcmp(item->record->principal, x->who.id) == 0 ? ST_OK : ST_PERMISSION_DENIED;
+        ret_session->version = mcp_version_parse(item->record->version);
+        ret_session->elicitation = item->record->elicitation;
+    }
+    if (status == ST_OK) {
+        item->used_ms = x->now_ms;
+        item->local = true;
+        *ret_write = x->now_ms - item->written_ms > config.session_timeout_ms / 4;
+    }
+    (void)pthread_mutex_unlock(&sessions->lock);
+    return status;
+}
+
+struct change {
+    const char *uri, *level, *owner, *used;
+    bool on;
+};
+
+static void apply(struct arena *arena, Gateway__Session *record, const struct change *change)
+{
+    size_t n = 0;
+
+    if (change->level != NULL)
+        record->log_level = change->level;
+    if (change->owner != NULL)
+        record->stream_owner = change->owner;
+    if (change->used != NULL && number(change->used) > number(record->last_used_ms))
+        record->last_used_ms = change->used;
+    if (change->uri != NULL) {
+        const char **uris = arena_alloc(arena, (record->n_subscriptions + 1) * sizeof(*uris));
+
+        for (size_t i = 0; i < record->n_subscriptions; i++)
+            if (strcmp(record->subscriptions[i], change->uri) != 0)
+                uris[n++] = record->subscriptions[i];
+        if (change->on)
+            uris[n++] = change->uri;
+        record->subscriptions = (void *)uris;
+        record->n_subscriptions = n;
+    }
+}
+
+/* Reads, changes and writes the record; again when another copy was faster. */
+static enum status update(struct sessions *sessions, struct arena *arena, const char *hash,
+                          const struct change *change)
+{
+    ProtobufCAllocator allocator = wire_allocator(arena);
+    enum status status = ST_FAILED_PRECONDITION;
+
+    for (int i = 0; i < TRIES && status == ST_FAILED_PRECONDITION; i++) {
+        const void *data;
+        size_t len;
+        uint64_t revision;
+        Gateway__Session *record;
+        void *packed;
+
+        TRY(bus_kv_get(sessions->kv, hash, arena, &data, &len, &revision));
+        record = gateway__session__unpack(&allocator, len, data);
+        if (record == NULL)
+            return ST_INTERNAL;
+        apply(arena, record, change);
+        if (record->n_subscriptions > SESSION_URIS_MAX)
+            return ST_RESOURCE_EXHAUSTED;
+        packed = wire_pack(arena, &record->base, &len);
+        status = bus_kv_update(sessions->kv, hash, packed, len, revision);
+        if (status == ST_OK)
+            remember(sessions, hash, packed, len);
+    }
+    return status;
+}
+
+static void update_alone(struct sessions *sessions, const char *hash, const struct change *change)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+
+    arena_init(&arena);
+    if (update(sessions, &arena, hash, change) != ST_OK)
+        log_debug("a session could not be written");
+}
+
+enum status sessions_find(struct sessions *sessions, struct exchange *x, const char *id,
+                          struct session *ret_session)
+{
+    bool write = false;
+    enum status status;
+
+    hash_id(id, ret_session->hash);
+    status = look_up(sessions, x, ret_session, &write);
+    if (status == ST_NOT_FOUND || status == ST_CANCELLED) {
+        /* Not here yet, or used elsewhere since. */
+        TRY(fetch(sessions, x, ret_session->hash));
+        status = look_up(sessions, x, ret_session, &write);
+    }
+    if (status == ST_CANCELLED)
+        sessions_end(sessions, ret_session->hash);
+    if (status != ST_OK)
+        return ST_NOT_FOUND;
+    if (write)
+        sessions_touch(sessions, ret_session->hash, x->now_ms);
+    return ST_OK;
+}
+
+void sessions_end(struct sessions *sessions, const char *hash)
+{
+    if (bus_kv_delete(sessions->kv, hash) != ST_OK)
+        log_warn("a session could not be deleted from MAL_SESSIONS");
+    forget(sessions, hash);
+}
+
+enum status sessions_subscribe(struct sessions *sessions, struct exchange *x, const char *hash,
+                               const char *uri, bool on)
+{
+    return update(sessions, x->arena, hash, &(struct change){.uri = uri, .on = on});
+}
+
+enum status sessions_log_level(struct sessions *sessions, struct exchange *x, const char *hash,
+                               const char *level)
+{
+    return update(sessions, x->arena, hash, &(struct change){.level = level});
+}
+
+bool sessions_subscribed(struct sessions *sessions, const char *hash, const char *uri)
+{
+    struct item *item;
+    bool found = false;
+
+    (void)pthread_mutex_lock(&sessions->lock);
+    item = *place(sessions, hash);
+    for (size_t i = 0; item != NULL && i < item->record->n_subscriptions && !found; i++)
+        found = strcmp(item->record->subscriptions[i], uri) == 0;
+    (void)pthread_mutex_unlock(&sessions->lock);
+    return found;
+}
+
+void sessions_claim(struct sessions *sessions, const char *hash, const char *instance)
+{
+    update_alone(sessions, hash, &(struct change){.owner = instance});
+}
+
+bool sessions_owner(struct sessions *sessions, const char *hash, char ret_owner[33])
+{
+    struct item *item;
+
+    (void)pthread_mutex_lock(&sessions->lock);
+    item = *place(sessions, hash);
+    if (item != NULL)
+        (void)snprintf(ret_owner, 33, "%s", item->record->stream_owner);
+    (void)pthread_mutex_unlock(&sessions->lock);
+    return item != NULL;
+}
+
+void sessions_touch(struct sessions *sessions, const char *hash, int64_t now_ms)
+{
+    char used[24];
+    struct item *item;
+    bool write = false;
+
+    (void)pthread_mutex_lock(&sessions->lock);
+    item = *place(sessions, hash);
+    if (item != NULL) {
+        item->used_ms = now_ms;
+        item->local = true;
+        write = now_ms - item->written_ms > config.session_timeout_ms / 4;
+    }
+    (void)pthread_mutex_unlock(&sessions->lock);
+    if (!write)
+        return;
+    (void)snprintf(used, sizeof(used), "%lld", (long long)now_ms);
+    update_alone(sessions, hash, &(struct change){.used = used});
+}
+
+void sessions_sweep(struct sessions *sessions, int64_t now_ms)
+{
+    enum { BATCH = 32 };
+    char gone[BATCH][SESSION_HASH_SIZE];
+    size_t n = 0;
+
+    (void)pthread_mutex_lock(&sessions->lock);
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct item *item = sessions->buckets[i]; item != NULL && n < BATCH; item = item->next)
+            if (expired(item, now_ms))
+                memcpy(gone[n++], item->hash, SESSION_HASH_SIZE);
+    (void)pthread_mutex_unlock(&sessions->lock);
+    for (size_t i = 0; i < n; i++)
+        sessions_end(sessions, gone[i]);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Legacy MCP sessions. They live in the bucket MAL_SESSIONS and in the memory of
+ * every gateway copy, which watches it; any copy serves any session. */
+#pragma once
+
+#include "gateway.h"
+#include "mcp/era.h"
+
+enum { SESSION_HASH_SIZE = 33, SESSION_ID_SIZE = 33, SESSION_URIS_MAX = 200 };
+
+/* What one exchange needs to know of its session. */
+struct session {
+    char hash[SESSION_HASH_SIZE]; /* what the session is called inside the hub */
+    enum mcp_version version;
+    bool elicitation;
+};
+
+struct sessions;
+enum status sessions_new(struct sessions **ret_sessions, struct gateway *gw,
+                         struct error *err) MUST_CHECK;
+void sessions_free(struct sessions *sessions);
+/* RESOURCE_EXHAUSTED at MAL_MAX_SESSIONS, UNAVAILABLE without the bus. */
+enum status sessions_create(struct sessions *sessions, struct exchange *x,
+                            const struct mcp_client *client,
+                            char ret_id[SESSION_ID_SIZE]) MUST_CHECK;
+/* NOT_FOUND for unknown, ended, expired and other principals' sessions alike.
+ * Counts as use. */
+enum status sessions_find(struct sessions *sessions, struct exchange *x, const char *id,
+                          struct session *ret_session) MUST_CHECK;
+void sessions_end(struct sessions *sessions, const char *hash);
+enum status sessions_subscribe(struct sessions *sessions, struct exchange *x, const char *hash,
+                               const char *uri, bool on) MUST_CHECK;
+enum status sessions_log_level(struct sessions *sessions, struct exchange *x, const char *hash,
+                               const char *level) MUST_CHECK;
+bool sessions_subscribed(struct sessions *sessions, const char *hash, const char *uri);
+int64_t sessions_count(struct sessions *sessions);
+
+/* Which copy's GET stream carries the session's messages: the one opened last,
+ * so that each message goes out on one stream only. */
+void sessions_claim(struct sessions *sessions, const char *hash, const char *instance);
+/* Instance that owns the stream, "" when none; false when there is no session. */
+bool sessions_owner(struct sessions *sessions, const char *hash, char ret_owner[33]);
+/* An open stream is use. */
+void sessions_touch(struct sessions *sessions, const char *hash, int64_t now_ms);
+/* Ends what was idle for too long. */
+void sessions_sweep(struct sessions *sessions, int64_t now_ms);

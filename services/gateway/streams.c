@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registry of open streams. */
+#include "streams.h"
+
+#include "base/clock.h"
+#include "keyring.h"
+#include "mcp/era.h"
+#include "mcp_reply.h"
+#include "respond.h"
+#include "wire/json.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHECK_MS = 10000 };
+
+struct stream {
+    struct stream *next, *previous;
+    struct streams *streams;
+    struct http_stream *http; /* NULL while it is being opened */
+    char *principal, *session, *subscription;
+    char **uris;
+    size_t n_uris;
+    unsigned kinds;
+    unsigned missed; /* kinds that changed while it was being opened */
+    bool missed_uris, closed, ending;
+    bool shadowed; /* its session has a newer stream here, which carries the messages */
+};
+
+/* A session whose last stream on this copy closed. */
+struct release {
+    struct release *next;
+    char session[SESSION_HASH_SIZE];
+};
+
+struct streams {
+    struct gateway *gw;
+    pthread_mutex_t lock;
+    struct stream *first; /* newest first */
+    struct release *released;
+    unsigned keys_seen; /* generation of the keyring at the last check */
+    int64_t checked_ms;
+};
+
+static char *copy(const char *text)
+{
+    char *out = text != NULL ? strdup(text) : NULL;
+
+    if (text != NULL && out == NULL)
+        abort();
+    return out;
+}
+
+static void stream_free(struct stream *stream)
+{
+    for (size_t i = 0; i < stream->n_uris; i++)
+        free(stream->uris[i]);
+    free(stream->uris);
+    free(stream->principal);
+    free(stream->session);
+    free(stream->subscription);
+    free(stream);
+}
+
+static struct stream *same_session(struct stream *from, const char *session)
+{
+    while (from != NULL && (from->session == NULL || strcmp(from->session, session) != 0))
+        from = from->next;
+    return from;
+}
+
+/* With the lock held. */
+static void link_stream(struct stream *stream)
+{
+    struct streams *streams = stream->streams;
+    struct stream *older =
+        stream->session != NULL ? same_session(streams->first, stream->session) : NULL;
+
+    if (older != NULL)
+        older->shadowed = true;
+    stream->next = streams->first;
+    if (stream->next != NULL)
+        stream->next->previous = stream;
+    streams->first = stream;
+}
+
+/* The session's next newest stream takes over, or another copy may. */
+static void hand_over(struct stream *stream)
+{
+    struct stream *older = same_session(stream->next, stream->session);
+    struct release *release;
+
+    if (older != NULL) {
+        older->shadowed = false;
+        return;
+    }
+    release = calloc(1, sizeof(*release));
+    if (release == NULL)
+        abort();
+    (void)snprintf(release->session, sizeof(release->session), "%s", stream->session);
+    release->next = stream->streams->released;
+    stream->streams->released = release;
+}
+
+/* With the lock held. */
+static void unlink_stream(struct stream *stream)
+{
+    if (stream->session != NULL && !stream->shadowed)
+        hand_over(stream);
+    if (stream->previous != NULL)
+        stream->previous->next = stream->next;
+    else
+        stream->streams->first = stream->next;
+    if (stream->next != NULL)
+        stream->next->previous = stream->previous;
+}
+
+struct streams *streams_new(struct gateway *gw)
+{
+    struct streams *streams = calloc(1, sizeof(*streams));
+
+    if (streams == NULL)
+        abort();
+    streams->gw = gw;
+    (void)pthread_mutex_init(&streams->lock, NULL);
+    return streams;
+}
+
+void streams_free(struct streams *streams)
+{
+    if (streams == NULL)
+        return;
+    (void)pthread_mutex_destroy(&streams->lock);
+    free(streams);
+}
+
+/* On the thread that owns the connections. */
+static void closed(struct http_stream *http, void *arg)
+{
+    struct stream *stream = arg;
+    struct streams *streams = stream->streams;
+
+    (void)http;
+    (void)pthread_mutex_lock(&streams->lock);
+    if (stream->http == NULL) {
+        stream->closed = true; /* streams_open frees it */
+        (void)pthread_mutex_unlock(&streams->lock);
+        return;
+    }
+    unlink_stream(stream);
+    (void)pthread_mutex_unlock(&streams->lock);
+    stream_free(stream);
+}
+
+static struct stream *stream_new(struct streams *streams, const struct exchange *x,
+                                 const struct stream_wish *wish)
+{
+    struct stream *stream = calloc(1, sizeof(*stream));
+
+    if (stream == NULL)
+        abort();
+    stream->streams = streams;
+    stream->principal = copy(x->who.id);
+    stream->session = copy(wish->session);
+    stream->subscription = copy(wish->subscription);
+    stream->kinds = wish->kinds;
+    stream->uris = calloc(wish->n_uris + 1, sizeof(*stream->uris));
+    if (stream->uris == NULL)
+        abort();
+    for (size_t i = 0; i < wish->n_uris; i++)
+        stream->uris[stream->n_uris++] = copy(wish->uris[i]);
+    return stream;
+}
+
+static void put_message(struct strbuf *out, const struct stream *stream, const char *method,
+                        const char *uri)
+{
+    strbuf_printf(out, "event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"%s\"", method);
+    if (uri != NULL || stream->subscription != NULL)
+        strbuf_str(out, ",\"params\":{");
+    if (uri != NULL) {
+        strbuf_str(out, "\"uri\":");
+        json_put_string(out, uri);
+    }
+    if (stream->subscription != NULL)
+        strbuf_printf(out, "%s\"_meta\":{\"" MCP_META_SUBSCRIPTION "\":%s}", uri != NULL ? "," : "",
+                      stream->subscription);
+    if (uri != NULL || stream->subscription != NULL)
+        strbuf_char(out, '}');
+    strbuf_str(out, "}\n\n");
+}
+
+static bool wants_uri(const struct stream *stream, const char *uri)
+{
+    if (stream->session != NULL)
+        return sessions_subscribed(stream->streams->gw->sessions, stream->session, uri);
+    for (size_t i = 0; i < stream->n_uris; i++)
+        if (strcmp(stream->uris[i], uri) == 0)
+            return true;
+    return false;
+}
+
+/* With the lock held. */
+static void tell(struct stream *stream, unsigned kinds, const char *const *uris, size_t n_uris)
+{
+    struct strbuf out = STRBUF_INIT;
+
+    kinds &= stream->kinds;
+    if (kinds & STREAM_TOOLS)
+        put_message(&out, stream, "notifications/tools/list_changed", NULL);
+    if (kinds & STREAM_RESOURCES)
+        put_message(&out, stream, "notifications/resources/list_changed", NULL);
+    if (kinds & STREAM_PROMPTS)
+        put_message(&out, stream, "notifications/prompts/list_changed", NULL);
+    for (size_t i = 0; i < n_uris; i++)
+        if (wants_uri(stream, uris[i]))
+            put_message(&out, stream, "notifications/resources/updated", uris[i]);
+    if (out.len > 0)
+        http_stream_send(stream->http, out.data, out.len);
+    strbuf_done(&out);
+}
+
+enum status streams_open(struct streams *streams, struct exchange *x,
+                         const struct stream_wish *wish, const char *headers, const char *first)
+{
+    struct stream *stream = stream_new(streams, x, wish);
+    struct http_stream *http = NULL;
+    enum status status;
+    bool gone;
+
+    (void)pthread_mutex_lock(&streams->lock);
+    link_stream(stream);
+    (void)pthread_mutex_unlock(&streams->lock);
+    status = http_stream_open(x->req, respond_headers(x, headers), first, closed, stream, &http);
+    (void)pthread_mutex_lock(&streams->lock);
+    gone = status != ST_OK || stream->closed;
+    if (gone) {
+        unlink_stream(stream);
+    } else {
+        stream->http = http;
+        tell(stream, stream->missed, (const char *const *)stream->uris,
+             stream->missed_uris ? stream->n_uris : 0);
+    }
+    (void)pthread_mutex_unlock(&streams->lock);
+    if (gone)
+        stream_free(stream);
+    return status;
+}
+
+/* Of a session's streams only the newest carries messages, on the copy where it
+ * was opened last. */
+static bool carries(struct streams *streams, const struct stream *stream)
+{
+    char owner[33];
+
+    if (stream->session == NULL)
+        return true;
+    return !stream->shadowed && sessions_owner(streams->gw->sessions, stream->session, owner) &&
+           (*owner == '\0' || strcmp(owner, streams->gw->instance) == 0);
+}
+
+void streams_notify(struct streams *streams, unsigned kinds, const char *const *uris, size_t n_uris)
+{
+    (void)pthread_mutex_lock(&streams->lock);
+    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next) {
+        if (stream->http == NULL) {
+            stream->missed |= kinds;
+            stream->missed_uris |= n_uris > 0;
+        } else if (!stream->ending && carries(streams, stream)) {
+            tell(stream, kinds, uris, n_uris);
+        }
+    }
+    (void)pthread_mutex_unlock(&streams->lock);
+}
+
+/* With the lock held; closed() follows on its own thread. */
+static void end(struct stream *stream)
+{
+    struct strbuf out = STRBUF_INIT;
+
+    if (stream->http == NULL || stream->ending)
+        return;
+    stream->ending = true;
+    if (stream->subscription != NULL)
+        streams_put_result(&out, stream->subscription);
+    http_stream_end(stream->http, out.data, out.len);
+    strbuf_done(&out);
+}
+
+void streams_end_session(struct streams *streams, const char *session)
+{
+    (void)pthread_mutex_lock(&streams->lock);
+    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
+        if (stream->session != NULL && strcmp(stream->session, session) == 0)
+            end(stream);
+    (void)pthread_mutex_unlock(&streams->lock);
+}
+
+void streams_end_all(struct streams *streams)
+{
+    (void)pthread_mutex_lock(&streams->lock);
+    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
+        end(stream);
+    (void)pthread_mutex_unlock(&streams->lock);
+}
+
+/* With the lock held. */
+static bool welcome(struct streams *streams, const struct stream *stream, int64_t now_ms)
+{
+    if (strcmp(stream->principal, "open") == 0)
+        return keyring_empty(streams->gw->keys);
+    return keyring_valid(streams->gw->keys, stream->principal, now_ms);
+}
+
+static void check_keys(struct streams *streams, int64_t now_ms)
+{
+    unsigned generation = keyring_generation(streams->gw->keys);
+
+    if (generation == streams->keys_seen && now_ms - streams->checked_ms < CHECK_MS)
+        return;
+    streams->keys_seen = generation;
+    streams->checked_ms = now_ms;
+    (void)pthread_mutex_lock(&streams->lock);
+    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
+        if (!welcome(streams, stream, now_ms))
+            end(stream);
+    (void)pthread_mutex_unlock(&streams->lock);
+}
+
+/* Hashes of all sessions with a stream here, in the arena. */
+static size_t open_sessions(struct streams *streams, struct arena *arena, char ***ret_hashes)
+{
+    size_t n = 0, size = 0;
+
+    (void)pthread_mutex_lock(&streams->lock);
+    for (const struct stream *stream = streams->first; stream != NULL; stream = stream->next)
+        size++;
+    *ret_hashes = arena_alloc(arena, size * sizeof(**ret_hashes));
+    for (const struct stream *stream = streams->first; stream != NULL; stream = stream->next)
+        if (stream->session != NULL && !stream->shadowed)
+            (*ret_hashes)[n++] = arena_strdup(arena, stream->session);
+    (void)pthread_mutex_unlock(&streams->lock);
+    return n;
+}
+
+void streams_sweep(struct streams *streams, int64_t now_ms)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+    struct release *released;
+    char **hashes, owner[33];
+    size_t n;
+
+    arena_init(&arena);
+    check_keys(streams, now_ms);
+    n = open_sessions(streams, &arena, &hashes);
+    for (size_t i = 0; i < n; i++)
+        sessions_touch(streams->gw->sessions, hashes[i], now_ms);
+    (void)pthread_mutex_lock(&streams->lock);
+    released = TAKE(streams->released);
+    (void)pthread_mutex_unlock(&streams->lock);
+    while (released != NULL) {
+        struct release *next = released->next;
+
+        if (sessions_owner(streams->gw->sessions, released->session, owner) &&
+            strcmp(owner, streams->gw->instance) == 0)
+            sessions_claim(streams->gw->sessions, released->session, "");
+        free(released);
+        released = next;
+    }
+}
+
+void streams_put_result(struct strbuf *out, const char *subscription)
+{
+    strbuf_printf(out,
+                  "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{"
+                  "\"resultType\":\"complete\",\"_meta\":{" SERVER_META ",\"" MCP_META_SUBSCRIPTION
+                  "\":%s}}}\n\n",
+                  subscription, subscription);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Open event streams of both eras on this copy, and who of them hears of a
+ * change. */
+#pragma once
+
+#include "gateway.h"
+#include "session.h"
+
+enum stream_kind {
+    STREAM_TOOLS = 1 << 0,
+    STREAM_RESOURCES = 1 << 1,
+    STREAM_PROMPTS = 1 << 2,
+};
+
+/* What a stream wants to hear; strings are copied. */
+struct stream_wish {
+    const char *session;      /* legacy: hash of the session; NULL = modern */
+    const char *subscription; /* modern: id of the listen request as JSON */
+    unsigned kinds;           /* enum stream_kind */
+    const char *const *uris;  /* modern: resources; legacy ones are in the session */
+    size_t n_uris;
+};
+
+struct streams;
+struct streams *streams_new(struct gateway *gw);
+void streams_free(struct streams *streams);
+/* Hands the connection over; first is the first SSE text. RESOURCE_EXHAUSTED:
+ * nothing was sent. */
+enum status streams_open(struct streams *streams, struct exchange *x,
+                         const struct stream_wish *wish, const char *headers,
+                         const char *first) MUST_CHECK;
+/* Tells everybody who wants to know. uris: resources whose contents changed. */
+void streams_notify(struct streams *streams, unsigned kinds, const char *const *uris,
+                    size_t n_uris);
+void streams_end_session(struct streams *streams, const char *session);
+/* Ends streams whose key is no longer valid, keeps sessions of others alive. */
+void streams_sweep(struct streams *streams, int64_t now_ms);
+/* Ends all; modern ones get their final result. */
+void streams_end_all(struct streams *streams);
+/* Final result of a listen request, as SSE text. */
+void streams_put_result(struct strbuf *out, const char *subscription);

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of operations, and tools/list made from it. */
+#include "tools.h"
+
+#include "keylist.h"
+#include "mcp/seal.h"
+#include "wire/json.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONFIRM_SCHEMA                                                                             \
+    "\"confirm\":{\"type\":\"boolean\",\"default\":false,\"description\":\"Set to true only "      \
+    "after "                                                                                       \
+    "the user agreed to this exact action.\"}"
+
+static unsigned scopes_of(const struct rpc *rpc)
+{
+    unsigned bits;
+
+    if (rpc->tool_name == NULL && rpc->scope != NULL && *rpc->scope != '\0') {
+        bits = scope_bit(rpc->scope);
+        assert(bits != 0);
+        return bits == SCOPE_DESTRUCTIVE ? SCOPE_WRITE | SCOPE_DESTRUCTIVE : bits;
+    }
+    if (rpc->read_only)
+        return SCOPE_READ;
+    if (rpc->open_world)
+        return SCOPE_EXECUTE;
+    return rpc->destructive ? SCOPE_WRITE | SCOPE_DESTRUCTIVE : SCOPE_WRITE;
+}
+
+static bool has_field(const struct message_rule *rule, const char *name)
+{
+    return protobuf_c_message_descriptor_get_field_by_name(rule->descriptor, name) != NULL;
+}
+
+/* The schema with a further property; the text comes from the generator. */
+static const char *add_confirm(struct arena *arena, const char *schema)
+{
+    struct json json;
+    const struct json_node *properties;
+
+    if (json_parse(arena, schema, strlen(schema), NULL, &json, NULL) != ST_OK)
+        return schema;
+    properties = json_get(&json, json.nodes, "properties");
+    if (properties == NULL || properties->type != JSON_T_OBJECT)
+        return schema;
+    return arena_printf(arena, "%.*s" CONFIRM_SCHEMA "%s%s", (int)properties->start + 1, schema,
+                        properties->count > 0 ? "," : "", schema + properties->start + 1);
+}
+
+static void put_hint(struct strbuf *buf, const char *name, bool value)
+{
+    strbuf_printf(buf, "%s\"%s\":%s", buf->data[buf->len - 1] == '{' ? "" : ",", name,
+                  value ? "true" : "false");
+}
+
+static void show(struct tool *tool, enum tool_form form)
+{
+    const struct rpc *rpc = tool->rpc;
+    struct strbuf *buf = &tool->shown[form];
+
+    strbuf_str(buf, "{\"name\":");
+    json_put_string(buf, rpc->tool_name);
+    if (form == TOOL_FULL) {
+        strbuf_str(buf, ",\"title\":");
+        json_put_string(buf, rpc->title);
+    }
+    strbuf_str(buf, ",\"description\":");
+    json_put_string(buf, rpc->description);
+    strbuf_str(buf, ",\"inputSchema\":");
+    strbuf_str(buf, tool->input_schema);
+    if (form == TOOL_FULL) {
+        strbuf_str(buf, ",\"outputSchema\":");
+        strbuf_str(buf, rpc->output_schema);
+    }
+    if (form != TOOL_OLDEST) {
+        strbuf_str(buf, ",\"annotations\":{");
+        if (form == TOOL_ANNOTATED) {
+            strbuf_str(buf, "\"title\":");
+            json_put_string(buf, rpc->title);
+        }
+        put_hint(buf, "readOnlyHint", rpc->read_only);
+        put_hint(buf, "destructiveHint", rpc->destructive);
+        put_hint(buf, "idempotentHint", rpc->idempotent);
+        put_hint(buf, "openWorldHint", rpc->open_world);
+        strbuf_char(buf, '}');
+    }
+    strbuf_char(buf, '}');
+}
+
+static void row_init(struct tools *tools, const struct rpc *rpc, const char *confirm_tools)
+{
+    struct tool *tool = &tools->rows[tools->n++];
+
+    *tool = (struct tool){.rpc = rpc, .needs = scopes_of(rpc), .input_schema = rpc->input_schema};
+    tool->own_confirm = has_field(rpc->request, "confirm");
+    if (rpc->tool_name == NULL)
+        return;
+    tool->guarded = !tool->own_confirm && config_list_has(confirm_tools, rpc->tool_name);
+    if (tool->guarded)
+        tool->input_schema = add_confirm(&tools->arena, rpc->input_schema);
+    for (int form = 0; form < TOOL_FORMS; form++)
+        show(tool, (enum tool_form)form);
+    tools->by_name[tools->n_by_name++] = tool;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct tool *const *left = a, *const *right = b;
+
+    return strcmp((*left)->rpc->tool_name, (*right)->rpc->tool_name);
+}
+
+struct tools *tools_new(const struct package *packages, size_t n_packages,
+                        const char *confirm_tools)
+{
+    struct tools *tools = calloc(1, sizeof(*tools));
+    size_t total = 1;
+
+    if (tools == NULL)
+        abort();
+    arena_init(&tools->arena);
+    for (size_t i = 0; i < n_packages; i++)
+        total += packages[i].n;
+    tools->rows = calloc(total, sizeof(*tools->rows));
+    tools->by_name = calloc(total, sizeof(*tools->by_name));
+    if (tools->rows == NULL || tools->by_name == NULL)
+        abort();
+    for (size_t i = 0; i < n_packages; i++)
+        for (size_t j = 0; j < packages[i].n; j++)
+            if (packages[i].rpcs[j]->tool_name != NULL || packages[i].rpcs[j]->method != NULL)
+                row_init(tools, packages[i].rpcs[j], confirm_tools);
+    qsort(tools->by_name, tools->n_by_name, sizeof(*tools->by_name), compare);
+    return tools;
+}
+
+void tools_free(struct tools *tools)
+{
+    if (tools == NULL)
+        return;
+    for (size_t i = 0; i < tools->n; i++)
+        for (int form = 0; form < TOOL_FORMS; form++)
+            strbuf_done(&tools->rows[i].shown[form]);
+    free(tools->rows);
+    free(tools->by_name);
+    arena_done(&tools->arena);
+    free(tools);
+}
+
+static bool visible(const struct tool *tool, unsigned scopes)
+{
+    return tool->rpc->tool_name != NULL && (tool->needs & ~scopes) == 0;
+}
+
+const struct tool *tools_find(const struct tools *tools, const char *name, unsigned scopes)
+{
+    size_t low = 0, high = tools->n_by_name;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(name, tools->by_name[middle]->rpc->tool_name);
+
+        if (order == 0)
+            return visible(tools->by_name[middle], scopes) ? tools->by_name[middle] : NULL;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+enum tool_form tools_form(enum mcp_version version)
+{
+    if (version <= MCP_2024_11_05)
+        return TOOL_OLDEST;
+    return version == MCP_2025_03_26 ? TOOL_ANNOTATED : TOOL_FULL;
+}
+
+/* Row from which the page starts; false when the cursor is none. */
+static bool start_row(const struct tools *tools, const char *cursor, size_t *ret_row)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+    const char *after = "";
+
+    *ret_row = 0;
+    arena_init(&arena);
+    if (cursor != NULL)
+        after = mcp_cursor_get(&arena, 't', cursor);
+    if (after == NULL || *after == '\0')
+        return after != NULL;
+    for (size_t i = 0; i < tools->n; i++)
+        if (tools->rows[i].rpc->tool_name != NULL &&
+            strcmp(tools->rows[i].rpc->tool_name, after) == 0) {
+            *ret_row = i + 1;
+            return true;
+        }
+    return false;
+}
+
+bool tools_list(const struct tools *tools, struct strbuf *out, unsigned scopes, enum tool_form form,
+                const char *cursor, size_t page)
+{
+    const struct tool *last = NULL;
+    size_t row, count = 0;
+
+    if (!start_row(tools, cursor, &row))
+        return false;
+    strbuf_str(out, "\"tools\":[");
+    for (; row < tools->n; row++) {
+        const struct tool *tool = &tools->rows[row];
+
+        if (!visible(tool, scopes))
+            continue;
+        if (count == page)
+            break;
+        if (count++ > 0)
+            strbuf_char(out, ',');
+        strbuf_add(out, tool->shown[form].data, tool->shown[form].len);
+        last = tool;
+    }
+    strbuf_char(out, ']');
+    if (row < tools->n) {
+        strbuf_str(out, ",\"nextCursor\":\"");
+        mcp_cursor_put(out, 't', last->rpc->tool_name);
+        strbuf_char(out, '"');
+    }
+    return true;
+}
