@@ -146,7 +146,7 @@ static void lint_paging(struct model *model, const struct method *m)
     static const char *const answered[] = {"items",    "total",       "count", "offset",
                                            "has_more", "next_offset", NULL};
     bool listing = starts_with(m->name, "List") || starts_with(m->name, "Search") ||
-                   message_field(m->response, "items");
+                   message_field(m->response, "has_more");
     if (!listing || !(m->tool || m->http)) /* jobs between services read all at once */
         return;
     for (const char *const *name = asked; *name; name++)

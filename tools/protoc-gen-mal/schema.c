@@ -54,14 +54,12 @@ static void set_string_limits(json_t *schema, const Mal__Rule *rule)
         set(schema, "pattern", json_string(pattern));
 }
 
-static json_t *string_schema(const struct field *field, const Mal__Rule *rule,
-                             struct schema_options options)
+static json_t *string_schema(const Mal__Rule *rule, struct schema_options options)
 {
     if (rule->json)
         return rule->any ? json_object() : json_pack("{s:s}", "type", "object");
     json_t *schema = rule->scalars ? json_pack("{s:[s,s,s]}", "type", "string", "number", "boolean")
                                    : json_pack("{s:s}", "type", "string");
-    (void)field;
     if (options.side == SCHEMA_INPUT)
         set_string_limits(schema, rule);
     else if (strcmp(rule->format, "timestamp") == 0 || strcmp(rule->format, "date") == 0)
@@ -121,7 +119,7 @@ static json_t *element_schema(const struct field *field, const Mal__Rule *rule,
     case TYPE_MESSAGE:
         return message_or_ref(field->message, options);
     default:
-        return string_schema(field, rule, options);
+        return string_schema(rule, options);
     }
 }
 
