@@ -60,9 +60,11 @@ static void observe(const struct call *call, enum status status, int64_t duratio
     char labels[160], fields[256];
 
     (void)arg;
-    if (call->pg)
+    /* A request that was refused as invalid never got there. */
+    if (call->pg) {
         pg_conn_settle(call->pg);
-    metric_add(in_flight, NULL, -1);
+        metric_add(in_flight, NULL, -1);
+    }
     snprintf(labels, sizeof(labels), "tool=\"%.90s\",status=\"%s\"", name,
              status_lower_name(status));
     metric_add(calls, labels, 1);

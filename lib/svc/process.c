@@ -215,6 +215,7 @@ bool process_start(struct process *process)
 {
     struct error err = {0};
     const char *colon = strrchr(admin_bind, ':');
+    char fields[sizeof(process->admin_bind) + 8];
 
     if (admin_start(process, admin_bind, &err) != ST_OK) {
         process_fail(process, &err);
@@ -223,6 +224,8 @@ bool process_start(struct process *process)
     process->admin_port = http_server_port(process->admin);
     snprintf(process->admin_bind, sizeof(process->admin_bind), "%.*s:%d",
              colon ? (int)(colon - admin_bind) : 0, admin_bind, process->admin_port);
+    snprintf(fields, sizeof(fields), "admin=%s", process->admin_bind);
+    log_fields(LOG_INFO, fields, "listening");
     return true;
 }
 

@@ -295,6 +295,8 @@ void pg_server_clone(const struct pg_server *server, char url[PG_URL_SIZE])
     snprintf(sql, sizeof(sql), "create database %s template %s", name,
              has_template ? "tests" : "template1");
     pg_server_url(server, "postgres", admin);
+    if (PQping(admin) != PQPING_OK) /* a test that failed left it halted */
+        pg_server_resume(server);
     pg_server_sql(admin, sql);
     pg_server_url(server, name, url);
 }
