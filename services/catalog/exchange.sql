@@ -22,6 +22,12 @@ select id, name, description, author, tags, system_prompt, model, tools_allowed,
   from subagent
  order by id;
 
+-- name: exchange_mcps :many catalog.v1.Mcp
+select id, name, description, author, tags, transport, endpoint_url, command, args, env_vars,
+       headers, health_check_url, status, tools_exposed, created_at, updated_at
+  from mcp
+ order by id;
+
 -- name: exchange_known :many
 select collection, id
   from (select 'skills' as collection, id::text from skill where id = any ($1::text[])

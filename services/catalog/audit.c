@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The log of tool calls: reading and adding up. */
+#include "catalog.h"
+
+#include "audit.sql.h"
+#include "base/clock.h"
+#include "report.h"
+
+enum { DAY_MS = 86400000 };
+
+static enum status check_range(struct call *call, const char *from, const char *to)
+{
+    if (*from && *to && strcmp(to, from) < 0)
+        call_field(call, "to", "must not be before from");
+    return call_invalid(call);
+}
+
+enum status catalog_get_audit_log(struct call *call, const Catalog__GetAuditLogRequest *req,
+                                  Catalog__GetAuditLogResponse *rsp)
+{
+    const char *success = NULL;
+
+    if (req->has_success_case)
+        success = req->success ? "true" : "false";
+    TRY(check_range(call, req->from, req->to));
+    TRY(pg_one(call, &rsp->base, sql_audit_count, "SSSsSS", req->tool_name, req->user_key,
+               req->resource_id, success, req->from, req->to));
+    TRY(pg_all(call, &rsp->base, "items", sql_audit_list, "SSSsSSii", req->tool_name, req->user_key,
+               req->resource_id, success, req->from, req->to, req->limit, req->offset));
+    PAGE_DONE(rsp, req);
+    if (req->format != MAL__FORMAT__FORMAT_JSON)
+        rsp->text = report_audit_log(call, rsp);
+    return ST_OK;
+}
+
+static const char *days_ago(struct call *call, int days)
+{
+    char text[TIMESTAMP_SIZE];
+
+    clock_format(call->now_ms - (int64_t)days * DAY_MS, text);
+    return arena_strdup(call->arena, text);
+}
+
+/* One decimal, half away from zero, without detour through binary fractions. */
+static double percent(int32_t part, int32_t whole)
+{
+    int64_t tenths = whole ? ((int64_t)part * 2000 + whole) / (2 * (int64_t)whole) : 0;
+
+    return (double)tenths / 10;
+}
+
+enum status catalog_get_tool_usage_stats(struct call *call,
+                                         const Catalog__GetToolUsageStatsRequest *req,
+                                         Catalog__GetToolUsageStatsResponse *rsp)
+{
+    rsp->days = req->days;
+    rsp->since = days_ago(call, req->days);
+    TRY(pg_all(call, &rsp->base, "tools", sql_audit_tools, "s", rsp->since));
+    for (size_t i = 0; i < rsp->n_tools; i++) {
+        rsp->calls += rsp->tools[i]->calls;
+        rsp->errors += rsp->tools[i]->errors;
+    }
+    rsp->error_percent = percent(rsp->errors, rsp->calls);
+    if (req->format != MAL__FORMAT__FORMAT_JSON)
+        rsp->text = report_tool_usage(call, rsp);
+    return ST_OK;
+}
+
+enum status catalog_get_audit_series(struct call *call, const Catalog__GetAuditSeriesRequest *req,
+                                     Catalog__GetAuditSeriesResponse *rsp)
+{
+    rsp->bucket = req->bucket;
+    rsp->since = days_ago(call, req->days);
+    TRY(pg_all(call, &rsp->base, "points", sql_audit_points, "ssSSS",
+               enum_text(&req->base, "bucket"), rsp->since, req->tool_name, req->user_key,
+               req->mcp_id));
+    return pg_all(call, &rsp->base, "callers", sql_audit_callers, "sSSS", rsp->since,
+                  req->tool_name, req->user_key, req->mcp_id);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the handlers of the catalog share. */
+#pragma once
+
+#include "base/settings.h"
+#include "mal/catalog/v1/catalog.server.h"
+#include "mal/catalog/v1/events.pb-c.h"
+#include "pg/pg.h"
+#include "wire/call.h"
+#include "wire/codec.h"
+
+/* Written by settings_load before threads start; tests write it themselves. */
+struct catalog_settings {
+    const char *confirm_tools; /* comma list of guarded tools */
+    const char *stdio_allow;   /* programs that may be started; "*" = any */
+    const char *env_allow;     /* variables that ${env:NAME} may read */
+    const char *subagent_model;
+    bool exec_enabled, exec_network;
+    int64_t exec_max;
+    const char *data_dir; /* folder of the hub's own data, hidden from commands */
+};
+extern struct catalog_settings catalog_config;
+extern const struct setting catalog_setting_table[];
+
+/* ---- requests ---------------------------------------------------------- */
+
+/* Splits a TAGS filter; nothing left in a given filter is a violation. */
+enum status filter_tags(struct call *call, const char *text, size_t *ret_n,
+                        const char ***ret_tags) MUST_CHECK;
+/* Whether the comma list names the word. */
+bool list_names(const char *list, const char *word);
+/* The value's spelling in JSON and in columns, NULL when it is not set. */
+const char *enum_text(const ProtobufCMessage *message, const char *field);
+/* Whether name is one of the update's fields that were given, null included. */
+bool update_names(const ProtobufCMessage *update, const char *name);
+/* INVALID_ARGUMENT when the update gives nothing to change. */
+enum status update_check(struct call *call, const ProtobufCMessage *update) MUST_CHECK;
+
+struct names {
+    size_t n;
+    const char **items;
+};
+/* Takes the update's fields over into the entity's fields of the same name and
+ * tells which of them now differ. Values are borrowed from the update. */
+void update_merge(struct call *call, ProtobufCMessage *entity, const ProtobufCMessage *update,
+                  struct names *ret_changed);
+void names_add(struct call *call, struct names *names, const char *name);
+void names_add_once(struct call *call, struct names *names, const char *name);
+bool names_have(const struct names *names, const char *name);
+
+/* ---- replies ----------------------------------------------------------- */
+
+void *new_message(struct call *call, const ProtobufCMessageDescriptor *descriptor);
+
+/* Completes Page<T> once items and total are there. */
+#define PAGE_DONE(rsp, req)                                                                        \
+    do {                                                                                           \
+        (rsp)->count = (int32_t)(rsp)->n_items;                                                    \
+        (rsp)->offset = (req)->offset;                                                             \
+        (rsp)->has_more = (rsp)->total - (rsp)->count > (req)->offset && (rsp)->count > 0;         \
+        if ((rsp)->has_more) {                                                                     \
+            (rsp)->has_next_offset_case =                                                          \
+                (__typeof__((rsp)->has_next_offset_case))PAGE_NEXT_OFFSET;                         \
+            (rsp)->next_offset = (rsp)->offset + (rsp)->count;                                     \
+        }                                                                                          \
+    } while (0)
+/* The number of next_offset, the same in every page message. */
+enum { PAGE_NEXT_OFFSET = 6 };
+
+/* Text in a strbuf moved into the call's arena; the buffer is emptied. */
+const char *take_text(struct call *call, struct strbuf *buf);
+/* Columns of type jsonb. */
+const char *pairs_json(struct call *call, size_t n, Mal__Pair *const *pairs);
+const char *parameters_json(struct call *call, size_t n,
+                            Catalog__CommandParameter *const *parameters);
+
+/* ---- failures ---------------------------------------------------------- */
+
+/* Names what was not found; other failures pass. kind is "Skill". */
+enum status fail_missing(struct call *call, enum status status, const char *kind, const char *id);
+/* Names the taken id; other failures pass. */
+enum status fail_taken(struct call *call, enum status status, const char *kind, const char *id);
+/* Whether the operator wants the user asked before the tool acts. */
+bool is_guarded(const char *tool);
+/* The answer of a guarded tool without confirm. */
+enum status fail_unconfirmed(struct call *call, const char *tool, const char *fmt, ...)
+    PRINTF(3, 4);
+
+/* ---- entities: also used by the import --------------------------------- */
+
+/* Times of an imported entry, NULL where it is new. */
+struct birth {
+    const char *created_at, *updated_at;
+};
+
+enum status skill_add(struct tx *tx, const Catalog__RegisterSkillRequest *req,
+                      const struct birth *birth, Catalog__Skill *skill) MUST_CHECK;
+enum status command_add(struct tx *tx, const Catalog__RegisterCommandRequest *req,
+                        const struct birth *birth, Catalog__Command *command) MUST_CHECK;
+enum status subagent_add(struct tx *tx, const Catalog__RegisterSubagentRequest *req,
+                         const struct birth *birth, Catalog__Subagent *subagent) MUST_CHECK;
+enum status mcp_add(struct tx *tx, const Catalog__Mcp *mcp, const struct birth *birth,
+                    Catalog__Mcp *stored) MUST_CHECK;
+
+const char *skill_asset_path(struct call *call, const char *id, const char *given);
+/* What a person should know about the document; appended to warnings. */
+void frontmatter_warn(struct call *call, const char *id, const char *document,
+                      struct names *warnings);
+/* The stored command, or NOT_FOUND with words. */
+enum status command_find(struct call *call, const char *id, Catalog__Command *command) MUST_CHECK;
+/* Rules that no single field shows; violations are added to call->error. */
+void command_check(struct call *call, const char *script, size_t n_parameters,
+                   Catalog__CommandParameter *const *parameters);
+void command_warn(struct call *call, const Catalog__Command *command, struct names *warnings);
+void mcp_check(struct call *call, const Catalog__Mcp *mcp);
+void mcp_warn(struct call *call, const Catalog__Mcp *mcp, struct names *warnings);
+/* PERMISSION_DENIED unless the caller's key is a trusted one. */
+enum status mcp_trusted(struct call *call) MUST_CHECK;
+/* Names of tools that the hub does not have; appended to warnings. */
+void tools_warn(struct call *call, size_t n, const char *const *tools, struct names *warnings);
+/* Borrows every field of the request. */
+void mcp_from_request(Catalog__Mcp *mcp, const Catalog__RegisterMcpRequest *req);
+
+/* ---- secrets of servers ------------------------------------------------ */
+
+/* Whether the value is only a reference, perhaps after an HTTP auth scheme. */
+bool secret_is_reference(const char *value);
+/* Whether the value is the *** that stands for a literal one. */
+bool secret_is_masked(const char *value);
+/* Literal values become ***. */
+void mcp_mask(Catalog__Mcp *mcp);
+/* Literal values become ${env:NAME} with NAME made from their key. */
+void mcp_export(struct call *call, Catalog__Mcp *mcp);
+/* The given pairs, where *** stands for what is stored under the same key; one
+ * that stands for nothing is a violation of field. */
+Mal__Pair **secrets_keep(struct call *call, const char *field, size_t n, Mal__Pair *const *given,
+                         size_t n_stored, Mal__Pair *const *stored);
+
+/* ---- rendering --------------------------------------------------------- */
+
+/* Finds the next {{name}} at or after text; its name goes to *ret_name. NULL
+ * when there is none. *ret_end is what follows it. */
+const char *placeholder_next(const char *text, const char **ret_name, size_t *ret_len,
+                             const char **ret_end);
+/* Whether the text is a value of the parameter's type; else *ret_wanted says
+ * what would be. */
+bool value_fits(struct call *call, const Catalog__CommandParameter *parameter, const char *value,
+                const char **ret_wanted);
+/* Values in the order of the command's parameters; violations of params are
+ * added to call->error as params.<name>. */
+enum status values_bind(struct call *call, const Catalog__Command *command, size_t n_params,
+                        Mal__Pair *const *params, const char ***ret_values) MUST_CHECK;
+/* "MAL_P_NAME" */
+const char *variable_name(struct call *call, const char *parameter);
+/* The script with references in place of placeholders. */
+const char *script_body(struct call *call, const Catalog__Command *command);
+/* The same after the assignments of the values, to be pasted. */
+const char *script_render(struct call *call, const Catalog__Command *command,
+                          const char *const *values);
+
+/* ---- events of the gateway --------------------------------------------- */
+
+struct bus_event;
+/* Writes a batch of mal.evt.gateway.tool.called into the log of calls. */
+enum status audit_store(struct call *call, const struct bus_event *events, size_t n) MUST_CHECK;
+
+struct svc_context;
+enum status catalog_start(struct svc_context *ctx, struct error *err);
+void catalog_stop(struct svc_context *ctx);

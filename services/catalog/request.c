@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What several requests of the catalog have in common: filters, enums, lists of
+ * names, guards. */
+#include "catalog.h"
+
+/* The tag as the registering tools store it: trimmed, lower case. */
+static const char *normal_tag(struct call *call, const char *text, size_t len)
+{
+    Catalog__UpdateSkillRequest probe = CATALOG__UPDATE_SKILL_REQUEST__INIT;
+    struct error ignored = {0};
+    const char *tag;
+
+    while (len > 0 && *text == ' ') {
+        text++;
+        len--;
+    }
+    while (len > 0 && text[len - 1] == ' ')
+        len--;
+    tag = arena_memdup(call->arena, text, len);
+    probe.id = "x";
+    probe.n_tags = 1;
+    probe.tags = &tag;
+    /* A tag too long to exist stays as it is and matches nothing. */
+    if (wire_check(call->arena, wire_rule(probe.base.descriptor), &probe.base, &ignored) != ST_OK)
+        return tag;
+    return probe.tags[0];
+}
+
+enum status filter_tags(struct call *call, const char *text, size_t *ret_n, const char ***ret_tags)
+{
+    const char **tags = arena_alloc(call->arena, (strlen(text) / 2 + 1) * sizeof(*tags));
+    size_t n = 0;
+
+    for (const char *p = text; *p;) {
+        size_t len = strcspn(p, ",");
+        const char *tag = normal_tag(call, p, len);
+
+        if (*tag)
+            tags[n++] = tag;
+        p += len + (p[len] == ',');
+    }
+    if (*text && n == 0)
+        call_field(call, "tags", "must name at least one tag");
+    *ret_n = n;
+    *ret_tags = tags;
+    return call_invalid(call);
+}
+
+bool list_names(const char *list, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *p = list; p && *p;) {
+        p += strspn(p, ", \t");
+        size_t n = strcspn(p, ", \t");
+
+        if (n == len && memcmp(p, word, n) == 0)
+            return true;
+        p += n;
+    }
+    return false;
+}
+
+const char *enum_text(const ProtobufCMessage *message, const char *field)
+{
+    const struct message_rule *rule = wire_rule(message->descriptor);
+    const ProtobufCFieldDescriptor *found =
+        protobuf_c_message_descriptor_get_field_by_name(message->descriptor, field);
+
+    return wire_enum_name(rule->fields[found - message->descriptor->fields].enumeration,
+                          (int)wire_get_int(message, field));
+}
+
+void names_add(struct call *call, struct names *names, const char *name)
+{
+    /* Grown by doubling at powers of two. */
+    if ((names->n & (names->n - 1)) == 0) {
+        const char **grown =
+            arena_alloc(call->arena, (names->n ? names->n * 2 : 1) * sizeof(*grown));
+
+        if (names->n)
+            memcpy(grown, names->items, names->n * sizeof(*grown));
+        names->items = grown;
+    }
+    names->items[names->n++] = name;
+}
+
+bool names_have(const struct names *names, const char *name)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (strcmp(names->items[i], name) == 0)
+            return true;
+    return false;
+}
+
+void names_add_once(struct call *call, struct names *names, const char *name)
+{
+    if (!names_have(names, name))
+        names_add(call, names, name);
+}
+
+void *new_message(struct call *call, const ProtobufCMessageDescriptor *descriptor)
+{
+    void *message = arena_alloc(call->arena, descriptor->sizeof_message);
+
+    protobuf_c_message_init(descriptor, message);
+    return message;
+}
+
+const char *take_text(struct call *call, struct strbuf *buf)
+{
+    const char *text = arena_memdup(call->arena, strbuf_cstr(buf), buf->len);
+
+    strbuf_clear(buf);
+    return text;
+}
+
+enum status fail_missing(struct call *call, enum status status, const char *kind, const char *id)
+{
+    static const char *const finders[][2] = {
+        {"Skill", "mal_list_skills or mal_search_skills"},
+        {"Command", "mal_list_commands or mal_search_catalog"},
+        {"Subagent", "mal_list_subagents or mal_search_catalog"},
+        {"MCP server", "mal_list_mcps"},
+    };
+
+    if (status != ST_NOT_FOUND)
+        return status;
+    for (size_t i = 0; i < ARRAY_SIZE(finders); i++)
+        if (strcmp(finders[i][0], kind) == 0)
+            call_hint(call, "%s to find the id.", finders[i][1]);
+    return call_fail(call, ST_NOT_FOUND, "%s '%s' was not found.", kind, id);
+}
+
+enum status fail_taken(struct call *call, enum status status, const char *kind, const char *id)
+{
+    static const char *const changers[][2] = {
+        {"Skill", "mal_update_skill to change it"},
+        {"Command", "mal_get_command to see it"},
+        {"Subagent", "mal_get_subagent to see it"},
+        {"MCP server", "mal_list_mcps to see it"},
+    };
+
+    if (status != ST_ALREADY_EXISTS)
+        return status;
+    for (size_t i = 0; i < ARRAY_SIZE(changers); i++)
+        if (strcmp(changers[i][0], kind) == 0)
+            call_hint(call, "%s, or another id.", changers[i][1]);
+    return call_fail(call, ST_ALREADY_EXISTS, "%s '%s' already exists.", kind, id);
+}
+
+bool is_guarded(const char *tool)
+{
+    return list_names(catalog_config.confirm_tools, tool);
+}
+
+enum status fail_unconfirmed(struct call *call, const char *tool, const char *fmt, ...)
+{
+    const char *sentence;
+    va_list ap;
+
+    va_start(ap, fmt);
+    sentence = arena_vprintf(call->arena, fmt, ap);
+    va_end(ap);
+    call_hint(call, "ask the user, then call %s again with confirm: true.", tool);
+    return call_fail_reason(call, ST_FAILED_PRECONDITION, "CONFIRMATION_REQUIRED", "%s", sentence);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs one script of a command in a sandbox of its own. */
+#pragma once
+
+#include "catalog.h"
+
+enum { SANDBOX_OUTPUT_MAX = 65536 };
+
+struct sandbox_job {
+    Catalog__Shell shell;
+    const char *script;
+    size_t n_variables;
+    const char *const *names, *const *values;
+    int timeout_s;
+};
+
+struct sandbox_result {
+    int exit_code; /* 128 + n when signal n ended the script */
+    int signal;    /* 0 when it ended by itself */
+    bool timed_out;
+    int duration_ms;
+    const char *out, *err; /* valid UTF-8, in the call's arena */
+    bool out_truncated, err_truncated;
+};
+
+/* UNAVAILABLE with words when this machine cannot isolate or has no
+ * interpreter. */
+enum status sandbox_run(struct call *call, const struct sandbox_job *job,
+                        struct sandbox_result *ret_result) MUST_CHECK;
+
+/* sandbox_child.c: bubblewrap's command line, and the child before exec. */
+#define SANDBOX_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define SANDBOX_DIR "/tmp/work" /* inside; writable, gone with the sandbox */
+#define SANDBOX_SCRIPT "/tmp/work/script"
+
+struct sandbox_child {
+    const char *path; /* of bwrap */
+    const char *const *argv, *const *envp;
+    int in, out, err, status, script; /* above 9; the child gets them as 0 to 4 */
+    int timeout_s;
+};
+/* Absolute path of the program, NULL when SANDBOX_PATH has none. */
+const char *sandbox_find(struct arena *arena, const char *program);
+/* Starts the interpreter with the script that is read from descriptor 4. */
+const char *const *sandbox_argv(struct arena *arena, const char *interpreter);
+/* Its id, -1 when there are too many processes. */
+int sandbox_fork(const struct sandbox_child *child);

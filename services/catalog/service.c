@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The process around the handlers: settings, health, the consumer of the
+ * gateway's calls. */
+#include "catalog.h"
+
+#include "base/clock.h"
+#include "svc/svc.h"
+
+struct catalog_settings catalog_config = {
+    .confirm_tools = "mal_delete_skill,mal_delete_project,mal_import_catalog,mal_execute_command",
+    .stdio_allow = "",
+    .env_allow = "",
+    .subagent_model = "claude-sonnet-4-5-20250929",
+    .exec_max = 4,
+    .data_dir = "",
+};
+
+const struct setting catalog_setting_table[] = {
+    {.env = "MAL_CONFIRM_TOOLS",
+     .type = SETTING_STRING,
+     .fallback = "mal_delete_skill,mal_delete_project,mal_import_catalog,mal_execute_command",
+     .help = "Comma-separated tools that act only after the user agreed.",
+     .target = &catalog_config.confirm_tools},
+    {.env = "MAL_STDIO_ALLOW",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Comma-separated programs that may be started as downstream servers, names or "
+             "absolute paths; * is any.",
+     .target = &catalog_config.stdio_allow},
+    {.env = "MAL_ENV_ALLOW",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Comma-separated variables that ${env:NAME} in env_vars and headers may read.",
+     .target = &catalog_config.env_allow},
+    {.env = "MAL_SUBAGENT_MODEL",
+     .type = SETTING_STRING,
+     .fallback = "claude-sonnet-4-5-20250929",
+     .help = "Model of a subagent that names none.",
+     .target = &catalog_config.subagent_model},
+    {.env = "MAL_EXEC_ENABLED",
+     .type = SETTING_BOOL,
+     .fallback = "false",
+     .help = "Whether mal_execute_command may run scripts.",
+     .target = &catalog_config.exec_enabled},
+    {.env = "MAL_EXEC_NETWORK",
+     .type = SETTING_BOOL,
+     .fallback = "false",
+     .help = "Whether scripts of commands reach the network.",
+     .target = &catalog_config.exec_network},
+    {.env = "MAL_EXEC_MAX",
+     .type = SETTING_INT,
+     .fallback = "4",
+     .help = "Scripts that one process runs at once.",
+     .target = &catalog_config.exec_max,
+     .min = 1,
+     .max = 64},
+    {.env = "MAL_DIR",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Folder of the hub's own data, which scripts of commands cannot see.",
+     .target = &catalog_config.data_dir},
+    {0},
+};
+
+enum status catalog_check(struct call *call, const Catalog__CheckRequest *req,
+                          Catalog__CheckResponse *rsp)
+{
+    bool up;
+    int latency_ms;
+
+    (void)req;
+    svc_check(call, &up, &latency_ms, &rsp->error);
+    rsp->up = true;
+    rsp->database_up = up;
+    rsp->latency_ms = latency_ms;
+    return ST_OK;
+}
+
+enum { AUDIT_BATCH = 256, AUDIT_PENDING = 1024 };
+
+struct service_state {
+    struct pg_conn *pg; /* the consumer's */
+    struct bus_consumer *consumer;
+};
+
+static enum status store_calls(const struct bus_event *events, size_t n, void *arg)
+{
+    struct service_state *state = arg;
+    CLEANUP(arena_done) struct arena arena;
+    struct call call = {.arena = &arena, .pg = state->pg, .now_ms = clock_wall_ms()};
+
+    arena_init(&arena);
+    return audit_store(&call, events, n);
+}
+
+enum status catalog_start(struct svc_context *ctx, struct error *err)
+{
+    struct service_state *state = calloc(1, sizeof(*state));
+
+    if (!state)
+        abort();
+    ctx->service = state;
+    TRY(ctx->pg_open(&state->pg, err));
+    return bus_consume(ctx->bus,
+                       &(struct bus_consumer_options){.durable = "catalog_audit",
+                                                      .filter = "mal.evt.gateway.tool.called",
+                                                      .max_batch = AUDIT_BATCH,
+                                                      .max_ack_pending = AUDIT_PENDING,
+                                                      .fn = store_calls,
+                                                      .arg = state},
+                       &state->consumer, err);
+}
+
+void catalog_stop(struct svc_context *ctx)
+{
+    struct service_state *state = ctx->service;
+
+    if (!state)
+        return;
+    if (state->consumer)
+        bus_consumer_stop(state->consumer);
+    pg_conn_free(state->pg);
+    free(state);
+    ctx->service = NULL;
+}
