@@ -7,8 +7,6 @@
 
 #include <ctype.h>
 
-enum { PARAMS_MAX = 64 };
-
 __attribute__((format(printf, 3, 4))) static void refuse(struct sql_file *file, int line,
                                                          const char *fmt, ...)
 {
@@ -19,57 +17,55 @@ __attribute__((format(printf, 3, 4))) static void refuse(struct sql_file *file, 
     va_end(ap);
 }
 
-/* The end of the quoted text or comment that begins at p, p when none does. */
-static const char *skip_quoted(const char *p)
+/* The end of the quoted text or comment that begins at p, p when none does.
+ * *ret_open when the text ends before it does. */
+static const char *skip_quoted(const char *p, bool *ret_open)
 {
-    if (*p == '\'' || *p == '"') {
-        const char *end = strchr(p + 1, *p);
-        return end ? end + 1 : p + strlen(p);
-    }
-    if (strncmp(p, "--", 2) == 0)
-        return p + strcspn(p, "\n");
-    if (strncmp(p, "/*", 2) == 0) {
-        const char *end = strstr(p + 2, "*/");
-        return end ? end + 2 : p + strlen(p);
-    }
-    if (strncmp(p, "$$", 2) == 0) {
-        const char *end = strstr(p + 2, "$$");
-        return end ? end + 2 : p + strlen(p);
+    static const struct {
+        const char *begin, *end;
+    } quotes[] = {{"'", "'"}, {"\"", "\""}, {"$$", "$$"}, {"/*", "*/"}, {"--", "\n"}};
+    *ret_open = false;
+    for (size_t i = 0; i < ARRAY_SIZE(quotes); i++) {
+        size_t len = strlen(quotes[i].begin);
+        if (strncmp(p, quotes[i].begin, len) != 0)
+            continue;
+        const char *end = strstr(p + len, quotes[i].end);
+        *ret_open = !end;
+        return end ? end + strlen(quotes[i].end) : p + strlen(p);
     }
     return p;
 }
 
-/* The text ends within a quoted part. */
+/* The next character at or after p that is neither quoted nor commented out;
+ * *ret_open when the text ends within a quote. */
+static const char *next_plain(const char *p, bool *ret_open)
+{
+    for (;;) {
+        const char *after = skip_quoted(p, ret_open);
+        if (after == p || *ret_open)
+            return after;
+        p = after;
+    }
+}
+
 static bool ends_quoted(const char *sql)
 {
-    for (const char *p = sql; *p;) {
-        const char *after = skip_quoted(p);
-        if (after != p && !*after)
-            return strchr("'\"", *p) ? after == p + 1 || after[-1] != *p
-                   : *p == '$'       ? after < p + 4 || strcmp(after - 2, "$$") != 0
-                                     : *p == '/' && (after < p + 4 || strcmp(after - 2, "*/") != 0);
-        p = after != p ? after : p + 1;
-    }
-    return false;
+    bool open = false;
+    for (const char *p = next_plain(sql, &open); *p; p = next_plain(p + 1, &open))
+        ;
+    return open;
 }
 
 int sql_params(const char *sql)
 {
-    bool used[PARAMS_MAX + 1] = {false};
+    bool used[SQL_PARAMS_MAX + 1] = {false}, open;
     int highest = 0;
-    for (const char *p = sql; *p;) {
-        const char *after = skip_quoted(p);
-        if (after != p) {
-            p = after;
+    for (const char *p = next_plain(sql, &open); *p; p = next_plain(p + 1, &open)) {
+        if (*p != '$' || !isdigit((unsigned char)p[1]))
             continue;
-        }
-        if (*p++ != '$' || !isdigit((unsigned char)*p))
-            continue;
-        char *end;
-        long number = strtol(p, &end, 10);
-        p = end;
-        if (number < 1 || number > PARAMS_MAX)
-            return -1;
+        long number = strtol(p + 1, NULL, 10);
+        if (number < 1 || number > SQL_PARAMS_MAX)
+            return -SQL_PARAMS_MAX - 1;
         used[number] = true;
         highest = number > highest ? (int)number : highest;
     }
@@ -164,11 +160,15 @@ static void finish_query(struct sql_file *file, struct strbuf *body)
     query->params = sql_params(sql);
     if (!*sql)
         refuse(file, query->line, "query %s has no statement", query->name);
-    if (query->params < 0)
+    if (query->params < -SQL_PARAMS_MAX)
+        refuse(file, query->line, "query %s has a parameter beyond $%d", query->name,
+               SQL_PARAMS_MAX);
+    else if (query->params < 0)
         refuse(file, query->line, "query %s uses no $%d but a higher one; number them from $1 on",
                query->name, -query->params);
-    for (const char *p = sql; *p; p = skip_quoted(p) == p ? p + 1 : skip_quoted(p))
-        if (*p == ';' && skip_quoted(p) == p)
+    bool open;
+    for (const char *p = next_plain(sql, &open); *p; p = next_plain(p + 1, &open))
+        if (*p == ';')
             refuse(file, query->line, "query %s has a second statement; give it its own name",
                    query->name);
     strbuf_clear(body);

@@ -29,6 +29,9 @@ struct sql_file {
 /* Reads queries out of text; mistakes are in errors. */
 void sql_parse(struct sql_file *file, const char *text);
 
+enum { SQL_PARAMS_MAX = 64 };
+
 /* Highest $n of the statement, with every number below it used; -n when $n is
- * missing below the highest. Strings, quoted names and comments do not count. */
+ * missing below the highest, less than -SQL_PARAMS_MAX when one is too high or
+ * is $0. Strings, quoted names and comments do not count. */
 int sql_params(const char *sql);
