@@ -214,48 +214,42 @@ static void drop_twice(ProtobufCMessage *message, const ProtobufCFieldDescriptor
     *field_count(message, field) = kept;
 }
 
-/* The text by which elements must differ: strings and map keys themselves,
- * messages by their id or name; false when there is none. */
-static bool distinct_texts(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                           bool map, const char **texts, const char **ret_name)
+/* The text by which elements must differ: strings, numbers, the keys of a map. */
+static const char **distinct_texts(struct codec *c, const ProtobufCMessage *message,
+                                   const ProtobufCFieldDescriptor *field)
 {
-    const ProtobufCFieldDescriptor *by = NULL;
+    const ProtobufCFieldDescriptor *key =
+        field->type == PROTOBUF_C_TYPE_MESSAGE ? map_key(field) : NULL;
     size_t n = *field_count(message, field);
+    const char **texts = arena_alloc(c->arena, n * sizeof *texts);
 
-    *ret_name = NULL;
-    if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
-        by = map ? map_key(field)
-                 : protobuf_c_message_descriptor_get_field_by_name(field->descriptor, "id");
-        if (!by)
-            by = protobuf_c_message_descriptor_get_field_by_name(field->descriptor, "name");
-        if (!by || by->type != PROTOBUF_C_TYPE_STRING)
-            return false;
-        *ret_name = map ? NULL : by->name;
-    } else if (field->type != PROTOBUF_C_TYPE_STRING) {
-        return false;
-    }
     for (size_t i = 0; i < n; i++) {
         const void *slot = field_elem(message, field, i);
 
-        texts[i] = slot_string(by ? field_slot(slot_message(slot), by) : slot);
+        if (key)
+            texts[i] = slot_string(field_slot(slot_message(slot), key));
+        else if (field->type == PROTOBUF_C_TYPE_STRING)
+            texts[i] = slot_string(slot);
+        else if (field->type == PROTOBUF_C_TYPE_DOUBLE || field->type == PROTOBUF_C_TYPE_FLOAT)
+            texts[i] = arena_printf(c->arena, "%.17g", slot_double(field, slot));
+        else
+            texts[i] = arena_printf(c->arena, "%lld", (long long)slot_int(field, slot));
     }
-    return true;
+    return texts;
 }
 
 void check_list(struct codec *c, const struct path *path, const ProtobufCFieldDescriptor *field,
                 const struct field_rule *rule, ProtobufCMessage *message)
 {
-    bool map = rule->flags & RULE_MAP;
     size_t n = *field_count(message, field);
-    const char **texts, *name;
+    const char **texts;
     bool *twice;
 
-    if (n < 2 || !(rule->flags & (RULE_TAGS | RULE_UNIQUE | RULE_MAP)))
+    if (n < 2 || !(rule->flags & (RULE_TAGS | RULE_UNIQUE | RULE_MAP)) ||
+        (field->type == PROTOBUF_C_TYPE_MESSAGE && !(rule->flags & RULE_MAP)))
         return;
-    texts = arena_alloc(c->arena, n * sizeof *texts);
+    texts = distinct_texts(c, message, field);
     twice = arena_alloc(c->arena, n * sizeof *twice);
-    if (!distinct_texts(message, field, map, texts, &name))
-        return;
     find_twice(c->arena, texts, n, twice);
     if (rule->flags & RULE_TAGS) {
         drop_twice(message, field, twice);
@@ -263,14 +257,12 @@ void check_list(struct codec *c, const struct path *path, const ProtobufCFieldDe
     }
     for (size_t i = 0; i < n; i++) {
         struct path index = {.up = path, .index = i};
-        struct path inner = {.up = &index, .name = name};
+        struct path entry = {.up = path, .name = texts[i]};
 
-        if (!twice[i])
-            continue;
-        if (map)
-            codec_bad(c, &(struct path){.up = path, .name = texts[i]}, "is given twice");
-        else
-            codec_bad(c, name ? &inner : &index, "must differ from the entries before it");
+        if (twice[i] && rule->flags & RULE_MAP)
+            codec_bad(c, &entry, "is given twice");
+        else if (twice[i])
+            codec_bad(c, &index, "must differ from the entries before it");
     }
 }
 

@@ -51,8 +51,8 @@ static void put_value(struct strbuf *buf, const ProtobufCFieldDescriptor *field,
     }
 }
 
-static void put_map(struct strbuf *buf, const ProtobufCFieldDescriptor *field,
-                    const struct field_rule *rule, const ProtobufCMessage *message)
+void encode_map(struct strbuf *buf, const ProtobufCFieldDescriptor *field,
+                const struct field_rule *rule, const ProtobufCMessage *message)
 {
     const ProtobufCFieldDescriptor *key = map_key(field), *value = map_value(field);
 
@@ -125,7 +125,7 @@ void wire_to_json(struct strbuf *buf, const struct message_rule *rule,
         strbuf_str(buf, "\":");
         first = false;
         if (field_rule->flags & RULE_MAP)
-            put_map(buf, field, field_rule, message);
+            encode_map(buf, field, field_rule, message);
         else if (field_repeated(field))
             put_array(buf, field, field_rule, message);
         else

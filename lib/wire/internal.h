@@ -96,6 +96,10 @@ void check_json_text(struct codec *c, const struct path *path, const struct fiel
 void decode_json(struct codec *c, const struct path *path, const struct field_rule *rule,
                  const struct json *json, const struct json_node *node, void *slot);
 
+/* encode.c: a map as a JSON object. */
+void encode_map(struct strbuf *buf, const ProtobufCFieldDescriptor *field,
+                const struct field_rule *rule, const ProtobufCMessage *message);
+
 /* suggest.c: an unknown key. */
 void bad_key(struct codec *c, const struct path *up, const struct message_rule *rule,
              const char *key);

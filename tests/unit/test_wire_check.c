@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the rules refuse, and in which words; over JSON, parameters and the bus. */
 #include "wire/codec.h"
-#include "wire_test.pb-c.h"
-#include "wire_test_rules.h"
+#include "wire_test.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -49,7 +48,7 @@ static const char *refused(const struct message_rule *rule, const char *text)
 static const char *with(const char *more)
 {
     return refused(
-        &test_everything_rule,
+        EVERYTHING_RULE,
         arena_printf(&arena, "{\"id\":\"a\",\"name\":\"Name\",\"ids\":[\"a\",\"b\"],%s}", more));
 }
 
@@ -88,7 +87,6 @@ static const struct {
     {"\"offset\":2147483648", "offset: is out of range"},
     {"\"ratio\":1.01", "ratio: must be at most 1"},
     {"\"natural\":-1", "natural: is out of range"},
-    {"\"big\":9223372036854775808", "big: is out of range"},
     {"\"numbers\":[6]", "numbers[0]: must be between -5 and 5"},
     {"\"points\":51", "points: must be between 0 and 50"},
     {"\"note\":\"12345678901\"", "note: must have at most 10 bytes"},
@@ -106,8 +104,8 @@ static const struct {
     {"\"params\":{\"A1\":1}", "params: has the key 'A1'; keys must match ^[a-z]+$"},
     {"\"labels\":{\"a\":\" \"}", "labels.a: must not be empty"},
     {"\"labels\":{\"a\\nb\":\"c\"}", "labels: has a key with characters that are not allowed"},
-    {"\"parts\":[{\"name\":\"a\"},{\"name\":\"b\"},{\"name\":\"a\"}]",
-     "parts[2].name: must differ from the entries before it"},
+    {"\"colours\":[\"red\",\"dark-blue\",\"red\"]",
+     "colours[2]: must differ from the entries before it"},
     {"\"parts\":[{\"name\":\"a\"},{},{\"name\":\"B\"}]",
      "parts[1].name: is required\nparts[2].name: must match ^[a-z][a-z0-9_]{0,9}$"},
     {"\"main_part\":{\"name\":\"a\",\"weight\":3,\"words\":[\"x\",\"123456\"]}",
@@ -246,23 +244,22 @@ START_TEST(slugs_are_words_joined_by_hyphens)
                                       "901234"};
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-        ck_assert_str_ne(
-            refused(&test_change_rule, arena_printf(&arena, "{\"id\":\"%s\"}", bad[i])),
-            "accepted");
-    ck_assert_str_eq(refused(&test_change_rule, "{\"id\":\"a-1-b\"}"), "accepted");
+        ck_assert_str_ne(refused(ALTER_RULE, arena_printf(&arena, "{\"id\":\"%s\"}", bad[i])),
+                         "accepted");
+    ck_assert_str_eq(refused(ALTER_RULE, "{\"id\":\"a-1-b\"}"), "accepted");
 }
 END_TEST
 
 START_TEST(all_violations_are_reported_together)
 {
     ck_assert_str_eq(
-        refused(&test_everything_rule, "{\"name\":\"x\",\"limit\":0,\"nope\":1,\"ids\":[\"a\"]}"),
+        refused(EVERYTHING_RULE, "{\"name\":\"x\",\"limit\":0,\"nope\":1,\"ids\":[\"a\"]}"),
         "name: must have at least 2 characters\n"
         "limit: must be between 1 and 100\n"
         "nope: is not a field; did you mean note?\n"
         "ids: must have at least 2 entries\n"
         "id: is required");
-    ck_assert_str_eq(refused(&test_everything_rule, "{\"name\":null}"),
+    ck_assert_str_eq(refused(EVERYTHING_RULE, "{\"name\":null}"),
                      "id: is required\nname: is required");
 }
 END_TEST
@@ -271,7 +268,7 @@ START_TEST(equal_entries_are_refused_in_short_and_long_lists)
 {
     struct strbuf buf = STRBUF_INIT;
 
-    ck_assert_str_eq(refused(&test_everything_rule,
+    ck_assert_str_eq(refused(EVERYTHING_RULE,
                              "{\"id\":\"a\",\"name\":\"nn\",\"ids\":[\"x\",\"y\",\"x\",\"x\"]}"),
                      "ids[2]: must differ from the entries before it\n"
                      "ids[3]: must differ from the entries before it");
@@ -279,7 +276,7 @@ START_TEST(equal_entries_are_refused_in_short_and_long_lists)
     for (int i = 0; i < 49; i++)
         strbuf_printf(&buf, ",\"%d\"", i);
     strbuf_str(&buf, "]}");
-    ck_assert_str_eq(refused(&test_everything_rule, buf.data),
+    ck_assert_str_eq(refused(EVERYTHING_RULE, buf.data),
                      "ids[8]: must differ from the entries before it");
     strbuf_done(&buf);
 }
@@ -287,18 +284,17 @@ END_TEST
 
 START_TEST(an_update_refuses_null_where_nothing_can_be_cleared)
 {
-    ck_assert_str_eq(refused(&test_change_rule,
-                             "{\"id\":null,\"name\":null,\"goal\":null,\"tags\":null,"
-                             "\"params\":null,\"metadata\":null,\"part\":null}"),
+    ck_assert_str_eq(refused(ALTER_RULE, "{\"id\":null,\"name\":null,\"goal\":null,\"tags\":null,"
+                                         "\"params\":null,\"metadata\":null,\"part\":null}"),
                      "name: cannot be cleared with null; leave it out to keep it\n"
                      "tags: cannot be cleared with null; leave it out to keep it\n"
                      "params: cannot be cleared with null; leave it out to keep it\n"
                      "metadata: cannot be cleared with null; leave it out to keep it\n"
                      "part: cannot be cleared with null; leave it out to keep it\n"
                      "id: is required");
-    ck_assert_str_eq(refused(&test_change_rule, "{\"id\":\"a\",\"unset\":[\"goal\"]}"),
+    ck_assert_str_eq(refused(ALTER_RULE, "{\"id\":\"a\",\"unset\":[\"goal\"]}"),
                      "unset: is not a field");
-    ck_assert_str_eq(refused(&test_change_rule, "{\"id\":\"a\",\"name\":\" \"}"),
+    ck_assert_str_eq(refused(ALTER_RULE, "{\"id\":\"a\",\"name\":\" \"}"),
                      "name: must not be empty");
 }
 END_TEST
@@ -308,10 +304,10 @@ START_TEST(what_is_no_object_is_refused)
     ProtobufCMessage *message;
     struct json json;
 
-    ck_assert_str_eq(refused(&test_change_rule, "[]"), "");
+    ck_assert_str_eq(refused(ALTER_RULE, "[]"), "");
     ck_assert_str_eq(err.message, "The arguments must be an object.");
     ck_assert_int_eq(json_parse(&arena, "{}", 2, NULL, &json, &err), ST_OK);
-    ck_assert_int_eq(wire_from_json(&arena, &test_change_rule, &json, NULL, &message, &err),
+    ck_assert_int_eq(wire_from_json(&arena, ALTER_RULE, &json, NULL, &message, &err),
                      ST_INVALID_ARGUMENT);
     ck_assert_str_eq(violations(), "id: is required");
 }
@@ -359,7 +355,7 @@ static const char *refused_params(const struct wire_param *params, size_t n)
 {
     ProtobufCMessage *message = NULL;
 
-    if (wire_from_params(&arena, &test_everything_rule, params, n, &message, &err) == ST_OK)
+    if (wire_from_params(&arena, EVERYTHING_RULE, params, n, &message, &err) == ST_OK)
         return "accepted";
     ck_assert_ptr_null(message);
     return violations();
@@ -433,8 +429,7 @@ static Test__Everything *plain(void)
 
 static const char *checked(Test__Everything *m)
 {
-    return wire_check(&arena, &test_everything_rule, &m->base, &err) == ST_OK ? "accepted"
-                                                                              : violations();
+    return wire_check(&arena, EVERYTHING_RULE, &m->base, &err) == ST_OK ? "accepted" : violations();
 }
 
 START_TEST(the_service_checks_again_what_the_bus_brings)
@@ -496,16 +491,16 @@ START_TEST(the_unset_list_may_only_name_what_can_be_emptied)
 {
     static const char *good[] = {"goal", "points", "tags", "params", "metadata"};
     static const char *bad[] = {"id", "name", "part", "unset", "nothing"};
-    Test__Change m = TEST__CHANGE__INIT;
+    Test__Alter m = TEST__ALTER__INIT;
 
     m.id = "a";
     m.unset = good;
     m.n_unset = 5;
-    ck_assert_int_eq(wire_check(&arena, &test_change_rule, &m.base, &err), ST_OK);
+    ck_assert_int_eq(wire_check(&arena, ALTER_RULE, &m.base, &err), ST_OK);
     for (size_t i = 0; i < 5; i++) {
         m.unset = &bad[i];
         m.n_unset = 1;
-        ck_assert_int_eq(wire_check(&arena, &test_change_rule, &m.base, &err), ST_INVALID_ARGUMENT);
+        ck_assert_int_eq(wire_check(&arena, ALTER_RULE, &m.base, &err), ST_INVALID_ARGUMENT);
     }
 }
 END_TEST
@@ -521,9 +516,8 @@ static void *decode_on_a_small_stack(void *arg)
     arena_init(&own);
     for (int i = 0; i < 200; i++) {
         ck_assert_int_eq(json_parse(&own, text->data, text->len, NULL, &json, &why), ST_OK);
-        ck_assert_int_eq(
-            wire_from_json(&own, &test_everything_rule, &json, json.nodes, &message, &why),
-            ST_INVALID_ARGUMENT);
+        ck_assert_int_eq(wire_from_json(&own, EVERYTHING_RULE, &json, json.nodes, &message, &why),
+                         ST_INVALID_ARGUMENT);
         ck_assert_uint_eq(why.n_fields, 4);
         arena_reset(&own);
     }
