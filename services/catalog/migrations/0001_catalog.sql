@@ -1,6 +1,6 @@
--- The catalog: skills, commands, subagents, downstream MCP servers, the log of
--- tool calls, and the tables of events. The schema and, in public, the extension
--- unaccent are made before the first migration runs.
+-- The catalog: skills, commands, subagents, downstream MCP servers and the log of
+-- tool calls. The schema with its outbox and inbox and, in public, the extension
+-- unaccent are made before this runs.
 
 create domain catalog.slug as text
   check (value ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(value) <= 64);
@@ -179,20 +179,3 @@ create table catalog.usage_log (
 create index usage_log_newest on catalog.usage_log ("timestamp" desc, id desc);
 create index usage_log_tool on catalog.usage_log (tool_name, "timestamp");
 create index usage_log_user on catalog.usage_log (user_key, "timestamp");
-
-create table catalog.outbox (
-  id           bigint generated always as identity primary key,
-  event_id     uuid not null unique,
-  subject      text not null,
-  payload      bytea not null,
-  actor        text not null,
-  request_id   text not null,
-  created_at   timestamptz not null default now(),
-  published_at timestamptz
-);
-create index outbox_waiting on catalog.outbox (id) where published_at is null;
-
-create table catalog.inbox (
-  event_id uuid primary key,
-  seen_at  timestamptz not null default now()
-);
