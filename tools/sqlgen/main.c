@@ -137,7 +137,7 @@ static int put_migration(struct strbuf *rows, struct strbuf *source, struct aren
     sodium_bin2hex(hex, sizeof hex, hash, sizeof hash);
     ctext_declare(source, arena_printf(arena, "migration_%d", number), text);
     strbuf_printf(rows, "    {%d, \"%.*s\", migration_%d,\n     \"%s\"},\n", number,
-                  (int)strlen(file_name) - 4, file_name, number, hex);
+                  (int)strlen(file_name) - 9, file_name + 5, number, hex);
     return 0;
 }
 

@@ -272,9 +272,9 @@ static const char migration_2[] = {
     59, 10, 0};
 
 const struct migration golden_migrations[] = {
-    {1, "0001_thing", migration_1,
+    {1, "thing", migration_1,
      "b3038db377cd7133ac910a4d065c3e6fc70a4c05823783f5f9f685f45d0b9f9e"},
-    {2, "0002_other", migration_2,
+    {2, "other", migration_2,
      "e6f3d25c5933f157bb3866175755bef8bfb7fc95b70ecf34aae358b33a80531e"},
     {0},
 };
