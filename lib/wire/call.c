@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+PRINTF(3, 0)
 static void set_message(struct call *call, enum status status, const char *fmt, va_list ap)
 {
     call->error.status = status;

@@ -85,7 +85,7 @@ static void put_bullet(struct strbuf *buf, const ProtobufCMessage *message)
     if (id[0])
         strbuf_printf(buf, "`%s`%s", id, named ? " " : "");
     if (named)
-        put_cell(buf, name);
+        put_one_line(buf, name);
     before = buf->len;
     if (id[0] || named)
         strbuf_str(buf, " — ");
@@ -119,9 +119,9 @@ static void put_change(struct strbuf *buf, const ProtobufCMessage *message)
     put_new_line(buf);
     strbuf_printf(buf, "- %s @%s: %s ", wire_get_string(message, "at"),
                   wire_get_string(message, "actor"), wire_get_string(message, "field"));
-    put_cell(buf, from[0] ? from : "(none)");
+    put_one_line(buf, from[0] ? from : "(none)");
     strbuf_str(buf, " → ");
-    put_cell(buf, to[0] ? to : "(none)");
+    put_one_line(buf, to[0] ? to : "(none)");
     strbuf_char(buf, '\n');
 }
 

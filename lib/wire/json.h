@@ -59,8 +59,7 @@ const struct json_node *json_path(const struct json *json, const struct json_nod
     __attribute__((sentinel));
 /* Text of a string node without escapes,, always
  * NUL-terminated in the arena. NULL when node is NULL or no string. */
-const char *json_text(struct arena *arena, const struct json *json,
-                        const struct json_node *node);
+const char *json_text(struct arena *arena, const struct json *json, const struct json_node *node);
 /* The node is that string (compared after unescaping). */
 bool json_is(const struct json *json, const struct json_node *node, const char *text);
 /* False when node is no JSON_T_INT in range. */

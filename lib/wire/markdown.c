@@ -43,7 +43,7 @@ void put_fence(struct strbuf *buf, const char *language, const char *text)
     strbuf_char(buf, '\n');
 }
 
-void put_cell(struct strbuf *buf, const char *text)
+void wire_text_cell(struct strbuf *buf, const char *text)
 {
     for (; *text; text++) {
         if (*text == '|')
@@ -51,6 +51,12 @@ void put_cell(struct strbuf *buf, const char *text)
         else
             strbuf_char(buf, *text == '\n' || *text == '\r' ? ' ' : *text);
     }
+}
+
+void put_one_line(struct strbuf *buf, const char *text)
+{
+    for (; *text; text++)
+        strbuf_char(buf, *text == '\n' || *text == '\r' ? ' ' : *text);
 }
 
 const ProtobufCFieldDescriptor *field_named(const ProtobufCMessage *message, const char *name)

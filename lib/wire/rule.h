@@ -54,9 +54,9 @@ struct field_rule {
     double min, max;
     uint32_t min_len, max_len, max_bytes; /* max_ 0 = no limit of its own */
     uint32_t min_items, max_items;
-    const char *pattern, *key_pattern;  /* NULL when none */
-    const char *fallback;               /* default as JSON text, NULL when none */
-    const struct message_rule *message; /* of a message field */
+    const char *pattern, *key_pattern;   /* NULL when none */
+    const char *fallback;                /* default as JSON text, NULL when none */
+    const struct message_rule *message;  /* of a message field */
     const struct enum_rule *enumeration; /* of an enum field */
 };
 

@@ -62,7 +62,7 @@ static void put_imported(struct strbuf *buf, const ProtobufCMessage *reply)
         else
             strbuf_printf(buf, "- %s[%lld]: ", collection,
                           (long long)wire_get_int(failure, "index"));
-        put_cell(buf, wire_get_string(failure, "reason"));
+        put_one_line(buf, wire_get_string(failure, "reason"));
         strbuf_char(buf, '\n');
         free(collection);
     }
@@ -94,7 +94,7 @@ static void put_bulk(struct strbuf *buf, const struct rpc *rpc, const ProtobufCM
                                                   : "failed");
         if (message[0]) {
             strbuf_str(buf, ": ");
-            put_cell(buf, message);
+            put_one_line(buf, message);
         }
         strbuf_char(buf, '\n');
         free(status);

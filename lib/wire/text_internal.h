@@ -3,6 +3,7 @@
 #pragma once
 
 #include "wire/internal.h"
+#include "wire/text.h"
 
 /* A reply as Markdown sees it. */
 struct text {
@@ -50,7 +51,8 @@ void put_new_line(struct strbuf *buf);
 /* Removes white space at the end. */
 void trim_end(struct strbuf *buf);
 void put_fence(struct strbuf *buf, const char *language, const char *text);
-void put_cell(struct strbuf *buf, const char *text);
+/* Line breaks become spaces. */
+void put_one_line(struct strbuf *buf, const char *text);
 /* A scalar as text: yes and no, enum names, numbers. */
 void put_scalar(struct strbuf *buf, const ProtobufCFieldDescriptor *field,
                 const struct field_rule *rule, const void *slot);

@@ -448,6 +448,15 @@ START_TEST(an_export_is_its_json)
 }
 END_TEST
 
+START_TEST(cells_stay_cells)
+{
+    struct strbuf buf = STRBUF_INIT;
+
+    wire_text_cell(&buf, "a|b\r\nc\\|");
+    ck_assert_str_eq(kept(&buf), "a\\|b  c\\\\|");
+}
+END_TEST
+
 static const char *error_text(const char *tool)
 {
     struct strbuf buf = STRBUF_INIT;
@@ -507,6 +516,7 @@ int main(void)
     tcase_add_test(tcase, messages_and_changes_have_their_own_forms);
     tcase_add_test(tcase, a_finished_text_is_taken_as_it_is);
     tcase_add_test(tcase, an_export_is_its_json);
+    tcase_add_test(tcase, cells_stay_cells);
     tcase_add_test(tcase, errors_say_what_and_what_to_try);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
