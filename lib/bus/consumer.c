@@ -13,6 +13,7 @@ enum {
     RETRY_FIRST_MS = 250, /* of a process that is not able now */
     RETRY_MAX_MS = 10000,
     NAK_MAX_S = 60,
+    ACK_PENDING = 20000, /* of a consumer that names no limit */
 };
 
 struct bus_consumer {
@@ -151,7 +152,8 @@ static enum status ensure(struct bus_consumer *consumer)
     config.AckPolicy = js_AckExplicit;
     config.AckWait = ACK_WAIT_S * 1000000000LL;
     config.MaxDeliver = -1; /* we count, so that nothing is dropped in silence */
-    config.MaxAckPending = consumer->options.max_ack_pending;
+    config.MaxAckPending =
+        consumer->options.max_ack_pending > 0 ? consumer->options.max_ack_pending : ACK_PENDING;
     TRY(bus_pull_ensure(&consumer->pull, &config, &info));
     jsConsumerInfo_Destroy(info);
     return ST_OK;

@@ -164,8 +164,7 @@ void bus_sub_drain(struct bus *bus, natsSubscription *sub, int64_t deadline_ms)
 
     if (!sub)
         return;
-    if (left > 0 && atomic_load(&bus->up) &&
-        natsSubscription_DrainTimeout(sub, left) == NATS_OK)
+    if (left > 0 && atomic_load(&bus->up) && natsSubscription_DrainTimeout(sub, left) == NATS_OK)
         (void)natsSubscription_WaitForDrainCompletion(sub, left);
     else
         (void)natsSubscription_Unsubscribe(sub);

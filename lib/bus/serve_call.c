@@ -86,13 +86,9 @@ static enum status run(struct worker *worker, const struct served *served, struc
     return ST_OK;
 }
 
-static void count(struct bus_server *server, struct served *served, const struct call *call,
-                  enum status status, int64_t duration_us)
+static void count_failure(struct bus_server *server, struct served *served, const struct call *call,
+                          enum status status)
 {
-    atomic_fetch_add(&served->n_requests, 1);
-    atomic_fetch_add(&served->processing_ns, (unsigned long long)duration_us * 1000);
-    if (status == ST_OK)
-        return;
     atomic_fetch_add(&served->n_errors, 1);
     pthread_mutex_lock(&server->lock);
     snprintf(served->last_error, sizeof(served->last_error), "%d:%.240s", status_http(status),
@@ -138,9 +134,16 @@ void bus_server_run(struct worker *worker, struct waiting *item)
     if (start_us / 1000 >= call.deadline_ms)
         return; /* nobody waits for it any more */
     enum status status = run(worker, served, &call, item->msg, &reply);
-    status = answer(worker, &call, item->msg, status, reply);
     int64_t duration_us = clock_mono_us() - start_us;
-    count(server, served, &call, status, duration_us);
+    /* Counted before it is answered: who has the answer may look. */
+    atomic_fetch_add(&served->n_requests, 1);
+    atomic_fetch_add(&served->processing_ns, (unsigned long long)duration_us * 1000);
+    if (status != ST_OK)
+        count_failure(server, served, &call, status);
+    enum status answered = answer(worker, &call, item->msg, status, reply);
+    if (status == ST_OK && answered != ST_OK)
+        count_failure(server, served, &call, answered);
+    status = answered;
     if (server->service.observe)
         server->service.observe(&call, status, duration_us, server->service.arg);
 }

@@ -129,9 +129,10 @@ __attribute__((unused)) static void tear_down(void)
 #define AWAIT(condition, ms)                                                                       \
     do {                                                                                           \
         int64_t await_until_ = clock_mono_ms() + (ms);                                             \
-        while (!(condition) && clock_mono_ms() < await_until_)                                     \
+        bool await_yes_;                                                                           \
+        while (!(await_yes_ = (condition)) && clock_mono_ms() < await_until_)                      \
             usleep(1000);                                                                          \
-        ck_assert_msg((condition), "not within %d ms: %s", (int)(ms), #condition);                 \
+        ck_assert_msg(await_yes_, "not within %d ms: %s", (int)(ms), #condition);                  \
     } while (0)
 
 /* One call with an arena of its own. */
@@ -167,6 +168,19 @@ __attribute__((unused)) static void asked_done(struct asked *asked)
 {
     arena_done(&asked->arena);
 }
+
+/* MAL_TEST=name runs that test alone. */
+__attribute__((unused)) static bool wanted(const char *name)
+{
+    const char *only = getenv("MAL_TEST");
+
+    return !only || !*only || strcmp(only, name) == 0;
+}
+#define ADD_TEST(tests, name)                                                                      \
+    do {                                                                                           \
+        if (wanted(#name))                                                                         \
+            tcase_add_test(tests, name);                                                           \
+    } while (0)
 
 /* main() of a test program with one case. */
 #define RUN_TESTS(name, add)                                                                       \

@@ -348,24 +348,24 @@ END_TEST
 
 static void add(TCase *tests)
 {
-    tcase_add_test(tests, a_call_gets_its_answer);
-    tcase_add_test(tests, a_failure_arrives_with_all_its_words);
-    tcase_add_test(tests, violations_arrive_field_by_field);
-    tcase_add_test(tests, the_service_checks_the_rules_again);
-    tcase_add_test(tests, who_asks_is_passed_on);
-    tcase_add_test(tests, the_remaining_time_is_passed_on);
-    tcase_add_test(tests, nobody_listening_is_unavailable_at_once);
-    tcase_add_test(tests, a_read_is_tried_again_when_nobody_listens);
-    tcase_add_test(tests, a_write_is_sent_once_only);
-    tcase_add_test(tests, a_read_whose_server_died_is_taken_by_another);
-    tcase_add_test(tests, a_late_answer_is_not_taken_for_the_next_one);
-    tcase_add_test(tests, a_second_answer_is_dropped);
-    tcase_add_test(tests, a_lost_server_is_noticed_before_the_deadline);
-    tcase_add_test(tests, a_server_lost_during_a_call_ends_it_at_once);
-    tcase_add_test(tests, calls_work_again_after_a_restart);
-    tcase_add_test(tests, sixteen_threads_each_get_their_own_answers);
-    tcase_add_test(tests, a_round_trip_is_measured);
-    tcase_add_test(tests, too_large_a_request_is_refused_in_words);
+    ADD_TEST(tests, a_call_gets_its_answer);
+    ADD_TEST(tests, a_failure_arrives_with_all_its_words);
+    ADD_TEST(tests, violations_arrive_field_by_field);
+    ADD_TEST(tests, the_service_checks_the_rules_again);
+    ADD_TEST(tests, who_asks_is_passed_on);
+    ADD_TEST(tests, the_remaining_time_is_passed_on);
+    ADD_TEST(tests, nobody_listening_is_unavailable_at_once);
+    ADD_TEST(tests, a_read_is_tried_again_when_nobody_listens);
+    ADD_TEST(tests, a_write_is_sent_once_only);
+    ADD_TEST(tests, a_read_whose_server_died_is_taken_by_another);
+    ADD_TEST(tests, a_late_answer_is_not_taken_for_the_next_one);
+    ADD_TEST(tests, a_second_answer_is_dropped);
+    ADD_TEST(tests, a_lost_server_is_noticed_before_the_deadline);
+    ADD_TEST(tests, a_server_lost_during_a_call_ends_it_at_once);
+    ADD_TEST(tests, calls_work_again_after_a_restart);
+    ADD_TEST(tests, sixteen_threads_each_get_their_own_answers);
+    ADD_TEST(tests, a_round_trip_is_measured);
+    ADD_TEST(tests, too_large_a_request_is_refused_in_words);
 }
 
 RUN_TESTS("bus request", add)

@@ -407,17 +407,17 @@ END_TEST
 
 static void add(TCase *tests)
 {
-    tcase_add_test(tests, every_worker_has_its_state_and_every_call_is_seen);
-    tcase_add_test(tests, two_servers_share_the_requests);
-    tcase_add_test(tests, an_unknown_operation_is_not_found);
-    tcase_add_test(tests, bytes_that_are_no_message_are_invalid);
-    tcase_add_test(tests, a_request_whose_time_is_over_is_not_run);
-    tcase_add_test(tests, too_many_waiting_requests_are_refused_at_once);
-    tcase_add_test(tests, an_answer_too_large_to_send_is_said_in_words);
-    tcase_add_test(tests, a_stop_lets_running_calls_end);
-    tcase_add_test(tests, ping_info_and_stats_follow_adr_32);
-    tcase_add_test(tests, a_service_of_another_name_does_not_answer);
-    tcase_add_test(tests, bad_services_are_refused);
+    ADD_TEST(tests, every_worker_has_its_state_and_every_call_is_seen);
+    ADD_TEST(tests, two_servers_share_the_requests);
+    ADD_TEST(tests, an_unknown_operation_is_not_found);
+    ADD_TEST(tests, bytes_that_are_no_message_are_invalid);
+    ADD_TEST(tests, a_request_whose_time_is_over_is_not_run);
+    ADD_TEST(tests, too_many_waiting_requests_are_refused_at_once);
+    ADD_TEST(tests, an_answer_too_large_to_send_is_said_in_words);
+    ADD_TEST(tests, a_stop_lets_running_calls_end);
+    ADD_TEST(tests, ping_info_and_stats_follow_adr_32);
+    ADD_TEST(tests, a_service_of_another_name_does_not_answer);
+    ADD_TEST(tests, bad_services_are_refused);
 }
 
 RUN_TESTS("bus server", add)
