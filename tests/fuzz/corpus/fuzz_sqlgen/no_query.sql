@@ -1,0 +1,2 @@
+-- Nothing here.
+-- => 1: no query; put '-- name: x_verb :kind' above each statement
