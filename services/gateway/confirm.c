@@ -21,8 +21,10 @@ enum { DIGEST_SIZE = 32 };
 static enum status refused(struct invocation *inv)
 {
     error_clear(&inv->call.error);
-    return call_fail_reason(&inv->call, ST_FAILED_PRECONDITION, "NOT_CONFIRMED",
-                            "The user did not agree; nothing was changed.");
+    (void)call_fail_reason(&inv->call, ST_FAILED_PRECONDITION, "NOT_CONFIRMED",
+                           "The user did not agree; nothing was changed.");
+    call_hint(&inv->call, "again only if the user asks for it.");
+    return ST_FAILED_PRECONDITION;
 }
 
 /* Nobody to ask: the model has to. */

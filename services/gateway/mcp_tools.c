@@ -5,6 +5,8 @@
 #include "progress.h"
 #include "wire/text.h"
 
+#include "mal/v1/tool.pb-c.h"
+
 #include <string.h>
 
 void mcp_tools_list(struct mcp *m)
@@ -32,14 +34,27 @@ static void put_text(struct mcp *m, const struct strbuf *text)
     strbuf_char(&m->out, '}');
 }
 
+/* The caller chose plain data for the text. */
+static bool wants_json(const struct invocation *inv)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(inv->request->descriptor, "format");
+
+    return field != NULL && field->descriptor == &mal__format__descriptor &&
+           wire_get_int(inv->request, "format") == MAL__FORMAT__FORMAT_JSON;
+}
+
 static void put_result(struct mcp *m, const struct invocation *inv)
 {
     CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
     CLEANUP(strbuf_done) struct strbuf json = STRBUF_INIT;
     bool structured = m->version >= MCP_2025_06_18;
 
-    wire_text(&text, inv->tool->rpc, inv->request, inv->reply);
     wire_to_json(&json, inv->tool->rpc->response, inv->reply);
+    if (wants_json(inv))
+        strbuf_add(&text, json.data, json.len);
+    else
+        wire_text(&text, inv->tool->rpc, inv->request, inv->reply);
     strbuf_reserve(&m->out, text.len + json.len + 512);
     reply_begin(m, TTL_NONE);
     reply_key(m, "content");

@@ -114,7 +114,10 @@ static void failed(struct mcp *m, enum status status, const struct error *err, c
     if (status == ST_NOT_FOUND)
         reply_error(m, MCP_INVALID_PARAMS, "Unknown prompt: %.128s", name);
     else if (status == ST_INVALID_ARGUMENT && err->n_fields > 0)
-        reply_error(m, MCP_INVALID_PARAMS, "%s: %s", err->fields[0].field, err->fields[0].message);
+        reply_error(m, MCP_INVALID_PARAMS, "argument %s %s",
+                    err->fields[0].field +
+                        (strncmp(err->fields[0].field, "params.", 7) == 0 ? 7 : 0),
+                    err->fields[0].message);
     else if (status == ST_INVALID_ARGUMENT)
         reply_error(m, MCP_INVALID_PARAMS, "%s", err->message);
     else

@@ -60,14 +60,6 @@ static void respond_error(struct exchange *x, const struct error *err, const cha
                          headers != NULL ? headers : ""));
 }
 
-static void fail(struct exchange *x, enum status status, const char *message)
-{
-    struct error *err = arena_alloc(x->arena, sizeof(*err));
-
-    (void)error_set(err, status, "%s", message);
-    respond_error(x, err, NULL);
-}
-
 /* The row for method and path with fewest variables, NULL when none; *ret_allow
  * lists the methods of rows for the path. */
 static const struct tool *find(struct exchange *x, struct rest *rest, const char **ret_allow)
@@ -94,25 +86,20 @@ static const struct tool *find(struct exchange *x, struct rest *rest, const char
     return best;
 }
 
-static bool permitted(struct rest *rest)
+static enum status permit(struct rest *rest, struct call *call)
 {
     static const char *const names[] = {"read", "write", "destructive", "execute", "admin"};
-    struct exchange *x = rest->x;
-    unsigned missing = rest->tool->needs & ~x->who.scopes;
+    const struct principal *who = &rest->x->who;
+    unsigned missing = rest->tool->needs & ~who->scopes;
 
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-        if (missing & (1u << i)) {
-            fail(x, ST_PERMISSION_DENIED,
-                 arena_printf(x->arena, "The API key %s lacks the scope %s.", x->who.name,
-                              names[i]));
-            return false;
-        }
-    if (rest->tool->rpc->trusted && !x->who.trusted) {
-        fail(x, ST_PERMISSION_DENIED,
-             arena_printf(x->arena, "The API key %s is not one of the trusted keys.", x->who.name));
-        return false;
-    }
-    return true;
+        if (missing & (1u << i))
+            return call_fail(call, ST_PERMISSION_DENIED, "The API key %s lacks the scope %s.",
+                             who->name, names[i]);
+    if (rest->tool->rpc->trusted && !who->trusted)
+        return call_fail(call, ST_PERMISSION_DENIED,
+                         "The API key %s is not one of the trusted keys.", who->name);
+    return ST_OK;
 }
 
 /* Some field holds more than an ordinary body: the route has a limit of its
@@ -259,7 +246,9 @@ static void call(struct rest *rest)
         return;
     invocation_init(&inv, rest->x, rest->tool);
     inv.flight.req = rest->x->req;
-    status = read_request(rest, &inv, body, len);
+    status = permit(rest, &inv.call);
+    if (status == ST_OK)
+        status = read_request(rest, &inv, body, len);
     if (status == ST_OK)
         status = invocation_run(&inv);
     if (invocation_needs_confirmation(&inv, status))
@@ -269,6 +258,15 @@ static void call(struct rest *rest)
         respond_reply(rest, &inv);
     else
         respond_error(rest->x, &inv.call.error, NULL);
+}
+
+static void no_route(struct exchange *x)
+{
+    struct error *err = arena_alloc(x->arena, sizeof(*err));
+
+    (void)error_set(err, ST_NOT_FOUND, "There is no such route.");
+    error_hint(err, "GET /api/openapi.json, which lists the routes.");
+    respond_error(x, err, NULL);
 }
 
 void rest_handle(struct exchange *x)
@@ -284,10 +282,10 @@ void rest_handle(struct exchange *x)
     rest.params = arena_alloc(x->arena, REST_PARAMS_MAX * sizeof(*rest.params));
     rest.tool = find(x, &rest, &allow);
     if (rest.tool == NULL && allow == NULL)
-        fail(x, ST_NOT_FOUND, "There is no such route; /api/openapi.json lists them.");
+        no_route(x);
     else if (rest.tool == NULL)
         respond_text(x, 405, "This route has no such method.\n",
                      arena_printf(x->arena, "Allow: %s, OPTIONS\r\n", allow));
-    else if (permitted(&rest))
+    else
         call(&rest);
 }
