@@ -50,8 +50,10 @@ const char *secret_get(struct stack *stack, const char *name)
     if (n_secrets >= SECRETS_MAX)
         abort();
     token_hex(token);
-    secrets[n_secrets] =
-        (struct secret){arena_strdup(&stack->arena, name), arena_strdup(&stack->arena, token)};
+    /* nats-server reads variables as values of its configuration: a text that
+     * begins with a digit would be taken for a number. */
+    secrets[n_secrets] = (struct secret){arena_strdup(&stack->arena, name),
+                                         arena_printf(&stack->arena, "p%s", token)};
     return secrets[n_secrets++].value;
 }
 

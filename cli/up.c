@@ -259,12 +259,12 @@ int cmd_up(int argc, char **argv)
         greet(&stack);
         supervise(&stack, &signals);
     }
-    stack_stop(&stack);
     if (st != ST_OK) {
         code = cli_fail(&err);
         if (stack.lock_fd >= 0)
             (void)fprintf(stderr, "Logs: %s/log\n", stack.dir);
     }
+    stack_stop(&stack);
     if (stack.ephemeral && st == ST_OK && stack.dir) {
         remove_tree(stack.dir);
         if (stack.pg_data && access(stack.pg_data, F_OK) == 0)
