@@ -7,7 +7,7 @@
 #include <float.h>
 #include <stdarg.h>
 
-enum { PATH_MAX_BYTES = 256, FEW = 32 };
+enum { PATH_MAX_BYTES = 256, FEW = 32, KEY_MAX = 200 };
 
 /* Lists whose elements have to differ are bounded, whatever the rule says. */
 enum { DISTINCT_MAX = 10000 };
@@ -277,7 +277,11 @@ void check_entry(struct codec *c, const struct path *path, const ProtobufCFieldD
         codec_bad(c, path, "has a key with characters that are not allowed");
         return;
     }
+    if (strlen(name) > KEY_MAX) {
+        codec_bad(c, path, "has a key of more than %d bytes", KEY_MAX);
+        return;
+    }
     if (rule->key_pattern && !pattern_matches(rule->key_pattern, name))
-        codec_bad(c, path, "has the key '%.100s'; keys must match %s", name, rule->key_pattern);
+        codec_bad(c, path, "has the key '%s'; keys must match %s", name, rule->key_pattern);
     check_value(c, &inner, value, rule, field_slot(entry, value));
 }

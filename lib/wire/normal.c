@@ -64,5 +64,5 @@ const char *text_lower(struct arena *arena, const char *text)
             copy[++i] = (unsigned char)(0x80 | (code & 0x3f));
         }
     }
-    return (const char *)copy;
+    return memcmp(copy, text, len) == 0 ? text : (const char *)copy;
 }

@@ -21,7 +21,9 @@ static void try_json(struct arena *arena, const struct message_rule *rule,
     struct json json;
 
     wire_to_json(&buf, rule, message);
-    must(json_parse(arena, buf.data, buf.len, NULL, &json, &err) == ST_OK);
+    /* Keys of a map are only looked at by wire_check. */
+    must(json_parse(arena, buf.data, buf.len, NULL, &json, &err) == ST_OK ||
+         strstr(err.message, "given twice"));
     strbuf_done(&buf);
 }
 
