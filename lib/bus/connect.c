@@ -97,11 +97,15 @@ static void on_closed(natsConnection *nc, void *arg)
     struct bus *bus = arg;
 
     (void)nc;
-    atomic_store(&bus->closed, true);
-    set_up(bus, false);
-    bus_inbox_kill_all(bus);
     if (!atomic_load(&bus->closing))
         log_error("NATS closed the connection for good; check the user and password");
+    atomic_store(&bus->up, false);
+    bus_inbox_kill_all(bus);
+    /* Last: bus_free waits for this before it frees. */
+    pthread_mutex_lock(&bus->lock);
+    atomic_store(&bus->closed, true);
+    pthread_cond_broadcast(&bus->changed);
+    pthread_mutex_unlock(&bus->lock);
 }
 
 static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus s, void *arg)

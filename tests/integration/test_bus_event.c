@@ -52,6 +52,14 @@ static size_t n_seen(void)
     return n;
 }
 
+static size_t n_gaps(void)
+{
+    pthread_mutex_lock(&seen.lock);
+    size_t n = seen.gaps;
+    pthread_mutex_unlock(&seen.lock);
+    return n;
+}
+
 static void note(const struct bus_event *event)
 {
     snprintf(seen.text[seen.n++], sizeof(seen.text[0]), "%.*s", (int)event->len,
@@ -404,7 +412,7 @@ START_TEST(a_tail_says_when_events_are_gone)
     /* The stream is lost and made anew. */
     ck_assert_int_eq(js_DeleteStream(bus->js, "MAL_EVT", NULL, &code), NATS_OK);
     ck_assert_int_eq(bus_setup(bus, &err), ST_OK);
-    AWAIT(seen.gaps >= 1, 20000);
+    AWAIT(n_gaps() >= 1, 20000);
     ck_assert_int_eq(publish("mal.evt.test.a", "id-9", "nine"), ST_OK);
     AWAIT(n_seen() >= 2, 20000);
     bus_tail_stop(tail);
