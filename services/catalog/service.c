@@ -93,14 +93,17 @@ static enum status store_calls(const struct bus_event *events, size_t n, void *a
     return audit_store(&call, events, n);
 }
 
+/* Called again after a failure. */
 enum status catalog_start(struct svc_context *ctx, struct error *err)
 {
-    struct service_state *state = calloc(1, sizeof(*state));
+    struct service_state *state = ctx->service;
 
     if (!state)
+        state = ctx->service = calloc(1, sizeof(*state));
+    if (!state)
         abort();
-    ctx->service = state;
-    TRY(ctx->pg_open(&state->pg, err));
+    if (!state->pg)
+        TRY(ctx->pg_open(&state->pg, err));
     return bus_consume(ctx->bus,
                        &(struct bus_consumer_options){.durable = "catalog_audit",
                                                       .filter = "mal.evt.gateway.tool.called",

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Downstream MCP servers: what goes with which transport, and secrets that stay
+ * in the hub. */
+#include "catalog_fixture.h"
+
+static const char remote[] =
+    "{'id':'far','name':'Far','description':'d','author':'ana','tags':['web'],"
+    "'transport':'streamable-http','endpoint_url':'https://example.org/mcp',"
+    "'headers':{'Authorization':'Bearer ${env:FAR_TOKEN}','X-Api-Key':'hunter2'}}";
+static const char local[] =
+    "{'id':'near','name':'Near','description':'d','author':'ana','transport':'stdio',"
+    "'command':'npx','args':['-y','thing'],'env_vars':{'A_KEY':'hunter2','B':'${env:B}'},"
+    "'tools_exposed':['one']}";
+
+START_TEST(a_server_comes_back_masked)
+{
+    OK(f, "RegisterMcp", remote);
+    HAS(f, "'headers':{'X-Api-Key':'***','Authorization':'Bearer ${env:FAR_TOKEN}'}");
+    HAS(f, "'status':'active'");
+    HAS_NOT(f, "hunter2");
+    OK(f, "RegisterMcp", local);
+    HAS(f, "'command':'npx','args':['-y','thing'],'env_vars':{'B':'${env:B}','A_KEY':'***'}");
+    OK(f, "ListMcps", "{}");
+    HAS(f, "'total':2,");
+    HAS_NOT(f, "hunter2");
+    OK(f, "GetMcp", "{'id':'near'}");
+    HAS_NOT(f, "hunter2");
+    OK(f, "ExportCatalog", "{}");
+    HAS_NOT(f, "hunter2");
+    HAS(f, "${env:X_API_KEY}");
+    HAS(f, "${env:A_KEY}");
+    ck_assert_str_eq(pg_server_value(f->url, "select count(*) from catalog.outbox where"
+                                             " convert_from(payload, 'UTF8') like '%hunter2%'"),
+                     "0");
+    ck_assert_int_eq(events(f, "catalog.mcp.registered"), 2);
+}
+END_TEST
+
+START_TEST(on_the_bus_a_server_can_be_had_with_its_secrets)
+{
+    OK(f, "RegisterMcp", local);
+    OK(f, "ResolveMcp", "{'id':'near'}");
+    HAS(f, "hunter2");
+    OK(f, "RegisterMcp", remote);
+    OK(f, "ResolveMcp", "{}");
+    HAS(f, "'id':'far'");
+    FAILS(f, "ResolveMcp", "{'id':'none'}", ST_NOT_FOUND);
+}
+END_TEST
+
+static void refuse(const char *fields, const char *field)
+{
+    char request[1000];
+
+    snprintf(request, sizeof(request), "{'id':'m','name':'M','description':'d','author':'ana',%s}",
+             fields);
+    FAILS(f, "RegisterMcp", request, ST_INVALID_ARGUMENT);
+    MENTIONS(f, field);
+}
+
+START_TEST(fields_that_do_not_go_with_the_transport_are_refused)
+{
+    refuse("'transport':'streamable-http'", "endpoint_url");
+    refuse("'transport':'stdio'", "command");
+    refuse("'transport':'stdio','command':'x','endpoint_url':'http://a/b'", "endpoint_url");
+    refuse("'transport':'stdio','command':'x','headers':{'A':'b'}", "headers");
+    refuse("'transport':'streamable-http','endpoint_url':'http://a/b','command':'x'", "command");
+    refuse("'transport':'streamable-http','endpoint_url':'http://a/b','args':['x']", "args");
+    refuse("'transport':'streamable-http','endpoint_url':'http://a/b','env_vars':{'A':'b'}",
+           "env_vars");
+    refuse("'transport':'streamable-http','endpoint_url':'ftp://a/b'", "endpoint_url");
+    refuse("'transport':'stdio','command':'x','env_vars':{'1A':'b'}", "env_vars");
+    refuse("'transport':'stdio','command':'x','env_vars':{'A':'***'}", "env_vars.A");
+    refuse("'transport':'streamable-http','endpoint_url':'http://a/b','headers':{'A':'b\\nC: d'}",
+           "headers");
+    refuse("'transport':'http'", "transport");
+    OK(f, "RegisterMcp", local);
+    FAILS(f, "RegisterMcp", local, ST_ALREADY_EXISTS);
+    MENTIONS(f, "mal_list_mcps");
+}
+END_TEST
+
+START_TEST(what_the_operator_does_not_allow_is_a_warning)
+{
+    OK(f, "RegisterMcp", local);
+    HAS(f, "MAL_STDIO_ALLOW");
+    HAS(f, "env_vars.B");
+    catalog_config.stdio_allow = "docker, npx";
+    catalog_config.env_allow = "FAR_TOKEN";
+    OK(f, "RegisterMcp", remote);
+    HAS(f, "'warnings':[]");
+}
+END_TEST
+
+START_TEST(lists_filter_by_status_and_tags)
+{
+    OK(f, "RegisterMcp", remote);
+    OK(f, "RegisterMcp", local);
+    OK(f, "UpdateMcp", "{'id':'near','status':'inactive'}");
+    OK(f, "ListMcps", "{'status':'active'}");
+    HAS(f, "'total':1,");
+    HAS(f, "'id':'far'");
+    OK(f, "ListMcps", "{'status':'inactive','tags':'web'}");
+    HAS(f, "'total':0,");
+    FAILS(f, "ListMcps", "{'status':'off'}", ST_INVALID_ARGUMENT);
+}
+END_TEST
+
+START_TEST(only_trusted_keys_change_servers)
+{
+    OK(f, "RegisterMcp", local);
+    ck_assert_int_eq(run_json(f, "UpdateMcp", "{\"id\":\"near\",\"name\":\"x\"}", false),
+                     ST_PERMISSION_DENIED);
+    ck_assert_int_eq(run_json(f, "DeleteMcp", "{\"id\":\"near\"}", false), ST_PERMISSION_DENIED);
+    FAILS(f, "UpdateMcp", "{'id':'none','name':'x'}", ST_NOT_FOUND);
+    FAILS(f, "DeleteMcp", "{'id':'none'}", ST_NOT_FOUND);
+    FAILS(f, "GetMcp", "{'id':'none'}", ST_NOT_FOUND);
+    OK(f, "DeleteMcp", "{'id':'near'}");
+    ck_assert_int_eq(events(f, "catalog.mcp.deleted"), 1);
+}
+END_TEST
+
+START_TEST(stars_keep_the_stored_secret)
+{
+    OK(f, "RegisterMcp", local);
+    OK(f, "UpdateMcp", "{'id':'near','env_vars':{'A_KEY':'***','B':'${env:B}'}}");
+    HAS(f, "'changed':[]");
+    OK(f, "UpdateMcp", "{'id':'near','env_vars':{'A_KEY':'***','C':'new'}}");
+    HAS(f, "'changed':['env_vars']");
+    HAS(f, "'env_vars':{'C':'***','A_KEY':'***'}");
+    OK(f, "ResolveMcp", "{'id':'near'}");
+    HAS(f, "{'C':'new','A_KEY':'hunter2'}");
+    FAILS(f, "UpdateMcp", "{'id':'near','env_vars':{'D':'***'}}", ST_INVALID_ARGUMENT);
+    MENTIONS(f, "env_vars.D");
+    OK(f, "UpdateMcp", "{'id':'near','env_vars':{}}");
+    HAS(f, "'env_vars':{}");
+}
+END_TEST
+
+START_TEST(a_server_can_change_its_transport)
+{
+    OK(f, "RegisterMcp", local);
+    FAILS(f, "UpdateMcp", "{'id':'near','transport':'streamable-http'}", ST_INVALID_ARGUMENT);
+    MENTIONS(f, "endpoint_url");
+    OK(f, "UpdateMcp",
+       "{'id':'near','transport':'streamable-http','endpoint_url':'http://a/b','command':null,"
+       "'args':[],'env_vars':{},'health_check_url':'http://a/c'}");
+    HAS(f, "'transport':'streamable-http','endpoint_url':'http://a/b','args':[]");
+    OK(f, "UpdateMcp", "{'id':'near','health_check_url':null}");
+    HAS(f, "'changed':['health_check_url']");
+    HAS_NOT(f, "http://a/c");
+    FAILS(f, "UpdateMcp", "{'id':'near'}", ST_INVALID_ARGUMENT);
+    FAILS(f, "UpdateMcp", "{'id':'near','status':'error'}", ST_INVALID_ARGUMENT);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("catalog_mcps");
+    TCase *tcase = case_new(suite, "mcps", 30);
+
+    tcase_add_test(tcase, a_server_comes_back_masked);
+    tcase_add_test(tcase, on_the_bus_a_server_can_be_had_with_its_secrets);
+    tcase_add_test(tcase, fields_that_do_not_go_with_the_transport_are_refused);
+    tcase_add_test(tcase, what_the_operator_does_not_allow_is_a_warning);
+    tcase_add_test(tcase, lists_filter_by_status_and_tags);
+    tcase_add_test(tcase, only_trusted_keys_change_servers);
+    tcase_add_test(tcase, stars_keep_the_stored_secret);
+    tcase_add_test(tcase, a_server_can_change_its_transport);
+    return run_suite(suite);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The migrated schema is the one of the data model, and every query fits it. */
+#include "catalog_fixture.h"
+
+#include "audit.sql.h"
+#include "command.sql.h"
+#include "exchange.sql.h"
+#include "mcp.sql.h"
+#include "search.sql.h"
+#include "skill.sql.h"
+#include "stats.sql.h"
+#include "subagent.sql.h"
+
+#include <libpq-fe.h>
+
+/* "column type", "!" where it is not null, "= default". Arrays and maps are
+ * empty by default. */
+static const char *const skill[] = {
+    "id catalog.slug!",
+    "name text!",
+    "description text!",
+    "version text!",
+    "category text!",
+    "trigger_patterns text[]! = '{}'::text[]",
+    "asset_path text!",
+    "dependencies text[]! = '{}'::text[]",
+    "author text!",
+    "tags text[]! = '{}'::text[]",
+    "created_at timestamp with time zone! = now()",
+    "updated_at timestamp with time zone! = now()",
+    "content text",
+    "content_sha256 text",
+    "search tsvector generated",
+    NULL,
+};
+static const char *const command[] = {
+    "id catalog.slug!",
+    "name text!",
+    "description text!",
+    "author text!",
+    "tags text[]! = '{}'::text[]",
+    "category text!",
+    "shell text!",
+    "script_template text!",
+    "parameters jsonb! = '[]'::jsonb",
+    "requires_confirmation boolean! = false",
+    "created_at timestamp with time zone! = now()",
+    "updated_at timestamp with time zone! = now()",
+    "search tsvector generated",
+    NULL,
+};
+static const char *const subagent[] = {
+    "id catalog.slug!",
+    "name text!",
+    "description text!",
+    "author text!",
+    "tags text[]! = '{}'::text[]",
+    "system_prompt text!",
+    "model text!",
+    "tools_allowed text[]! = '{}'::text[]",
+    "max_turns integer! = 5",
+    "input_schema jsonb! = '{}'::jsonb",
+    "output_format text! = 'markdown'::text",
+    "created_at timestamp with time zone! = now()",
+    "updated_at timestamp with time zone! = now()",
+    "search tsvector generated",
+    NULL,
+};
+static const char *const mcp[] = {
+    "id catalog.slug!",
+    "name text!",
+    "description text!",
+    "author text!",
+    "tags text[]! = '{}'::text[]",
+    "transport text!",
+    "endpoint_url text",
+    "command text",
+    "args text[]! = '{}'::text[]",
+    "env_vars jsonb! = '{}'::jsonb",
+    "headers jsonb! = '{}'::jsonb",
+    "health_check_url text",
+    "status text! = 'active'::text",
+    "tools_exposed text[]! = '{}'::text[]",
+    "created_at timestamp with time zone! = now()",
+    "updated_at timestamp with time zone! = now()",
+    "search tsvector generated",
+    NULL,
+};
+static const char *const usage_log[] = {
+    "id bigint! identity",  "event_id uuid!",   "tool_name text!",
+    "resource_id text",     "user_key text!",   "timestamp timestamp with time zone!",
+    "duration_ms integer!", "success boolean!", "status text!",
+    "channel text!",        "request_id text!", NULL,
+};
+static const char *const outbox[] = {
+    "id bigint! identity",
+    "event_id uuid!",
+    "subject text!",
+    "payload bytea!",
+    "actor text! = ''::text",
+    "request_id text! = ''::text",
+    "created_at timestamp with time zone! = now()",
+    "published_at timestamp with time zone",
+    NULL,
+};
+static const char *const inbox[] = {
+    "event_id uuid!",
+    "seen_at timestamp with time zone! = now()",
+    NULL,
+};
+static const struct {
+    const char *name;
+    const char *const *columns;
+} tables[] = {
+    {"skill", skill},         {"command", command}, {"subagent", subagent}, {"mcp", mcp},
+    {"usage_log", usage_log}, {"outbox", outbox},   {"inbox", inbox},
+};
+
+/* Table and what the index is made of, as pg_get_indexdef ends. */
+static const char *const indexes[][2] = {
+    {"skill", "UNIQUE btree (id)"},
+    {"skill", "UNIQUE btree (asset_path)"},
+    {"skill", "gin (search)"},
+    {"skill", "gin (tags)"},
+    {"skill", "btree (updated_at DESC, id)"},
+    {"skill", "btree (category)"},
+    {"command", "UNIQUE btree (id)"},
+    {"command", "gin (search)"},
+    {"command", "gin (tags)"},
+    {"command", "btree (updated_at DESC, id)"},
+    {"command", "btree (category)"},
+    {"subagent", "UNIQUE btree (id)"},
+    {"subagent", "gin (search)"},
+    {"subagent", "gin (tags)"},
+    {"subagent", "btree (updated_at DESC, id)"},
+    {"mcp", "UNIQUE btree (id)"},
+    {"mcp", "gin (search)"},
+    {"mcp", "gin (tags)"},
+    {"mcp", "btree (updated_at DESC, id)"},
+    {"mcp", "btree (status)"},
+    {"usage_log", "UNIQUE btree (id)"},
+    {"usage_log", "UNIQUE btree (event_id)"},
+    {"usage_log", "btree (\"timestamp\" DESC, id DESC)"},
+    {"usage_log", "btree (tool_name, \"timestamp\")"},
+    {"usage_log", "btree (user_key, \"timestamp\")"},
+    {"outbox", "btree (id) WHERE (published_at IS NULL)"},
+    {"inbox", "UNIQUE btree (event_id)"},
+};
+
+static const struct {
+    const struct query *const *queries;
+    const size_t *n;
+} nouns[] = {
+    {sql_audit_queries, &sql_audit_n_queries},
+    {sql_command_queries, &sql_command_n_queries},
+    {sql_exchange_queries, &sql_exchange_n_queries},
+    {sql_mcp_queries, &sql_mcp_n_queries},
+    {sql_search_queries, &sql_search_n_queries},
+    {sql_skill_queries, &sql_skill_n_queries},
+    {sql_stats_queries, &sql_stats_n_queries},
+    {sql_subagent_queries, &sql_subagent_n_queries},
+};
+
+static PGconn *db;
+
+static void set_up_db(void)
+{
+    set_up();
+    db = PQconnectdb(f->url);
+    ck_assert_int_eq(PQstatus(db), CONNECTION_OK);
+    PQclear(PQexec(db, "set search_path = catalog, public"));
+}
+
+static void tear_down_db(void)
+{
+    PQfinish(db);
+    tear_down();
+}
+
+static PGresult *query(const char *sql, const char *parameter)
+{
+    PGresult *result = PQexecParams(db, sql, 1, NULL, &parameter, NULL, NULL, 0);
+
+    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s", PQerrorMessage(db));
+    return result;
+}
+
+START_TEST(columns_are_those_of_the_data_model)
+{
+    static const char sql[] =
+        "select attname || ' ' || format_type(atttypid, atttypmod) || case when attnotnull then '!'"
+        " else '' end || case when attidentity <> '' then ' identity' when attgenerated <> '' then"
+        " ' generated' else coalesce(' = ' || pg_get_expr(adbin, adrelid), '') end"
+        " from pg_attribute left join pg_attrdef on adrelid = attrelid and adnum = attnum"
+        " where attrelid = ('catalog.' || $1)::regclass and attnum > 0 and not attisdropped"
+        " order by attnum";
+    const char *const *columns = tables[_i].columns;
+    PGresult *result = query(sql, tables[_i].name);
+    int n = 0;
+
+    for (; columns[n]; n++) {
+        const char *found = n < PQntuples(result) ? PQgetvalue(result, n, 0) : "(none)";
+
+        /* The session's search path leaves the schema out. */
+        if (strcmp(columns[n], "id catalog.slug!") == 0)
+            ck_assert_str_eq(found, "id slug!");
+        else
+            ck_assert_str_eq(found, columns[n]);
+    }
+    ck_assert_int_eq(PQntuples(result), n);
+    PQclear(result);
+}
+END_TEST
+
+START_TEST(indexes_are_those_of_the_data_model)
+{
+    static const char sql[] =
+        "select count(*) from pg_index where indrelid = ('catalog.' || $1)::regclass and"
+        " case when indisunique then 'UNIQUE ' else '' end ||"
+        " substring(pg_get_indexdef(indexrelid) from ' USING (.*)$') = $2";
+    const char *parameters[] = {indexes[_i][0], indexes[_i][1]};
+    PGresult *result;
+
+    result = PQexecParams(db, sql, 2, NULL, parameters, NULL, NULL, 0);
+    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s", PQerrorMessage(db));
+    ck_assert_msg(strcmp(PQgetvalue(result, 0, 0), "1") == 0, "%s: %s", indexes[_i][0],
+                  indexes[_i][1]);
+    PQclear(result);
+}
+END_TEST
+
+START_TEST(no_table_is_unknown_and_no_index_superfluous)
+{
+    int wanted = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(indexes); i++)
+        wanted += strcmp(indexes[i][0], "outbox") != 0 && strcmp(indexes[i][0], "inbox") != 0;
+    ck_assert_int_eq(
+        (int)strtol(pg_server_value(f->url, "select count(*) from pg_indexes where"
+                                            " schemaname = 'catalog' and tablename in"
+                                            " ('skill','command','subagent','mcp','usage_log')"),
+                    NULL, 10),
+        wanted);
+    ck_assert_str_eq(pg_server_value(f->url, "select string_agg(tablename, ' ' order by tablename)"
+                                             " from pg_tables where schemaname = 'catalog'"),
+                     "command inbox mcp migration outbox skill subagent usage_log");
+}
+END_TEST
+
+START_TEST(every_query_prepares)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(nouns); i++)
+        for (size_t k = 0; k < *nouns[i].n; k++) {
+            const struct query *q = nouns[i].queries[k];
+            PGresult *result = PQprepare(db, q->name, q->sql, 0, NULL);
+
+            ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s: %s", q->name,
+                          PQerrorMessage(db));
+            PQclear(result);
+            result = PQdescribePrepared(db, q->name);
+            ck_assert_int_eq(PQnparams(result), q->params);
+            PQclear(result);
+        }
+}
+END_TEST
+
+static void refuse(const char *sql)
+{
+    PGresult *result = PQexec(db, sql);
+
+    ck_assert_msg(PQresultStatus(result) == PGRES_FATAL_ERROR, "%s was accepted", sql);
+    ck_assert_int_eq(strncmp(PQresultErrorField(result, PG_DIAG_SQLSTATE), "23", 2), 0);
+    PQclear(result);
+}
+
+START_TEST(the_database_refuses_what_the_rules_exclude)
+{
+    refuse("insert into skill (id, name, description, version, category, asset_path, author)"
+           " values ('Not a slug', 'n', 'd', '1.0.0', 'data', 'p', 'a')");
+    refuse("insert into skill (id, name, description, version, category, asset_path, author)"
+           " values (repeat('a', 65), 'n', 'd', '1.0.0', 'data', 'p', 'a')");
+    refuse("insert into skill (id, name, description, version, category, asset_path, author)"
+           " values ('a', 'n', 'd', '1.0.0', 'food', 'p', 'a')");
+    refuse("insert into command (id, name, description, author, category, shell, script_template)"
+           " values ('a', 'n', 'd', 'a', 'c', 'fish', 'x')");
+    refuse("insert into subagent (id, name, description, author, system_prompt, model, max_turns)"
+           " values ('a', 'n', 'd', 'a', 'p', 'm', 51)");
+    refuse("insert into subagent (id, name, description, author, system_prompt, model,"
+           " output_format) values ('a', 'n', 'd', 'a', 'p', 'm', 'xml')");
+    refuse("insert into mcp (id, name, description, author, transport) values"
+           " ('a', 'n', 'd', 'a', 'stdio')");
+    refuse("insert into mcp (id, name, description, author, transport, command) values"
+           " ('a', 'n', 'd', 'a', 'streamable-http', 'x')");
+    refuse("insert into mcp (id, name, description, author, transport, command, status) values"
+           " ('a', 'n', 'd', 'a', 'stdio', 'x', 'off')");
+    refuse("insert into usage_log (event_id, tool_name, user_key, timestamp, duration_ms, success,"
+           " status, channel, request_id) values (gen_random_uuid(), 't', 'u', now(), 1, true,"
+           " 'ok', 'pigeon', 'r')");
+}
+END_TEST
+
+START_TEST(migrating_again_changes_nothing)
+{
+    struct error err = {0};
+
+    ck_assert_int_eq(pg_migrate(f->conn, "catalog", catalog_migrations, catalog_n_migrations, &err),
+                     ST_OK);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("catalog_schema");
+    TCase *tcase = tcase_create("schema");
+
+    tcase_add_checked_fixture(tcase, set_up_db, tear_down_db);
+    tcase_set_timeout(tcase, 30);
+    suite_add_tcase(suite, tcase);
+    tcase_add_loop_test(tcase, columns_are_those_of_the_data_model, 0, ARRAY_SIZE(tables));
+    tcase_add_loop_test(tcase, indexes_are_those_of_the_data_model, 0, ARRAY_SIZE(indexes));
+    tcase_add_test(tcase, no_table_is_unknown_and_no_index_superfluous);
+    tcase_add_test(tcase, every_query_prepares);
+    tcase_add_test(tcase, the_database_refuses_what_the_rules_exclude);
+    tcase_add_test(tcase, migrating_again_changes_nothing);
+    return run_suite(suite);
+}
