@@ -7,15 +7,15 @@
 #include <string.h>
 #include <strings.h>
 
-/* Length of the host in host[:port]; brackets of an IPv6 address included. */
-static size_t host_length(const char *host)
+/* Length of the host in host[:port] of that length; brackets of an IPv6 address
+ * included. */
+static size_t host_length(const char *host, size_t len)
 {
-    if (*host == '[') {
-        const char *end = strchr(host, ']');
+    const char *end = memchr(host, *host == '[' ? ']' : ':', len);
 
-        return end != NULL ? (size_t)(end - host) + 1 : strlen(host);
-    }
-    return strcspn(host, ":");
+    if (end == NULL)
+        return len;
+    return (size_t)(end - host) + (*host == '[');
 }
 
 static bool same(const char *a, size_t len, const char *b)
@@ -41,12 +41,12 @@ static bool is_loopback(const char *host, size_t len)
 bool origin_host_allowed(const char *host, bool loopback, const char *allowed_hosts,
                          const char *public_url)
 {
-    size_t len = host_length(host), part_len, authority_len;
+    size_t len = host_length(host, strlen(host)), part_len, authority_len;
     const char *part, *authority = url_authority(public_url, &authority_len);
 
     if (is_loopback(host, len))
         return true;
-    if (*public_url != '\0' && len == host_length(authority) && len <= authority_len &&
+    if (*public_url != '\0' && len == host_length(authority, authority_len) &&
         strncasecmp(host, authority, len) == 0)
         return true;
     if (!loopback && *allowed_hosts == '\0')

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Texts that travel through clients: headers, sealed state, cursors, keys. */
+#include "mcp/apikey.h"
+#include "mcp/header.h"
+#include "mcp/seal.h"
+
+#include <check.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct arena arena;
+static unsigned char key[MCP_SEAL_KEY_SIZE];
+
+static void setup(void)
+{
+    ck_assert_int_ge(sodium_init(), 0);
+    arena_init(&arena);
+    memset(key, 7, sizeof(key));
+}
+
+static void teardown(void)
+{
+    arena_done(&arena);
+}
+
+static const struct {
+    const char *sent, *meant;
+} headers[] = {
+    {"eu-north-1", "eu-north-1"},
+    {"  padded\t", "padded"},
+    {"", ""},
+    {"a b", "a b"},
+    {"=?base64?WsO8cmljaA==?=", "Z\xc3\xbcrich"},
+    {"=?base64?IDcg?=", " 7 "},
+    {"=?base64?YQli?=", "a\tb"},
+    {"=?base64?PT9iYXNlNjQ/cmF3Pz0=?=", "=?base64?raw?="},
+    {"=?base64?"
+     "?=",
+     ""},
+    /* No sentinel: taken as it stands. */
+    {"=?BASE64?IDcg?=", "=?BASE64?IDcg?="},
+    {"=?base64?IDcg", "=?base64?IDcg"},
+    /* Broken inside. */
+    {"=?base64?***?=", NULL},
+    {"=?base64?IDc?=", NULL},
+    {"=?base64?/w==?=", NULL},
+};
+
+START_TEST(header_values_are_decoded_exactly)
+{
+    const char *value = mcp_header_decode(&arena, headers[_i].sent);
+
+    if (headers[_i].meant == NULL)
+        ck_assert_ptr_null(value);
+    else
+        ck_assert_str_eq(value, headers[_i].meant);
+}
+END_TEST
+
+START_TEST(sealed_state_opens_with_its_key_only)
+{
+    CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
+    const void *data;
+    size_t len;
+
+    mcp_seal(&text, key, "secret", 6);
+    ck_assert(mcp_unseal(&arena, key, text.data, &data, &len));
+    ck_assert_uint_eq(len, 6);
+    ck_assert_mem_eq(data, "secret", 6);
+    key[0] ^= 1;
+    ck_assert(!mcp_unseal(&arena, key, text.data, &data, &len));
+}
+END_TEST
+
+START_TEST(changed_state_does_not_open)
+{
+    CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
+    const void *data;
+    size_t len;
+
+    mcp_seal(&text, key, "secret", 6);
+    for (size_t i = 0; i < text.len; i++) {
+        char was = text.data[i];
+
+        text.data[i] = was == 'A' ? 'B' : 'A';
+        ck_assert(!mcp_unseal(&arena, key, text.data, &data, &len));
+        text.data[i] = was;
+    }
+    ck_assert(!mcp_unseal(&arena, key, "", &data, &len));
+    ck_assert(!mcp_unseal(&arena, key, "AAAA", &data, &len));
+}
+END_TEST
+
+START_TEST(a_cursor_comes_back_as_it_was)
+{
+    CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
+
+    mcp_cursor_put(&text, 't', "mal_get_skill");
+    ck_assert_str_eq(mcp_cursor_get(&arena, 't', text.data), "mal_get_skill");
+    ck_assert_ptr_null(mcp_cursor_get(&arena, 'r', text.data));
+    text.data[3] ^= 1;
+    ck_assert_ptr_null(mcp_cursor_get(&arena, 't', text.data));
+}
+END_TEST
+
+START_TEST(the_empty_cursor_is_the_beginning_and_rubbish_is_none)
+{
+    ck_assert_str_eq(mcp_cursor_get(&arena, 't', ""), "");
+    ck_assert_ptr_null(mcp_cursor_get(&arena, 't', "xx"));
+    ck_assert_ptr_null(mcp_cursor_get(&arena, 't', "!"));
+}
+END_TEST
+
+START_TEST(keys_are_random_and_hash_under_their_pepper)
+{
+    char one[APIKEY_SECRET_SIZE], two[APIKEY_SECRET_SIZE], prefix[APIKEY_PREFIX_SIZE];
+    unsigned char pepper[APIKEY_PEPPER_SIZE], other[APIKEY_PEPPER_SIZE];
+    unsigned char a[APIKEY_HASH_SIZE], b[APIKEY_HASH_SIZE];
+
+    apikey_make(one);
+    apikey_make(two);
+    ck_assert_str_ne(one, two);
+    ck_assert_uint_eq(strlen(one), APIKEY_SECRET_SIZE - 1);
+    ck_assert(strncmp(one, "mal_", 4) == 0);
+    apikey_prefix(one, prefix);
+    ck_assert_uint_eq(strlen(prefix), 10);
+    apikey_pepper("pepper", pepper);
+    apikey_pepper("salt", other);
+    apikey_hash(pepper, one, strlen(one), a);
+    apikey_hash(pepper, one, strlen(one), b);
+    ck_assert(apikey_equal(a, b));
+    apikey_hash(other, one, strlen(one), b);
+    ck_assert(!apikey_equal(a, b));
+    apikey_hash(pepper, two, strlen(two), b);
+    ck_assert(!apikey_equal(a, b));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("mcp_seal");
+    TCase *tcase = tcase_create("seal");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_loop_test(tcase, header_values_are_decoded_exactly, 0, (int)ARRAY_SIZE(headers));
+    tcase_add_test(tcase, sealed_state_opens_with_its_key_only);
+    tcase_add_test(tcase, changed_state_does_not_open);
+    tcase_add_test(tcase, a_cursor_comes_back_as_it_was);
+    tcase_add_test(tcase, the_empty_cursor_is_the_beginning_and_rubbish_is_none);
+    tcase_add_test(tcase, keys_are_random_and_hash_under_their_pepper);
+    suite_add_tcase(suite, tcase);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
