@@ -17,10 +17,12 @@ ProtobufCAllocator wire_allocator(struct arena *arena);
  * in err->fields (message "Validation failed in <what>:" is set by the caller's
  * status words: "Validation failed."): types (no coercion), unknown keys with a
  * nearest-name suggestion, limits, formats, enums (naming the allowed values).
- * Defaults are filled in; line fields are trimmed, tags normalised. null for an
+ * Defaults are filled in; line fields are trimmed of ASCII white space; tags too,
+ * and lower-cased (Latin, Greek and Cyrillic letters of two bytes). null for an
  * optional field is absent; in a message with an unset field (updates) null,
  * [] and {} also put the field's name there, and null for a field that is not
- * nullable is a violation. object NULL = {}. */
+ * nullable is a violation. object NULL = {}. An integer may be written as 5.0. On
+ * failure *ret_message is NULL. */
 enum status wire_from_json(struct arena *arena, const struct message_rule *rule,
                            const struct json *json, const struct json_node *object,
                            ProtobufCMessage **ret_message, struct error *err) MUST_CHECK;

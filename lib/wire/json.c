@@ -285,20 +285,23 @@ static enum status scan_separators(struct scanner *s)
     return ST_OK;
 }
 
+/* Whether the container just opened ends at once. */
+static bool at_close(struct scanner *s)
+{
+    skip_space(s);
+    return s->p == s->end || *s->p == (s->nodes[s->open].type == JSON_T_ARRAY ? ']' : '}');
+}
+
 static enum status scan(struct scanner *s)
 {
     do {
         bool opened;
 
         TRY(scan_value(s, &opened));
-        if (opened) {
-            skip_space(s);
-            if (s->p < s->end && *s->p != (s->nodes[s->open].type == JSON_T_ARRAY ? ']' : '}')) {
-                TRY(scan_key(s));
-                continue;
-            }
-        }
-        TRY(scan_separators(s));
+        if (opened && !at_close(s))
+            TRY(scan_key(s));
+        else
+            TRY(scan_separators(s));
     } while (s->open != NO_NODE);
     skip_space(s);
     return s->p == s->end ? ST_OK : refuse(s, s->p, "something behind the value");

@@ -60,7 +60,9 @@ static size_t next_char(const char **p, char out[4])
     *p += 2;
     if (at[1] != 'u') {
         which = strchr(from, at[1]);
-        out[0] = which ? to[which - from] : at[1];
+        out[0] = at[1];
+        if (which)
+            out[0] = to[which - from];
         return 1;
     }
     code = hex_value(at + 2);

@@ -43,20 +43,27 @@ void put_fence(struct strbuf *buf, const char *language, const char *text)
     strbuf_char(buf, '\n');
 }
 
+static void put_inline(struct strbuf *buf, char c)
+{
+    if (c == '\n' || c == '\r')
+        c = ' ';
+    strbuf_char(buf, c);
+}
+
 void wire_text_cell(struct strbuf *buf, const char *text)
 {
     for (; *text; text++) {
         if (*text == '|')
             strbuf_str(buf, "\\|");
         else
-            strbuf_char(buf, *text == '\n' || *text == '\r' ? ' ' : *text);
+            put_inline(buf, *text);
     }
 }
 
 void put_one_line(struct strbuf *buf, const char *text)
 {
     for (; *text; text++)
-        strbuf_char(buf, *text == '\n' || *text == '\r' ? ' ' : *text);
+        put_inline(buf, *text);
 }
 
 const ProtobufCFieldDescriptor *field_named(const ProtobufCMessage *message, const char *name)
@@ -130,13 +137,13 @@ bool field_shown(const ProtobufCMessage *message, const ProtobufCFieldDescriptor
     }
 }
 
-char *scalar_text(const ProtobufCMessage *message, const char *name)
+char *scalar_text(const ProtobufCMessage *message, const char *field)
 {
-    const ProtobufCFieldDescriptor *field = field_named(message, name);
+    const ProtobufCFieldDescriptor *found = field_named(message, field);
     struct strbuf buf = STRBUF_INIT;
 
-    if (field && !field_repeated(field) && field_shown(message, field))
-        put_scalar(&buf, field, rule_of(message, field), field_slot(message, field));
+    if (found && !field_repeated(found) && field_shown(message, found))
+        put_scalar(&buf, found, rule_of(message, found), field_slot(message, found));
     return strbuf_take(&buf);
 }
 

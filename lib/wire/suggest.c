@@ -36,7 +36,7 @@ static unsigned distance(const char *a, const char *b)
 
 static const char *nearest(const struct message_rule *rule, const char *key)
 {
-    char plain[KEY_MAX + 1];
+    char plain[KEY_MAX + 1] = "";
     const char *best = NULL;
     size_t len = strlen(key);
     unsigned best_edits;

@@ -28,7 +28,7 @@ static ProtobufCMessage *decode(const struct message_rule *rule, const char *tex
     ck_assert_int_eq(json_parse(&arena, text, strlen(text), NULL, &json, &err), ST_OK);
     status = wire_from_json(&arena, rule, &json, json.nodes, &message, &err);
     for (unsigned i = 0; i < err.n_fields; i++)
-        fprintf(stderr, "%s: %s\n", err.fields[i].field, err.fields[i].message);
+        (void)fprintf(stderr, "%s: %s\n", err.fields[i].field, err.fields[i].message);
     ck_assert_int_eq(status, ST_OK);
     return message;
 }
@@ -292,11 +292,11 @@ static void random_lists(Test__Everything *m)
     for (size_t i = 0; i < m->n_numbers; i++)
         m->numbers[i] = (int)next(11) - 5;
     m->n_parts = next(4);
-    m->parts = arena_alloc(&arena, sizeof *m->parts * 4);
+    m->parts = arena_alloc(&arena, 4 * sizeof(Test__Part *));
     for (size_t i = 0; i < m->n_parts; i++)
         m->parts[i] = random_part((int)i);
     m->n_params = next(4);
-    m->params = arena_alloc(&arena, sizeof *m->params * 4);
+    m->params = arena_alloc(&arena, 4 * sizeof(Mal__Pair *));
     for (size_t i = 0; i < m->n_params; i++) {
         m->params[i] = arena_alloc(&arena, sizeof **m->params);
         mal__pair__init(m->params[i]);
@@ -337,7 +337,7 @@ static Test__Everything *random_message(void)
     }
     m->main_part = next(2) ? random_part(9) : NULL;
     m->metadata = next(2) ? "{\"k\":\"\\u00e9\"}" : "";
-    m->natural = next(1u << 30) * 4u;
+    m->natural = (uint32_t)next(1u << 30) << 2;
     random_lists(m);
     return m;
 }
@@ -348,7 +348,7 @@ START_TEST(what_is_written_reads_back_as_the_same_message)
         size_t len, len2;
         ProtobufCMessage *back;
 
-        state = 88172645463325252u + (unsigned)i * 7919u;
+        state = 88172645463325252u + (unsigned long long)i * 7919u;
         Test__Everything *m = random_message();
         const char *text = encode(EVERYTHING_RULE, &m->base);
         const char *packed = wire_pack(&arena, &m->base, &len);

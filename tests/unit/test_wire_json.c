@@ -28,7 +28,7 @@ static enum status parse(const char *text, struct json *json)
     char *copy = malloc(len ? len : 1);
     enum status status;
 
-    memcpy(copy, text, len);
+    memcpy(copy, text, len); /* NOLINT(bugprone-not-null-terminated-result): on purpose */
     arena_defer(&arena, free, copy);
     err = (struct error){0};
     status = json_parse(&arena, copy, len, NULL, json, &err);
@@ -248,7 +248,7 @@ START_TEST(depth_is_bounded_and_takes_no_stack)
     pthread_t thread;
 
     pthread_attr_init(&attr);
-    ck_assert_int_eq(pthread_attr_setstacksize(&attr, 96 * 1024), 0);
+    ck_assert_int_eq(pthread_attr_setstacksize(&attr, (size_t)96 * 1024), 0);
     ck_assert_int_eq(pthread_create(&thread, &attr, parse_deep, &text), 0);
     pthread_join(thread, NULL);
     pthread_attr_destroy(&attr);
