@@ -87,9 +87,9 @@ static bool url_valid(const char *text)
         if ((unsigned char)text[i] <= ' ' || (unsigned char)text[i] >= 0x7f ||
             strchr("<>\"{}|\\^`", text[i]))
             return false;
-    if (strncasecmp(text, "https://", 8) == 0)
+    if (strncmp(text, "https://", 8) == 0)
         text += 8;
-    else if (strncasecmp(text, "http://", 7) == 0)
+    else if (strncmp(text, "http://", 7) == 0)
         text += 7;
     else
         return false;
