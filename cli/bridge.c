@@ -197,6 +197,13 @@ static bool is_initialized_notice(const struct transfer *transfer)
            memmem(transfer->sent.data, transfer->sent.len, "notifications/initialized", 25);
 }
 
+/* A message or a batch of them, as opposed to an error page. */
+static bool is_json_rpc(const struct strbuf *body)
+{
+    return body->len > 0 && (body->data[0] == '{' || body->data[0] == '[') &&
+           memmem(body->data, body->len, "\"jsonrpc\"", 9);
+}
+
 static void transfer_finished(struct transfer *transfer, CURLcode code)
 {
     struct bridge *bridge = transfer->bridge;
@@ -213,10 +220,7 @@ static void transfer_finished(struct transfer *transfer, CURLcode code)
         bridge_complain(bridge, "the session was lost; a new one is begun");
     } else if (code != CURLE_OK) {
         transfer_fail(transfer, "the hub cannot be reached", curl_easy_strerror(code), 0);
-    } else if (!transfer->events && transfer->body.len > 0 && transfer->body.data[0] == '{' &&
-               memmem(transfer->body.data, transfer->body.len, "\"jsonrpc\"", 9)) {
-        transfer_deliver(transfer, transfer->body.data, transfer->body.len);
-    } else if (!transfer->events && transfer->body.len > 0 && transfer->body.data[0] == '[') {
+    } else if (!transfer->events && is_json_rpc(&transfer->body)) {
         transfer_deliver(transfer, transfer->body.data, transfer->body.len);
     } else if (status >= 300 || (transfer->id && !transfer->answered)) {
         transfer_fail(transfer, "the hub answered", strbuf_cstr(&transfer->body), status);
@@ -260,6 +264,8 @@ void bridge_open(struct bridge *bridge, const struct hub_address *address)
 void bridge_close(struct bridge *bridge)
 {
     CLEANUP(arena_done) struct arena arena = {0};
+    struct cli_request request = {
+        .method = "DELETE", .url = bridge->address.url, .timeout_ms = 3000};
     struct cli_reply reply;
     struct error ignored = {0};
 
@@ -271,8 +277,8 @@ void bridge_close(struct bridge *bridge)
 
         if (bridge->address.key)
             headers[1] = arena_printf(&arena, "x-api-key: %s", bridge->address.key);
-        if (cli_http(&arena, "DELETE", bridge->address.url, headers, NULL, 3000, &reply,
-                     &ignored) != ST_OK)
+        request.headers = headers;
+        if (cli_http(&arena, &request, &reply, &ignored) != ST_OK)
             bridge_complain(bridge, "the session could not be ended: %s", ignored.message);
     }
     strbuf_done(&bridge->greeting);

@@ -26,11 +26,14 @@ struct call_options {
     bool json;
 };
 
-/* One JSON-RPC request of the modern era; *ret_root is owned by the caller. */
+/* One JSON-RPC request of the modern era; Mcp-Name mirrors params.name. *ret_root
+ * is owned by the caller. */
 static enum status rpc(struct arena *arena, const struct hub_address *hub, const char *method,
-                       const char *name, json_t *params, json_t **ret_root, struct error *err)
+                       json_t *params, json_t **ret_root, struct error *err)
 {
     json_auto_t *body = json_object();
+    const char *name = json_string_value(json_object_get(params, "name"));
+    struct cli_request request = {.method = "POST", .url = hub->url, .timeout_ms = CALL_TIMEOUT_MS};
     const char *headers[8];
     struct cli_reply reply;
     size_t n = 0;
@@ -56,7 +59,9 @@ static enum status rpc(struct arena *arena, const struct hub_address *hub, const
         headers[n++] = arena_printf(arena, "x-api-key: %s", hub->key);
     headers[n] = NULL;
     text = json_dumps(body, JSON_COMPACT);
-    st = cli_http(arena, "POST", hub->url, headers, text, CALL_TIMEOUT_MS, &reply, err);
+    request.headers = headers;
+    request.body = text;
+    st = cli_http(arena, &request, &reply, err);
     free(text);
     TRY(st);
     *ret_root = json_loadb(reply.body, reply.len, 0, NULL);
@@ -81,7 +86,7 @@ static enum status tool_schema(struct arena *arena, const struct hub_address *hu
 
         if (cursor)
             (void)json_object_set_new(params, "cursor", json_string(cursor));
-        TRY(rpc(arena, hub, "tools/list", NULL, params, &root, err));
+        TRY(rpc(arena, hub, "tools/list", params, &root, err));
         result = json_object_get(root, "result");
         if (!result)
             return error_set(
@@ -203,7 +208,7 @@ static enum status call_run(struct arena *arena, const struct call_options *opti
     TRY(tool_schema(arena, &hub, options->tool, &schema, err));
     for (int i = 0; i < options->n_words; i++)
         TRY(add_argument(arena, arguments, schema, options->words[i], err));
-    TRY(rpc(arena, &hub, "tools/call", options->tool, params, &root, err));
+    TRY(rpc(arena, &hub, "tools/call", params, &root, err));
     *ret_code = print_result(root, options->json);
     return ST_OK;
 }

@@ -149,7 +149,7 @@ bool stack_restart_due(struct stack *stack)
 static bool child_wait(struct child *child, int64_t deadline_ms)
 {
     sigset_t set;
-    struct timespec tick = {.tv_nsec = 50 * 1000 * 1000};
+    struct timespec tick = {.tv_nsec = 50000000};
 
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGCHLD);

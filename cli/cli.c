@@ -127,7 +127,7 @@ const char *cli_dir(struct arena *arena, const char *option)
     return arena_printf(arena, "%s/%s", cwd, dir);
 }
 
-static void close_fd(int *fd)
+static void close_fd(const int *fd)
 {
     if (*fd >= 0)
         (void)close(*fd);
@@ -190,8 +190,7 @@ static void curl_free_list(struct curl_slist **list)
     curl_slist_free_all(*list);
 }
 
-enum status cli_http(struct arena *arena, const char *method, const char *url,
-                     const char *const *headers, const char *body, int timeout_ms,
+enum status cli_http(struct arena *arena, const struct cli_request *request,
                      struct cli_reply *ret_reply, struct error *err)
 {
     CLEANUP(curl_free_handle) CURL *curl = curl_easy_init();
@@ -199,22 +198,22 @@ enum status cli_http(struct arena *arena, const char *method, const char *url,
     CLEANUP(strbuf_done) struct strbuf buf = STRBUF_INIT;
     CURLcode code;
 
-    for (; headers && *headers; headers++)
-        list = curl_slist_append(list, *headers);
-    (void)curl_easy_setopt(curl, CURLOPT_URL, url);
-    (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    for (const char *const *line = request->headers; line && *line; line++)
+        list = curl_slist_append(list, *line);
+    (void)curl_easy_setopt(curl, CURLOPT_URL, request->url);
+    (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
     (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &buf);
-    if (body)
-        (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    if (request->body)
+        (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
     code = curl_easy_perform(curl);
     *ret_reply = (struct cli_reply){0};
     if (code != CURLE_OK) {
         error_hint(err, "whether the hub is up (mal up) and the address is right.");
-        return error_set(err, ST_UNAVAILABLE, "%s: %s", url, curl_easy_strerror(code));
+        return error_set(err, ST_UNAVAILABLE, "%s: %s", request->url, curl_easy_strerror(code));
     }
     (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &ret_reply->status);
     ret_reply->len = buf.len;

@@ -53,7 +53,11 @@ struct cli_reply {
     char *body;  /* in the arena */
     size_t len;
 };
-/* headers: lines without CRLF, NULL-terminated, may be NULL; body NULL = GET. */
-enum status cli_http(struct arena *arena, const char *method, const char *url,
-                     const char *const *headers, const char *body, int timeout_ms,
+struct cli_request {
+    const char *method, *url;
+    const char *const *headers; /* lines without CRLF, NULL-terminated; may be NULL */
+    const char *body;           /* NULL = none */
+    int timeout_ms;
+};
+enum status cli_http(struct arena *arena, const struct cli_request *request,
                      struct cli_reply *ret_reply, struct error *err) MUST_CHECK;

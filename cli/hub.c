@@ -36,7 +36,7 @@ static enum status stack_read(struct arena *arena, const char *dir, struct json 
 enum status hub_open_dir(struct hub *hub, const char *dir, struct error *err)
 {
     const char *url = getenv("MAL_NATS_URL");
-    struct json json;
+    struct json json = {0};
 
     arena_init(&hub->arena);
     if (url && !dir)
@@ -78,7 +78,7 @@ struct call hub_call(struct hub *hub, int timeout_ms)
 enum status hub_address(struct arena *arena, const char *dir, const char *url, const char *key,
                         struct hub_address *ret_address, struct error *err)
 {
-    struct json json;
+    struct json json = {0};
 
     ret_address->url = url ? url : getenv("MAL_URL");
     ret_address->key = key ? key : getenv("MAL_KEY");

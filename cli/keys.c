@@ -102,7 +102,7 @@ enum status keys_add(struct keys *keys, const char *name, const char *scopes,
                      const char *expires_at, const char **ret_secret, struct error *err)
 {
     struct arena *arena = &keys->hub->arena;
-    Gateway__ApiKey key = GATEWAY__API_KEY__INIT, *taken;
+    Gateway__ApiKey key = GATEWAY__API_KEY__INIT, *taken = NULL;
     char *secret = arena_alloc(arena, APIKEY_SECRET_SIZE);
     char prefix[APIKEY_PREFIX_SIZE], token[TOKEN_SIZE], now[TIMESTAMP_SIZE];
     unsigned char hash[APIKEY_HASH_SIZE];
@@ -113,7 +113,7 @@ enum status keys_add(struct keys *keys, const char *name, const char *scopes,
 
     TRY(name_check(name, err));
     TRY(scopes_parse(arena, scopes, &key, err));
-    if (keys_find(keys, name, &taken, &ignored) == ST_OK && !*taken->revoked_at) {
+    if (keys_find(keys, name, &taken, &ignored) == ST_OK && taken && !*taken->revoked_at) {
         error_hint(err, "another name, or mal keys rotate %s.", taken->id);
         return error_set(err, ST_ALREADY_EXISTS, "a key named '%s' exists", name);
     }
@@ -199,7 +199,7 @@ enum status keys_list(struct keys *keys, struct keys_list *ret_list, struct erro
     int waited = 0;
 
     ret_list->n = 0;
-    ret_list->keys = arena_alloc(&keys->hub->arena, KEYS_MAX * sizeof(Gateway__ApiKey *));
+    ret_list->keys = arena_alloc(&keys->hub->arena, KEYS_MAX * sizeof(void *));
     (void)pthread_mutex_init(&collector.lock, NULL);
     (void)pthread_cond_init(&collector.changed, NULL);
     TRY(bus_kv_watch(keys->kv, collect, &collector, &watch));
@@ -215,7 +215,8 @@ enum status keys_list(struct keys *keys, struct keys_list *ret_list, struct erro
     (void)pthread_mutex_destroy(&collector.lock);
     if (waited != 0)
         return error_set(err, ST_DEADLINE_EXCEEDED, "the bus did not list the keys in time");
-    qsort(ret_list->keys, ret_list->n, sizeof *ret_list->keys, by_creation);
+    if (ret_list->n > 1)
+        qsort(ret_list->keys, ret_list->n, sizeof(void *), by_creation);
     return ST_OK;
 }
 
@@ -245,7 +246,8 @@ enum status hub_own_key(struct hub *hub, const char *dir, struct arena *arena,
     if (st == ST_OK)
         st = keys_add(&keys, "default", "all", "", &secret, err);
     keys_done(&keys);
-    TRY(st);
+    if (st != ST_OK || !secret)
+        return st;
     *ret_secret = arena_strdup(arena, secret);
     return cli_write_file(path, secret, strlen(secret), err);
 }

@@ -120,15 +120,15 @@ enum status stack_wait_ready(struct stack *stack, struct child *child, const cha
                              int timeout_ms, struct error *err)
 {
     int64_t deadline = clock_mono_ms() + timeout_ms;
-    struct timespec tick = {.tv_nsec = 20 * 1000 * 1000};
+    struct timespec tick = {.tv_nsec = 20000000};
+    struct cli_request request = {.method = "GET", .url = url, .timeout_ms = 1000};
     int ended = 0;
 
     for (;;) {
         struct cli_reply reply;
         struct error ignored = {0};
 
-        if (child->pid != 0 &&
-            cli_http(&stack->arena, "GET", url, NULL, NULL, 1000, &reply, &ignored) == ST_OK &&
+        if (child->pid != 0 && cli_http(&stack->arena, &request, &reply, &ignored) == ST_OK &&
             reply.status == 200)
             return ST_OK;
         if (stack_reap(stack) && child->pid == 0)

@@ -216,7 +216,7 @@ static enum status start_all(struct stack *stack, bool starter, struct error *er
 static void supervise(struct stack *stack, const sigset_t *signals)
 {
     for (;;) {
-        struct timespec tick = {.tv_nsec = 100 * 1000 * 1000};
+        struct timespec tick = {.tv_nsec = 100000000};
         struct error ignored = {0};
         int sig = sigtimedwait(signals, NULL, &tick);
         bool changed;

@@ -48,13 +48,14 @@ static size_t log_quote(char *out, size_t size, const char *text)
             out[n++] = '\\';
             out[n++] = 'n';
         } else {
-            out[n++] = c < 0x20 || c == 0x7f ? ' ' : (char)c;
+            out[n++] = (char)(c < 0x20 || c == 0x7f ? ' ' : c);
         }
     }
     out[n++] = '"';
     return n;
 }
 
+PRINTF(3, 0)
 static void log_line(enum log_level level, const char *fields, const char *fmt, va_list ap)
 {
     char message[LINE_SIZE / 2], line[LINE_SIZE], ts[TIMESTAMP_SIZE];

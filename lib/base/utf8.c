@@ -78,8 +78,9 @@ size_t utf8_repair(const char *text, size_t len, char *out)
         size_t n = sequence(p + i, len - i);
 
         if (n == 0) {
-            memcpy(out + written, "\xef\xbf\xbd", 3);
-            written += 3;
+            out[written++] = (char)0xef; /* U+FFFD */
+            out[written++] = (char)0xbf;
+            out[written++] = (char)0xbd;
             i++;
         } else {
             memcpy(out + written, text + i, n);
