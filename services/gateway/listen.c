@@ -69,12 +69,11 @@ static bool read_wish(struct mcp *m, struct stream_wish *wish)
 }
 
 /* The acknowledgement with the subset that is honoured. */
-static void put_ack(struct mcp *m, const struct stream_wish *wish, struct strbuf *out)
+static void put_ack(const struct stream_wish *wish, struct strbuf *out)
 {
     const char *comma = "";
 
-    strbuf_str(out, "event: message\ndata: {\"jsonrpc\":\"2.0\","
-                    "\"method\":\"notifications/subscriptions/acknowledged\","
+    strbuf_str(out, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\","
                     "\"params\":{\"notifications\":{");
     for (size_t i = 0; i < ARRAY_SIZE(wishes); i++)
         if (wish->kinds & wishes[i].kind) {
@@ -90,13 +89,39 @@ static void put_ack(struct mcp *m, const struct stream_wish *wish, struct strbuf
         }
         strbuf_char(out, ']');
     }
-    strbuf_printf(out, "},\"_meta\":{\"" MCP_META_SUBSCRIPTION "\":%s}}}\n\n", wish->subscription);
-    (void)m;
+    strbuf_printf(out, "},\"_meta\":{\"" MCP_META_SUBSCRIPTION "\":%s}}}", wish->subscription);
+}
+
+/* A client that asked for nothing we have is told so and done with. */
+static void finish_at_once(struct mcp *m, const struct strbuf *ack, const char *subscription)
+{
+    CLEANUP(strbuf_done) struct strbuf result = STRBUF_INIT;
+
+    m->answered = true;
+    streams_put_result(&result, subscription);
+    if (mcp_stream(m) && http_sse_event(m->x->req, NULL, ack->data, ack->len) == ST_OK &&
+        http_sse_event(m->x->req, NULL, result.data, result.len) == ST_OK)
+        http_sse_end(m->x->req);
+}
+
+static void hand_over(struct mcp *m, const struct stream_wish *wish, const struct strbuf *ack)
+{
+    CLEANUP(strbuf_done) struct strbuf first = STRBUF_INIT;
+
+    streams_put_event(&first, ack->data, ack->len);
+    if (!m->x->gw->stopping &&
+        streams_open(m->x->gw->streams, m->x, wish, NULL, first.data) == ST_OK) {
+        m->answered = true;
+        return;
+    }
+    m->http_status = 503;
+    m->headers = "Retry-After: 5\r\n";
+    reply_error(m, MCP_INTERNAL_ERROR, "no further stream can be opened at the moment");
 }
 
 void mcp_listen(struct mcp *m)
 {
-    CLEANUP(strbuf_done) struct strbuf first = STRBUF_INIT;
+    CLEANUP(strbuf_done) struct strbuf ack = STRBUF_INIT;
     struct stream_wish wish = {0};
     const char *raw;
     size_t len;
@@ -105,13 +130,9 @@ void mcp_listen(struct mcp *m)
         return;
     raw = json_raw(m->msg.json, m->msg.id, &len);
     wish.subscription = arena_memdup(m->x->arena, raw, len);
-    put_ack(m, &wish, &first);
-    if (!m->x->gw->stopping &&
-        streams_open(m->x->gw->streams, m->x, &wish, NULL, strbuf_cstr(&first)) == ST_OK) {
-        m->answered = true;
-        return;
-    }
-    m->http_status = 503;
-    m->headers = "Retry-After: 5\r\n";
-    reply_error(m, MCP_INTERNAL_ERROR, "no further stream can be opened at the moment");
+    put_ack(&wish, &ack);
+    if (wish.kinds == 0 && wish.n_uris == 0)
+        finish_at_once(m, &ack, wish.subscription);
+    else
+        hand_over(m, &wish, &ack);
 }

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EVENT "event: message\ndata: "
+
 enum { CHECK_MS = 10000 };
 
 struct stream {
@@ -176,7 +178,7 @@ static struct stream *stream_new(struct streams *streams, const struct exchange 
 static void put_message(struct strbuf *out, const struct stream *stream, const char *method,
                         const char *uri)
 {
-    strbuf_printf(out, "event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"%s\"", method);
+    strbuf_printf(out, EVENT "{\"jsonrpc\":\"2.0\",\"method\":\"%s\"", method);
     if (uri != NULL || stream->subscription != NULL)
         strbuf_str(out, ",\"params\":{");
     if (uri != NULL) {
@@ -277,15 +279,17 @@ void streams_notify(struct streams *streams, unsigned kinds, const char *const *
 /* With the lock held; closed() follows on its own thread. */
 static void end(struct stream *stream)
 {
-    struct strbuf out = STRBUF_INIT;
+    CLEANUP(strbuf_done) struct strbuf result = STRBUF_INIT;
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
 
     if (stream->http == NULL || stream->ending)
         return;
     stream->ending = true;
-    if (stream->subscription != NULL)
-        streams_put_result(&out, stream->subscription);
+    if (stream->subscription != NULL) {
+        streams_put_result(&result, stream->subscription);
+        streams_put_event(&out, result.data, result.len);
+    }
     http_stream_end(stream->http, out.data, out.len);
-    strbuf_done(&out);
 }
 
 void streams_end_session(struct streams *streams, const char *session)
@@ -373,8 +377,14 @@ void streams_sweep(struct streams *streams, int64_t now_ms)
 void streams_put_result(struct strbuf *out, const char *subscription)
 {
     strbuf_printf(out,
-                  "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{"
-                  "\"resultType\":\"complete\",\"_meta\":{" SERVER_META ",\"" MCP_META_SUBSCRIPTION
-                  "\":%s}}}\n\n",
+                  "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"resultType\":\"complete\","
+                  "\"_meta\":{" SERVER_META ",\"" MCP_META_SUBSCRIPTION "\":%s}}}",
                   subscription, subscription);
+}
+
+void streams_put_event(struct strbuf *out, const char *message, size_t len)
+{
+    strbuf_str(out, EVENT);
+    strbuf_add(out, message, len);
+    strbuf_str(out, "\n\n");
 }
