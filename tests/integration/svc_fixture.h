@@ -199,6 +199,8 @@ static inline int child_wait(struct child *child)
     while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
         ;
     child->pid = 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 1)
+        fputs(written(child->log), stderr); /* a sanitizer, or the words of a failed start */
     (void)close(child->log);
     (void)close(child->out);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
