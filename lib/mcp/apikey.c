@@ -3,6 +3,7 @@
 #include "mcp/apikey.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 void apikey_make(char ret_secret[APIKEY_SECRET_SIZE])
@@ -10,7 +11,7 @@ void apikey_make(char ret_secret[APIKEY_SECRET_SIZE])
     unsigned char random[32];
 
     randombytes_buf(random, sizeof(random));
-    memcpy(ret_secret, "mal_", 4);
+    (void)snprintf(ret_secret, APIKEY_SECRET_SIZE, "mal_");
     (void)sodium_bin2base64(ret_secret + 4, APIKEY_SECRET_SIZE - 4, random, sizeof(random),
                             sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     sodium_memzero(random, sizeof(random));

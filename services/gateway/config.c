@@ -6,7 +6,7 @@
 
 struct gateway_config config;
 
-#define MIB (1024 * 1024)
+#define MIB (1024 * INT64_C(1024))
 #define TEXT(env_, default_, field_, help_)                                                        \
     {                                                                                              \
         .env = (env_), .type = SETTING_STRING, .fallback = (default_), .help = (help_),            \

@@ -12,6 +12,7 @@
 
 #include "mal/gateway/v1/state.pb-c.h"
 
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,7 @@ static void put_state(struct mcp *m, struct invocation *inv)
     state.digest.data = hash;
     state.digest.len = sizeof(hash);
     state.expires_ms =
-        arena_printf(m->x->arena, "%lld", (long long)(m->x->now_ms + config.confirm_timeout_ms));
+        arena_printf(m->x->arena, "%" PRId64, m->x->now_ms + config.confirm_timeout_ms);
     packed = wire_pack(m->x->arena, &state.base, &len);
     strbuf_char(&m->out, '"');
     mcp_seal(&m->out, m->x->gw->secrets->state, packed, len);

@@ -63,4 +63,4 @@ struct exchange {
 };
 
 /* The one handler of the public listener. */
-void route(struct http_request *req, void *gw);
+void route(struct http_request *req, void *arg);

@@ -113,7 +113,7 @@ static enum status take_confirm(struct invocation *inv, const struct json *json,
 enum status invocation_arguments(struct invocation *inv, const struct json *json,
                                  const struct json_node *arguments)
 {
-    struct json rest;
+    struct json rest = {0};
 
     TRY(admit(inv));
     if (inv->tool->guarded && arguments != NULL && json_get(json, arguments, "confirm") != NULL) {
@@ -148,8 +148,8 @@ enum status invocation_run(struct invocation *inv)
     error_clear(&inv->call.error);
     if (inv->tool->guarded && !inv->confirmed)
         return call_fail_reason(&inv->call, ST_FAILED_PRECONDITION, "CONFIRMATION_REQUIRED",
-                                "%s with these arguments changes what the hub stores.",
-                                inv->tool->rpc->title);
+                                "Calling %s with these arguments changes what the hub stores.",
+                                inv->tool->rpc->tool_name);
     inflight_begin(inv->x->gw->inflight, &inv->flight);
     status = bus_call(inv->x->gw->bus, &inv->call, inv->tool->rpc, inv->request, 0, &inv->reply);
     inflight_end(inv->x->gw->inflight, &inv->flight);

@@ -159,7 +159,7 @@ static bool read_arguments(struct mcp *m, Catalog__ExecuteCommandRequest *reques
                     PARAMS_MAX);
         return false;
     }
-    pairs = arena_alloc(m->x->arena, (arguments->count + 1) * sizeof(*pairs));
+    pairs = arena_alloc(m->x->arena, (arguments->count + 1) * sizeof(void *));
     for (key = json_first(arguments); n < arguments->count; key = json_next(json_next(key))) {
         Mal__Pair *pair = arena_alloc(m->x->arena, sizeof(*pair));
 

@@ -42,14 +42,17 @@ static const char *decode(struct arena *arena, const char *text, size_t len)
 
     for (size_t i = 0; i < len; i++) {
         if (text[i] == '%') {
-            if (len - i < 3 || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0)
+            int high = len - i > 2 ? hex(text[i + 1]) : -1;
+            int low = len - i > 2 ? hex(text[i + 2]) : -1;
+
+            if (high < 0 || low < 0 || high + low == 0)
                 return NULL;
-            *at = (char)(hex(text[i + 1]) * 16 + hex(text[i + 2]));
-            if (*at++ == '\0')
-                return NULL;
+            *at++ = (char)((unsigned)high * 16u + (unsigned)low);
             i += 2;
+        } else if (text[i] == '+') {
+            *at++ = ' ';
         } else {
-            *at++ = text[i] == '+' ? ' ' : text[i];
+            *at++ = text[i];
         }
     }
     *at = '\0';

@@ -126,14 +126,14 @@ struct tools *tools_new(const struct package *packages, size_t n_packages,
     for (size_t i = 0; i < n_packages; i++)
         total += packages[i].n;
     tools->rows = calloc(total, sizeof(*tools->rows));
-    tools->by_name = calloc(total, sizeof(*tools->by_name));
+    tools->by_name = calloc(total, sizeof(void *));
     if (tools->rows == NULL || tools->by_name == NULL)
         abort();
     for (size_t i = 0; i < n_packages; i++)
         for (size_t j = 0; j < packages[i].n; j++)
             if (packages[i].rpcs[j]->tool_name != NULL || packages[i].rpcs[j]->method != NULL)
                 row_init(tools, packages[i].rpcs[j], confirm_tools);
-    qsort(tools->by_name, tools->n_by_name, sizeof(*tools->by_name), compare);
+    qsort(tools->by_name, tools->n_by_name, sizeof(void *), compare);
     return tools;
 }
 
@@ -223,7 +223,7 @@ bool tools_list(const struct tools *tools, struct strbuf *out, unsigned scopes, 
         last = tool;
     }
     strbuf_char(out, ']');
-    if (row < tools->n) {
+    if (row < tools->n && last != NULL) {
         strbuf_str(out, ",\"nextCursor\":\"");
         mcp_cursor_put(out, 't', last->rpc->tool_name);
         strbuf_char(out, '"');
