@@ -110,7 +110,7 @@ static void first_line(const char *text, char *out, size_t size)
 {
     size_t len = strcspn(text, "\n");
 
-    snprintf(out, size, "%.*s", (int)(len < size ? len : size - 1), text);
+    (void)snprintf(out, size, "%.*s", (int)(len < size ? len : size - 1), text);
 }
 
 void conn_lost(struct pg_conn *conn, const char *why)
@@ -205,12 +205,13 @@ static enum status set_session(struct pg_conn *conn, int64_t deadline_ms)
     enum status status;
     bool ok;
 
-    snprintf(sql, sizeof(sql),
-             "set search_path to %s; set timezone to 'UTC'; set datestyle to 'ISO, YMD';"
-             "set client_min_messages to warning; set bytea_output to 'hex'; set jit to off; set "
-             "statement_timeout to %lld;"
-             "set idle_in_transaction_session_timeout to 60000",
-             schema, (long long)conn->statement_timeout_ms);
+    (void)snprintf(
+        sql, sizeof(sql),
+        "set search_path to %s; set timezone to 'UTC'; set datestyle to 'ISO, YMD';"
+        "set client_min_messages to warning; set bytea_output to 'hex'; set jit to off; set "
+        "statement_timeout to %lld;"
+        "set idle_in_transaction_session_timeout to 60000",
+        schema, (long long)conn->statement_timeout_ms);
     PQfreemem(schema);
     if (!PQsendQuery(conn->db, sql))
         return connect_failed(conn, PQerrorMessage(conn->db));

@@ -79,7 +79,7 @@ static enum status prepare(struct call *call, const struct query *query,
                            struct statement **ret_statement)
 {
     struct pg_conn *conn = call->pg;
-    PGresult *result;
+    PGresult *result = NULL;
 
     *ret_statement = conn_statement(conn, query);
     if (*ret_statement)
@@ -143,8 +143,8 @@ enum status run_command(struct call *call, const char *sql, int64_t deadline_ms)
 enum status pg_one(struct call *call, ProtobufCMessage *message, const struct query *query,
                    const char *types, ...)
 {
-    struct statement *statement;
-    PGresult *result;
+    struct statement *statement = NULL;
+    PGresult *result = NULL;
     enum status status;
     va_list ap;
 
@@ -169,11 +169,11 @@ static void append_messages(struct arena *arena, ProtobufCMessage *message,
     char *base = (char *)message;
     size_t *count = (size_t *)(void *)(base + field->quantifier_offset);
     ProtobufCMessage ***slot = (ProtobufCMessage ***)(void *)(base + field->offset);
-    ProtobufCMessage **items = arena_alloc(arena, (*count + n) * sizeof(*items));
+    ProtobufCMessage **items = arena_alloc(arena, (*count + n) * sizeof(void *));
     char *memory = arena_alloc(arena, n * descriptor->sizeof_message);
 
     if (*count)
-        memcpy(items, *slot, *count * sizeof(*items));
+        memcpy(items, *slot, *count * sizeof(void *));
     *ret_first = items + *count;
     for (size_t i = 0; i < n; i++) {
         ProtobufCMessage *item =
@@ -191,8 +191,8 @@ enum status pg_all(struct call *call, ProtobufCMessage *message, const char *fie
     const ProtobufCFieldDescriptor *into =
         protobuf_c_message_descriptor_get_field_by_name(message->descriptor, field);
     ProtobufCMessage **items;
-    struct statement *statement;
-    PGresult *result;
+    struct statement *statement = NULL;
+    PGresult *result = NULL;
     enum status status;
     va_list ap;
 
@@ -215,8 +215,8 @@ enum status pg_all(struct call *call, ProtobufCMessage *message, const char *fie
 enum status pg_exec(struct call *call, const struct query *query, int *ret_rows, const char *types,
                     ...)
 {
-    struct statement *statement;
-    PGresult *result;
+    struct statement *statement = NULL;
+    PGresult *result = NULL;
     enum status status;
     va_list ap;
 
@@ -232,8 +232,8 @@ enum status pg_exec(struct call *call, const struct query *query, int *ret_rows,
 enum status pg_text(struct call *call, const struct query *query, const char **ret_text,
                     const char *types, ...)
 {
-    struct statement *statement;
-    PGresult *result;
+    struct statement *statement = NULL;
+    PGresult *result = NULL;
     enum status status;
     va_list ap;
 
@@ -254,7 +254,7 @@ enum status pg_text(struct call *call, const struct query *query, const char **r
 enum status pg_rows(struct call *call, struct pg_rows *ret_rows, const struct query *query,
                     const char *types, ...)
 {
-    struct statement *statement;
+    struct statement *statement = NULL;
     PGresult *result = NULL;
     enum status status;
     va_list ap;

@@ -67,7 +67,7 @@ static void log_failure(const struct call *call, const char *what, const char *t
     char fields[UUID_SIZE + 8] = "";
 
     if (call->request_id && uuid_valid(call->request_id))
-        snprintf(fields, sizeof(fields), "req=%s", call->request_id);
+        (void)snprintf(fields, sizeof(fields), "req=%s", call->request_id);
     log_fields(LOG_ERROR, fields, "Postgres: %s: %s", what, text);
 }
 
@@ -87,8 +87,8 @@ enum status fail_result(struct call *call, const char *what, const PGresult *res
         sqlstate_status(state, message, conn->in_tx ? conn->tx_mode : TX_READ_WRITE);
 
     count_failure();
-    snprintf(conn->constraint, sizeof(conn->constraint), "%s",
-             field(result, PG_DIAG_CONSTRAINT_NAME));
+    (void)snprintf(conn->constraint, sizeof(conn->constraint), "%s",
+                   field(result, PG_DIAG_CONSTRAINT_NAME));
     if (status == ST_UNAVAILABLE)
         return fail_connection(call, status);
     if (status == ST_INTERNAL) {
@@ -96,9 +96,9 @@ enum status fail_result(struct call *call, const char *what, const PGresult *res
         /* Words of class 22 quote the value. */
         bool quotes = state && strncmp(state, "22", 2) == 0;
 
-        snprintf(text, sizeof(text), "%s %s (table '%s', column '%s')", state,
-                 quotes ? "bad value" : message, field(result, PG_DIAG_TABLE_NAME),
-                 field(result, PG_DIAG_COLUMN_NAME));
+        (void)snprintf(text, sizeof(text), "%s %s (table '%s', column '%s')", state,
+                       quotes ? "bad value" : message, field(result, PG_DIAG_TABLE_NAME),
+                       field(result, PG_DIAG_COLUMN_NAME));
         log_failure(call, what, text);
     }
     return call_fail(call, status, "%s", words(status));
@@ -118,7 +118,7 @@ enum status fail_internal(struct call *call, const char *what, const char *fmt, 
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     log_failure(call, what, text);
     return call_fail(call, ST_INTERNAL, "%s", words(ST_INTERNAL));

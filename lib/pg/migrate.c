@@ -118,12 +118,12 @@ static enum status checksum(struct migrator *m, const struct migration *migratio
     PGresult *result = NULL;
 
     if (migration->sha256) {
-        snprintf(sha256, 65, "%s", migration->sha256);
+        (void)snprintf(sha256, 65, "%s", migration->sha256);
         return ST_OK;
     }
     TRY(run_quoted(m, "select encode(sha256(convert_to(?, 'UTF8')), 'hex')", false, migration->sql,
                    &result));
-    snprintf(sha256, 65, "%s", PQgetvalue(result, 0, 0));
+    (void)snprintf(sha256, 65, "%s", PQgetvalue(result, 0, 0));
     PQclear(result);
     return ST_OK;
 }
@@ -133,7 +133,7 @@ static enum status record(struct migrator *m, const char *component,
 {
     char fmt[256];
 
-    snprintf(
+    (void)snprintf(
         fmt, sizeof(fmt),
         "insert into migration (component, number, name, sha256) values ('%s', %d, ?, '%.64s')",
         component, migration->number, sha256);
@@ -181,7 +181,7 @@ static enum status apply_missing(struct migrator *m, const char *component,
             continue;
         status = apply(m, component, migration, sha256);
         if (status != ST_OK && m->err) {
-            snprintf(why, sizeof(why), "%.500s", m->err->message);
+            (void)snprintf(why, sizeof(why), "%.500s", m->err->message);
             error_set(m->err, status, "migration %04d_%s of schema %s: %s", migration->number,
                       migration->name, m->schema, why);
         }

@@ -23,7 +23,7 @@ static enum status listen_to(struct pg_conn *conn, const char *channel)
 
     if (!name)
         return ST_INTERNAL;
-    snprintf(sql, sizeof(sql), "listen %s", name);
+    (void)snprintf(sql, sizeof(sql), "listen %s", name);
     PQfreemem(name);
     status = conn_simple(conn, sql, clock_mono_ms() + PG_GRACE_MS, &result);
     if (status == ST_OK && PQresultStatus(result) != PGRES_COMMAND_OK)

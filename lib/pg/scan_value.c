@@ -125,7 +125,7 @@ static enum status set_scalar(struct arena *arena, const struct column *column, 
     case PROTOBUF_C_TYPE_BOOL:
         return set_bool(slot, text);
     case PROTOBUF_C_TYPE_ENUM:
-        return enumeration(column->rule->enumeration, text, slot);
+        return column->rule ? enumeration(column->rule->enumeration, text, slot) : ST_INTERNAL;
     case PROTOBUF_C_TYPE_FLOAT:
     case PROTOBUF_C_TYPE_DOUBLE:
         return set_number(type, slot, text);

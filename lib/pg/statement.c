@@ -25,7 +25,7 @@ static void grow(struct pg_conn *conn)
     size_t size = conn->statements_size;
 
     conn->statements_size = size ? 2 * size : STATEMENTS_FIRST;
-    conn->statements = calloc(conn->statements_size, sizeof(*conn->statements));
+    conn->statements = calloc(conn->statements_size, sizeof(void *));
     if (!conn->statements)
         abort();
     for (size_t i = 0; i < size; i++)

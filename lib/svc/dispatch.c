@@ -24,7 +24,7 @@ static void *worker_new(void *arg, int index)
     struct error err = {0};
     char purpose[32];
 
-    snprintf(purpose, sizeof(purpose), "worker %d", index);
+    (void)snprintf(purpose, sizeof(purpose), "worker %d", index);
     /* The URL was read before; only that can fail. */
     if (service_pg_open(service->svc, purpose, &conn, &err) != ST_OK)
         log_error("%s", err.message);
@@ -65,14 +65,14 @@ static void observe(const struct call *call, enum status status, int64_t duratio
         pg_conn_settle(call->pg);
         metric_add(in_flight, NULL, -1);
     }
-    snprintf(labels, sizeof(labels), "tool=\"%.90s\",status=\"%s\"", name,
-             status_lower_name(status));
+    (void)snprintf(labels, sizeof(labels), "tool=\"%.90s\",status=\"%s\"", name,
+                   status_lower_name(status));
     metric_add(calls, labels, 1);
-    snprintf(labels, sizeof(labels), "tool=\"%.90s\"", name);
+    (void)snprintf(labels, sizeof(labels), "tool=\"%.90s\"", name);
     metric_observe_us(durations, labels, duration_us);
-    snprintf(fields, sizeof(fields), "req=%s tool=%.90s status=%s ms=%.1f",
-             has_id ? call->request_id : "-", name, status_lower_name(status),
-             (double)duration_us / 1000);
+    (void)snprintf(fields, sizeof(fields), "req=%s tool=%.90s status=%s ms=%.1f",
+                   has_id ? call->request_id : "-", name, status_lower_name(status),
+                   (double)duration_us / 1000);
     log_fields(LOG_INFO, fields, "call");
 }
 

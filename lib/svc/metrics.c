@@ -255,7 +255,7 @@ static void render_process(struct strbuf *out)
     strbuf_printf(out, "process_max_fds %llu\n", (unsigned long long)limit.rlim_cur);
     head(out, "process_start_time_seconds", "Start of the process since 1970.", "gauge");
     strbuf_printf(out, "process_start_time_seconds %lld\n",
-                  (long long)(boot_time_s() + (int64_t)(stat.start_ticks / (unsigned long)ticks)));
+                  (long long)boot_time_s() + (long long)(stat.start_ticks / (unsigned long)ticks));
 }
 
 void metrics_render(struct strbuf *out)

@@ -48,13 +48,13 @@ const struct setting process_settings[] = {
 
 static void print_help(const struct process *process)
 {
-    printf("usage: mal-%s [--help] [--version] [--print-config[=markdown]]\n\n%s\n\n"
-           "Settings come from the environment:\n\n",
-           process->name, process->description ? process->description : "");
+    (void)printf("usage: mal-%s [--help] [--version] [--print-config[=markdown]]\n\n%s\n\n"
+                 "Settings come from the environment:\n\n",
+                 process->name, process->description ? process->description : "");
     for (const struct setting *const *table = process->tables; *table; table++)
         for (const struct setting *s = *table; s->env; s++)
-            printf("  %s (default: %s)\n      %s\n", s->env, *s->fallback ? s->fallback : "empty",
-                   s->help);
+            (void)printf("  %s (default: %s)\n      %s\n", s->env,
+                         *s->fallback ? s->fallback : "empty", s->help);
 }
 
 static void print_config(const struct process *process,
@@ -63,7 +63,7 @@ static void print_config(const struct process *process,
     CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
 
     print(process->tables, &out);
-    fputs(strbuf_cstr(&out), stdout);
+    (void)fputs(strbuf_cstr(&out), stdout);
 }
 
 /* True when the flag was all that was wanted. */
@@ -75,13 +75,14 @@ static bool run_flag(const struct process *process, int argc, char **argv, int *
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
         print_help(process);
     } else if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        printf("mal-%s %s\n", process->name, MAL_VERSION);
+        (void)printf("mal-%s %s\n", process->name, MAL_VERSION);
     } else if (argc == 2 && strcmp(argv[1], "--print-config") == 0) {
         print_config(process, settings_print);
     } else if (argc == 2 && strcmp(argv[1], "--print-config=markdown") == 0) {
         print_config(process, settings_markdown);
     } else {
-        fprintf(stderr, "mal-%s: unknown argument '%s'; see --help\n", process->name, argv[1]);
+        (void)fprintf(stderr, "mal-%s: unknown argument '%s'; see --help\n", process->name,
+                      argv[1]);
         *ret_code = 2;
     }
     return true;
@@ -93,12 +94,12 @@ static bool load_settings(struct process *process)
     struct error err = {0};
 
     if (settings_load(process->tables, NULL, &err) != ST_OK) {
-        fprintf(stderr, "mal-%s: %s", process->name, err.message);
+        (void)fprintf(stderr, "mal-%s: %s", process->name, err.message);
         return false;
     }
     if (!log_level_parse(log_level, &level)) {
-        fprintf(stderr, "mal-%s: MAL_LOG_LEVEL: must be debug, info, warn or error\n",
-                process->name);
+        (void)fprintf(stderr, "mal-%s: MAL_LOG_LEVEL: must be debug, info, warn or error\n",
+                      process->name);
         return false;
     }
     log_init(process->name, level);
@@ -145,7 +146,8 @@ static void add_metrics(struct process *process)
 {
     static char labels[128];
 
-    snprintf(labels, sizeof(labels), "service=\"%s\",version=\"%s\"", process->name, MAL_VERSION);
+    (void)snprintf(labels, sizeof(labels), "service=\"%s\",version=\"%s\"", process->name,
+                   MAL_VERSION);
     metric_set(metric_new(METRIC_GAUGE, "mal_build_info", "What runs; always 1."), labels, 1);
     metric_callback("mal_ready", "Whether the process can serve.", metric_ready, process);
     metric_callback("mal_bus_up", "Whether the NATS connection stands.", metric_bus_up, process);
@@ -222,9 +224,9 @@ bool process_start(struct process *process)
         return false;
     }
     process->admin_port = http_server_port(process->admin);
-    snprintf(process->admin_bind, sizeof(process->admin_bind), "%.*s:%d",
-             colon ? (int)(colon - admin_bind) : 0, admin_bind, process->admin_port);
-    snprintf(fields, sizeof(fields), "admin=%s", process->admin_bind);
+    (void)snprintf(process->admin_bind, sizeof(process->admin_bind), "%.*s:%d",
+                   colon ? (int)(colon - admin_bind) : 0, admin_bind, process->admin_port);
+    (void)snprintf(fields, sizeof(fields), "admin=%s", process->admin_bind);
     log_fields(LOG_INFO, fields, "listening");
     return true;
 }
@@ -235,7 +237,7 @@ bool process_connect(struct process *process)
     struct bus_options options = {.url = nats_url, .name = name};
     int wait_ms = RETRY_FIRST_MS;
 
-    snprintf(name, sizeof(name), "mal-%s", process->name);
+    (void)snprintf(name, sizeof(name), "mal-%s", process->name);
     if (*nats_user) {
         options.user = nats_user;
         options.password = nats_password;

@@ -250,7 +250,7 @@ enum status relay_new(struct relay **ret_relay, const char *schema, struct pg_co
     arena_init(&relay->arena);
     pthread_mutex_init(&relay->lock, NULL);
     pthread_cond_init(&relay->wake, NULL);
-    snprintf(relay->channel, sizeof(relay->channel), "mal_outbox_%s", schema);
+    (void)snprintf(relay->channel, sizeof(relay->channel), "mal_outbox_%s", schema);
     if (pthread_create(&relay->thread, NULL, relay_run, relay) != 0) {
         release(relay);
         return error_set(err, ST_INTERNAL, "no thread for the outbox relay");

@@ -41,7 +41,7 @@ enum status service_pg_open(const struct svc *svc, const char *purpose, struct p
 {
     char app[64];
 
-    snprintf(app, sizeof(app), "mal-%s %s", svc->name, purpose);
+    (void)snprintf(app, sizeof(app), "mal-%s %s", svc->name, purpose);
     return pg_conn_new(ret_conn,
                        &(struct pg_options){.url = pg_url,
                                             .schema = schema,
@@ -224,7 +224,7 @@ int svc_main(int argc, char **argv, const struct svc *svc)
     int code;
 
     running = svc;
-    snprintf(schema, sizeof(schema), "%s", svc->name);
+    (void)snprintf(schema, sizeof(schema), "%s", svc->name);
     for (char *p = schema; *p; p++)
         if (*p == '-')
             *p = '_';

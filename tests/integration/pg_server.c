@@ -25,7 +25,7 @@ __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *fmt,
 {
     va_list ap;
 
-    fputs("pg_server: ", stderr);
+    (void)fputs("pg_server: ", stderr);
     va_start(ap, fmt);
     vfprintf(stderr, fmt, ap);
     va_end(ap);
@@ -45,7 +45,7 @@ static void find_binaries(struct pg_server *server)
 
             if (version > best) {
                 best = version;
-                snprintf(server->bin, sizeof(server->bin), "%s", found.gl_pathv[i]);
+                (void)snprintf(server->bin, sizeof(server->bin), "%s", found.gl_pathv[i]);
             }
         }
         globfree(&found);
@@ -85,8 +85,8 @@ static int run(const struct pg_server *server, const char *program, const char *
     int status;
     pid_t pid;
 
-    snprintf(path, sizeof(path), "%s/%s", server->bin, program);
-    snprintf(log, sizeof(log), "%s/log", server->dir);
+    (void)snprintf(path, sizeof(path), "%s/%s", server->bin, program);
+    (void)snprintf(log, sizeof(log), "%s/log", server->dir);
     pid = fork();
     if (pid < 0)
         die("fork: %s", strerror(errno));
@@ -109,7 +109,7 @@ static int run(const struct pg_server *server, const char *program, const char *
 
 static void data_dir(const struct pg_server *server, char out[96])
 {
-    snprintf(out, 96, "%s/data", server->dir);
+    (void)snprintf(out, 96, "%s/data", server->dir);
 }
 
 static int control(const struct pg_server *server, const char *action, const char *mode)
@@ -120,10 +120,10 @@ static int control(const struct pg_server *server, const char *action, const cha
     const char *const stop[] = {"pg_ctl", "-D", data, "-w", "-t", "60", "-m", mode, "stop", NULL};
 
     data_dir(server, data);
-    snprintf(options, sizeof(options),
-             "-c listen_addresses='' -c unix_socket_directories=%s -c fsync=off "
-             "-c shared_buffers=16MB -c max_connections=100 -c log_min_messages=warning",
-             server->dir);
+    (void)snprintf(options, sizeof(options),
+                   "-c listen_addresses='' -c unix_socket_directories=%s -c fsync=off "
+                   "-c shared_buffers=16MB -c max_connections=100 -c log_min_messages=warning",
+                   server->dir);
     return run(server, "pg_ctl", strcmp(action, "start") == 0 ? start : stop);
 }
 
@@ -132,10 +132,10 @@ static void show_log(const struct pg_server *server, const char *name)
     char path[128], line[512];
     FILE *file;
 
-    snprintf(path, sizeof(path), "%s/%s", server->dir, name);
+    (void)snprintf(path, sizeof(path), "%s/%s", server->dir, name);
     file = fopen(path, "r");
     while (file && fgets(line, sizeof(line), file))
-        fputs(line, stderr);
+        (void)fputs(line, stderr);
     if (file)
         (void)fclose(file);
 }
@@ -240,7 +240,7 @@ void pg_server_resume(const struct pg_server *server)
 
 void pg_server_url(const struct pg_server *server, const char *database, char url[PG_URL_SIZE])
 {
-    snprintf(url, PG_URL_SIZE, "postgresql:///%s?host=%s&user=mal", database, server->dir);
+    (void)snprintf(url, PG_URL_SIZE, "postgresql:///%s?host=%s&user=mal", database, server->dir);
 }
 
 static PGresult *query(PGconn *db, const char *sql)
@@ -269,7 +269,7 @@ const char *pg_server_value(const char *url, const char *sql)
     PGconn *db = PQconnectdb(url);
     PGresult *result = query(db, sql);
 
-    snprintf(value, sizeof(value), "%s", PQntuples(result) ? PQgetvalue(result, 0, 0) : "");
+    (void)snprintf(value, sizeof(value), "%s", PQntuples(result) ? PQgetvalue(result, 0, 0) : "");
     PQclear(result);
     PQfinish(db);
     return value;
@@ -291,9 +291,9 @@ void pg_server_clone(const struct pg_server *server, char url[PG_URL_SIZE])
     static int n;
     char admin[PG_URL_SIZE], name[64], sql[160];
 
-    snprintf(name, sizeof(name), "t_%d_%d", (int)getpid(), n++);
-    snprintf(sql, sizeof(sql), "create database %s template %s", name,
-             has_template ? "tests" : "template1");
+    (void)snprintf(name, sizeof(name), "t_%d_%d", (int)getpid(), n++);
+    (void)snprintf(sql, sizeof(sql), "create database %s template %s", name,
+                   has_template ? "tests" : "template1");
     pg_server_url(server, "postgres", admin);
     if (PQping(admin) != PQPING_OK) /* a test that failed left it halted */
         pg_server_resume(server);
