@@ -156,6 +156,8 @@ static natsStatus set_options(struct bus *bus, natsOptions *opts, const struct b
         s = natsOptions_SetSendAsap(opts, true);
     if (s == NATS_OK)
         s = natsOptions_SetFailRequestsOnDisconnect(opts, true);
+    if (s == NATS_OK)
+        s = bus_loop_attach(bus->loop, opts);
     /* One thread for all callbacks: we only have short ones ($SRV, the door of
      * the request queue). */
     if (s == NATS_OK)
@@ -192,7 +194,7 @@ enum status bus_new(struct bus **ret_bus, const struct bus_options *options, str
     pthread_mutex_init(&bus->lock, NULL);
     bus_cond_init_mono(&bus->changed);
 
-    s = natsOptions_Create(&opts);
+    s = bus_loop_new(&bus->loop) == ST_OK ? natsOptions_Create(&opts) : NATS_NO_MEMORY;
     if (s == NATS_OK)
         s = set_options(bus, opts, options);
     if (s == NATS_OK) {
@@ -256,9 +258,11 @@ void bus_free(struct bus *bus)
         wait_closed(bus, BUS_CONNECT_MS);
         bus_inbox_kill_all(bus);
         jsCtx_Destroy(bus->js);
+        bus_loop_free(TAKE(bus->loop));
         natsConnection_Destroy(bus->nc);
         bus->nc = NULL;
     }
+    bus_loop_free(TAKE(bus->loop));
     bus_unref(bus);
 }
 

@@ -15,6 +15,7 @@ enum {
     BUS_QUEUE_MESSAGES = 4096, /* requests that wait for a worker */
     BUS_QUEUE_BYTES = 64 << 20,
     BUS_MAX_DELIVERIES = 20, /* of an event before it is put aside */
+    BUS_SEND_NOW = 2,        /* up to so many requests in flight each is sent at once */
     BUS_SUBJECT_SIZE = 256,
     BUS_DEADLINE_MAX_MS = 3600000,
 };
@@ -27,10 +28,12 @@ struct hook {
 
 struct bus {
     natsConnection *nc;
+    struct loop *loop;      /* its I/O thread */
     jsCtx *js;              /* stream and consumer management only */
     atomic_bool up;         /* between the (re)connect and the disconnect callback */
     atomic_bool closed;     /* for ever */
     atomic_bool closing;    /* by us */
+    atomic_int in_flight;   /* requests that wait for an answer */
     atomic_ullong slow;     /* messages or bursts cnats dropped */
     atomic_int refs;        /* bus_new's and one per inbox */
     pthread_mutex_t lock;   /* everything below */
@@ -50,12 +53,25 @@ bool bus_wait_up(struct bus *bus, int timeout_ms);
 void bus_cond_init_mono(pthread_cond_t *cond);
 bool bus_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline_ms);
 
+/* ---- loop.c ---- */
+
+struct loop;
+enum status bus_loop_new(struct loop **ret_loop) MUST_CHECK;
+natsStatus bus_loop_attach(struct loop *loop, natsOptions *opts);
+void bus_loop_free(struct loop *loop);
+/* now: sent by this thread; else by the I/O thread, with what else gathers. */
+natsStatus bus_loop_publish(struct loop *loop, natsMsg *msg, bool now);
+/* fn runs on the I/O thread after each read of the socket, until removed. */
+void bus_loop_add(struct loop *loop, void (*fn)(void *arg), void *arg);
+void bus_loop_remove(struct loop *loop, void *arg);
+
 /* ---- message.c ---- */
 
 /* The message owns copies of everything. */
 natsMsg *bus_msg_new(const char *subject, const char *reply, const struct bus_header *headers,
                      const void *data, size_t len);
-enum status bus_msg_send(struct bus *bus, natsMsg *msg);
+/* now: as in bus_loop_publish. */
+enum status bus_msg_send(struct bus *bus, natsMsg *msg, bool now);
 /* Value of a header, NULL when absent. */
 const char *bus_msg_header(natsMsg *msg, const char *name);
 void bus_msg_wrap(natsMsg *msg, struct bus_message *out);

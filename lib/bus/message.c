@@ -23,13 +23,13 @@ natsMsg *bus_msg_new(const char *subject, const char *reply, const struct bus_he
     return msg;
 }
 
-enum status bus_msg_send(struct bus *bus, natsMsg *msg)
+enum status bus_msg_send(struct bus *bus, natsMsg *msg, bool now)
 {
     if (!msg)
         return ST_INVALID_ARGUMENT;
     if (!atomic_load(&bus->up))
         return ST_UNAVAILABLE;
-    return bus_status(natsConnection_PublishMsg(bus->nc, msg));
+    return bus_status(bus_loop_publish(bus->loop, msg, now));
 }
 
 const char *bus_msg_header(natsMsg *msg, const char *name)
@@ -67,7 +67,7 @@ enum status bus_publish(struct bus *bus, const char *subject, const struct bus_h
                         const void *data, size_t len)
 {
     natsMsg *msg = bus_msg_new(subject, NULL, headers, data, len);
-    enum status status = bus_msg_send(bus, msg);
+    enum status status = bus_msg_send(bus, msg, false);
 
     natsMsg_Destroy(msg);
     return status;

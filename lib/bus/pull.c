@@ -61,7 +61,7 @@ static enum status ask(struct pull *pull)
              pull->batch, EXPIRES_MS * 1000000LL, HEARTBEAT_MS * 1000000LL);
     pull->request = bus_inbox_reply(pull->inbox, reply);
     msg = bus_msg_new(subject, reply, NULL, body, strlen(body));
-    enum status status = bus_msg_send(pull->bus, msg);
+    enum status status = bus_msg_send(pull->bus, msg, false);
     natsMsg_Destroy(msg);
     if (status == ST_OK) {
         pull->outstanding = pull->batch;

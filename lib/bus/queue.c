@@ -176,7 +176,7 @@ static enum status send_unsent(struct bus_event_queue *queue)
             continue;
         uint64_t number = bus_inbox_reply(queue->inbox, reply);
         natsMsg *msg = bus_msg_new(item->subject, reply, item->headers, item->data, item->len);
-        enum status status = bus_msg_send(queue->bus, msg);
+        enum status status = bus_msg_send(queue->bus, msg, false);
         natsMsg_Destroy(msg);
         if (status == ST_RESOURCE_EXHAUSTED || status == ST_INVALID_ARGUMENT)
             item->refusals = REFUSALS_MAX; /* it will never fit */

@@ -31,7 +31,8 @@ static enum status send_attempt(struct request *req)
     if (!req->first)
         req->first = number;
     natsMsg *msg = bus_msg_new(req->subject, reply, req->headers, req->data, req->len);
-    enum status status = bus_msg_send(req->bus, msg);
+    bool now = atomic_load(&req->bus->in_flight) <= BUS_SEND_NOW;
+    enum status status = bus_msg_send(req->bus, msg, now);
     natsMsg_Destroy(msg);
     return status;
 }
@@ -108,9 +109,12 @@ enum status bus_request(struct bus *bus, const char *subject, const struct bus_h
     };
     natsMsg *msg = NULL;
 
-    TRY(request_once(&req, &msg));
-    bus_msg_wrap(msg, ret_reply);
-    return ST_OK;
+    atomic_fetch_add(&bus->in_flight, 1);
+    enum status status = request_once(&req, &msg);
+    atomic_fetch_sub(&bus->in_flight, 1);
+    if (status == ST_OK)
+        bus_msg_wrap(msg, ret_reply);
+    return status;
 }
 
 /* Takes over the words of a failure from the body of the answer. */
@@ -195,7 +199,9 @@ enum status bus_call(struct bus *bus, struct call *call, const struct rpc *rpc,
         return call_fail(call, ST_DEADLINE_EXCEEDED, "The time for this call is over.");
     bus_call_headers(call, deadline - now, headers);
     req.data = wire_pack(call->arena, request, &req.len);
+    atomic_fetch_add(&bus->in_flight, 1);
     enum status status = rpc->read_only ? request_read(&req, &msg) : request_once(&req, &msg);
+    atomic_fetch_sub(&bus->in_flight, 1);
     if (status != ST_OK) {
         struct bus *own = call->bus;
         call->bus = bus;

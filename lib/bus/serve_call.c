@@ -12,6 +12,7 @@ static int find_subject(const void *key, const void *item)
     return strcmp(key, ((const struct served *)item)->endpoint->rpc->subject);
 }
 
+/* Sent at once when nobody waits for a worker; else with the next ones. */
 static enum status send_reply(struct bus_server *server, natsMsg *request,
                               const struct bus_header *headers, const void *data, size_t len)
 {
@@ -20,7 +21,8 @@ static enum status send_reply(struct bus_server *server, natsMsg *request,
     if (!reply || !*reply)
         return ST_OK;
     natsMsg *msg = bus_msg_new(reply, NULL, headers, data, len);
-    enum status status = bus_msg_send(server->bus, msg);
+    bool now = atomic_load(&server->n_waiting) == 0;
+    enum status status = bus_msg_send(server->bus, msg, now);
     natsMsg_Destroy(msg);
     return status;
 }

@@ -41,14 +41,11 @@ static enum status wildcard(const struct bus_service *service, char out[BUS_SUBJ
     return ST_OK;
 }
 
-/* On the delivery thread: notes the time, hands over. */
-static void on_request(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *arg)
+/* Notes the time, queues. */
+static void admit(struct bus_server *server, natsMsg *msg)
 {
-    struct bus_server *server = arg;
     bool full = false;
 
-    (void)nc;
-    (void)sub;
     struct waiting *item = calloc(1, sizeof(*item));
     if (!item)
         abort();
@@ -73,6 +70,16 @@ static void on_request(natsConnection *nc, natsSubscription *sub, natsMsg *msg, 
         natsMsg_Destroy(msg);
         free(item);
     }
+}
+
+/* On the I/O thread: takes over what has just come. */
+static void drain_requests(void *arg)
+{
+    struct bus_server *server = arg;
+    natsMsg *msg = NULL;
+
+    while (natsSubscription_NextMsg(&msg, server->requests, 0) == NATS_OK)
+        admit(server, msg);
 }
 
 /* NULL when the server stops and nothing waits any more. */
@@ -171,10 +178,12 @@ enum status bus_serve(struct bus *bus, const struct bus_service *service,
     struct bus_server *server = server_new(bus, service);
     enum status status = start_workers(server, err);
     if (status == ST_OK) {
-        natsStatus s = natsConnection_QueueSubscribe(&server->requests, bus->nc, subject,
-                                                     BUS_QUEUE_GROUP, on_request, server);
-        if (s == NATS_OK)
+        natsStatus s =
+            natsConnection_QueueSubscribeSync(&server->requests, bus->nc, subject, BUS_QUEUE_GROUP);
+        if (s == NATS_OK) {
+            bus_loop_add(bus->loop, drain_requests, server);
             s = bus_srv_subscribe(server);
+        }
         /* Known to the server before anyone is told that we are ready. */
         if (s == NATS_OK)
             s = natsConnection_FlushTimeout(bus->nc, BUS_API_MS);
@@ -190,13 +199,35 @@ enum status bus_serve(struct bus *bus, const struct bus_service *service,
     return ST_OK;
 }
 
+/* No new requests, but those that are on the way still count. */
+static void close_door(struct bus_server *server, int64_t deadline_ms)
+{
+    natsMsg *msg = NULL;
+    natsStatus s = NATS_TIMEOUT;
+    int64_t left = deadline_ms - clock_mono_ms();
+
+    if (!server->requests)
+        return;
+    if (left > 0 && atomic_load(&server->bus->up) &&
+        natsSubscription_DrainTimeout(server->requests, left) == NATS_OK) {
+        while ((s == NATS_OK || s == NATS_TIMEOUT) && clock_mono_ms() < deadline_ms &&
+               atomic_load(&server->bus->up)) {
+            s = natsSubscription_NextMsg(&msg, server->requests, 20);
+            if (s == NATS_OK)
+                admit(server, msg);
+        }
+    }
+    bus_loop_remove(server->bus->loop, server);
+    (void)natsSubscription_Unsubscribe(server->requests);
+}
+
 void bus_server_stop(struct bus_server *server, int timeout_ms)
 {
     int64_t deadline = clock_mono_ms() + timeout_ms;
 
     if (!server || server->joined)
         return;
-    bus_sub_drain(server->bus, server->requests, deadline);
+    close_door(server, deadline);
     bus_srv_unsubscribe(server);
     pthread_mutex_lock(&server->lock);
     server->stopping = true;

@@ -48,7 +48,8 @@ struct bus_server {
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t arrived, stopped;
     struct waiting *head, **tail;
-    size_t n_waiting, bytes_waiting;
+    atomic_size_t n_waiting; /* read without the lock too */
+    size_t bytes_waiting;
     int n_idle, n_running;
     bool stopping;
 };

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The I/O thread of a connection. cnats appends what is published to a buffer
+ * and this thread sends what has gathered, so that under load many messages
+ * share one system call; with little to do the publisher sends itself, which
+ * saves a change of threads. Incoming requests go from here straight into the
+ * servers' queues, without a thread of cnats in between. */
+#include "internal.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct drain {
+    struct drain *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+struct loop {
+    natsConnection *nc;
+    int epoll_fd, wake_fd;
+    atomic_int fd; /* of the connection; of no use after a loss */
+    pthread_t thread;
+    atomic_bool stop;
+    atomic_bool want_write;  /* something gathered; whoever clears it sends it */
+    atomic_bool stuck;       /* the socket took only a part */
+    atomic_bool polls_write; /* we asked to be told when it takes more */
+    atomic_bool awake;       /* the thread will look at want_write before it sleeps */
+    pthread_mutex_t lock;    /* the list, and that no drain runs once it was removed */
+    struct drain *drains;
+};
+
+/* Of the thread that is inside a call of cnats. */
+static __thread bool sends_itself; /* it will send what it appends */
+static __thread bool has_to_send;  /* and there is something now */
+static __thread bool sent_all;
+
+static natsStatus control(struct loop *loop, int operation, uint32_t events)
+{
+    int fd = atomic_load(&loop->fd);
+    struct epoll_event event = {.events = events, .data.fd = fd};
+
+    return epoll_ctl(loop->epoll_fd, operation, fd, &event) == 0 ? NATS_OK : NATS_ERR;
+}
+
+static void wake(struct loop *loop)
+{
+    uint64_t one = 1;
+
+    if (write(loop->wake_fd, &one, sizeof(one)) < 0)
+        return; /* it is awake already */
+}
+
+static natsStatus on_attach(void **user_data, void *arg, natsConnection *nc, natsSock fd)
+{
+    struct loop *loop = arg;
+
+    loop->nc = nc;
+    atomic_store(&loop->fd, fd);
+    atomic_store(&loop->stuck, false);
+    atomic_store(&loop->polls_write, false);
+    *user_data = loop;
+    return control(loop, EPOLL_CTL_ADD, EPOLLIN);
+}
+
+static natsStatus on_read(void *user_data, bool add)
+{
+    /* Closing the socket takes it out of the epoll set. */
+    if (!add)
+        (void)control(user_data, EPOLL_CTL_DEL, 0);
+    return NATS_OK;
+}
+
+/* Under the lock of the connection. cnats calls it once when its buffer gets its
+ * first byte and once when all was sent. */
+static natsStatus on_write(void *user_data, bool add)
+{
+    struct loop *loop = user_data;
+
+    atomic_store(&loop->want_write, add);
+    if (!add)
+        sent_all = true;
+    else if (sends_itself)
+        has_to_send = true;
+    else if (!atomic_load(&loop->awake))
+        wake(loop);
+    return NATS_OK;
+}
+
+static natsStatus on_detach(void *user_data)
+{
+    (void)user_data;
+    return NATS_OK;
+}
+
+static void run_drains(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->lock);
+    for (struct drain *drain = loop->drains; drain; drain = drain->next)
+        drain->fn(drain->arg);
+    pthread_mutex_unlock(&loop->lock);
+}
+
+/* Sends what gathered. Exactly one thread does so for each time the buffer was
+ * begun: an empty write would look like a closed connection to cnats. */
+static void send_gathered(struct loop *loop)
+{
+    if (!atomic_exchange(&loop->want_write, false))
+        return;
+    sent_all = false;
+    natsConnection_ProcessWriteEvent(loop->nc);
+    if (sent_all || natsConnection_Status(loop->nc) != NATS_CONN_STATUS_CONNECTED ||
+        natsConnection_Buffered(loop->nc) <= 0)
+        return;
+    atomic_store(&loop->stuck, true);
+    atomic_store(&loop->want_write, true);
+    wake(loop);
+}
+
+/* On the I/O thread, after everything else it had to do. */
+static void send_on_loop(struct loop *loop, bool writable)
+{
+    if (atomic_load(&loop->stuck)) {
+        if (!writable) {
+            if (!atomic_exchange(&loop->polls_write, true))
+                (void)control(loop, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+            return;
+        }
+        atomic_store(&loop->stuck, false);
+        atomic_store(&loop->polls_write, false);
+        (void)control(loop, EPOLL_CTL_MOD, EPOLLIN);
+    }
+    send_gathered(loop);
+}
+
+natsStatus bus_loop_publish(struct loop *loop, natsMsg *msg, bool now)
+{
+    has_to_send = false;
+    sends_itself = now;
+    natsStatus s = natsConnection_PublishMsg(loop->nc, msg);
+    sends_itself = false;
+    if (has_to_send)
+        send_gathered(loop);
+    return s;
+}
+
+static void handle(struct loop *loop, const struct epoll_event *events, int n)
+{
+    bool writable = false;
+
+    for (int i = 0; i < n; i++) {
+        uint64_t count;
+        if (events[i].data.fd == loop->wake_fd) {
+            if (read(loop->wake_fd, &count, sizeof(count)) < 0)
+                continue;
+        } else {
+            writable = (events[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0;
+            if (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
+                natsConnection_ProcessReadEvent(loop->nc);
+                run_drains(loop);
+            }
+        }
+    }
+    send_on_loop(loop, writable);
+}
+
+static void *run_loop(void *arg)
+{
+    struct loop *loop = arg;
+    struct epoll_event events[4];
+
+    while (!atomic_load(&loop->stop)) {
+        int timeout = -1;
+        atomic_store(&loop->awake, false);
+        if (atomic_load(&loop->want_write) && !atomic_load(&loop->polls_write))
+            timeout = 0;
+        int n = epoll_wait(loop->epoll_fd, events, ARRAY_SIZE(events), timeout);
+        atomic_store(&loop->awake, true);
+        if (n >= 0)
+            handle(loop, events, n);
+        else if (errno != EINTR)
+            abort();
+    }
+    return NULL;
+}
+
+enum status bus_loop_new(struct loop **ret_loop)
+{
+    struct loop *loop = calloc(1, sizeof(*loop));
+
+    if (!loop)
+        abort();
+    atomic_init(&loop->fd, -1);
+    pthread_mutex_init(&loop->lock, NULL);
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = loop->wake_fd};
+    if (loop->epoll_fd < 0 || loop->wake_fd < 0 ||
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) != 0 ||
+        pthread_create(&loop->thread, NULL, run_loop, loop) != 0) {
+        if (loop->epoll_fd >= 0)
+            close(loop->epoll_fd);
+        if (loop->wake_fd >= 0)
+            close(loop->wake_fd);
+        free(loop);
+        return ST_RESOURCE_EXHAUSTED;
+    }
+    *ret_loop = loop;
+    return ST_OK;
+}
+
+natsStatus bus_loop_attach(struct loop *loop, natsOptions *opts)
+{
+    return natsOptions_SetEventLoop(opts, loop, on_attach, on_read, on_write, on_detach);
+}
+
+void bus_loop_free(struct loop *loop)
+{
+    if (!loop)
+        return;
+    atomic_store(&loop->stop, true);
+    wake(loop);
+    pthread_join(loop->thread, NULL);
+    close(loop->epoll_fd);
+    close(loop->wake_fd);
+    pthread_mutex_destroy(&loop->lock);
+    free(loop);
+}
+
+void bus_loop_add(struct loop *loop, void (*fn)(void *arg), void *arg)
+{
+    struct drain *drain = calloc(1, sizeof(*drain));
+
+    if (!drain)
+        abort();
+    *drain = (struct drain){.fn = fn, .arg = arg};
+    pthread_mutex_lock(&loop->lock);
+    drain->next = loop->drains;
+    loop->drains = drain;
+    pthread_mutex_unlock(&loop->lock);
+}
+
+void bus_loop_remove(struct loop *loop, void *arg)
+{
+    pthread_mutex_lock(&loop->lock);
+    for (struct drain **p = &loop->drains; *p;) {
+        struct drain *drain = *p;
+        if (drain->arg == arg) {
+            *p = drain->next;
+            free(drain);
+        } else {
+            p = &drain->next;
+        }
+    }
+    pthread_mutex_unlock(&loop->lock);
+}
