@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The map of sessions and its bucket. */
-#include "session.h"
+/* Sessions and their bucket. */
+#include "session_map.h"
 
 #include "base/clock.h"
 #include "base/ids.h"
@@ -8,34 +8,12 @@
 #include "streams.h"
 #include "wire/codec.h"
 
-#include "mal/gateway/v1/state.pb-c.h"
-
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 4096, TRIES = 8, LABEL_MAX = 64 };
-
-struct item {
-    struct item *next;
-    char hash[SESSION_HASH_SIZE];
-    Gateway__Session *record; /* owned */
-    int64_t used_ms;          /* last use as far as this copy knows */
-    int64_t written_ms;       /* last use as written to the bucket */
-    bool local;               /* the last use was here */
-    unsigned round;
-};
-
-struct sessions {
-    struct gateway *gw;
-    struct bus_kv *kv;
-    struct bus_kv_watch *watch;
-    pthread_mutex_t lock;
-    struct item *buckets[BUCKETS];
-    int64_t n;
-    unsigned round;
-};
+enum { TRIES = 8, LABEL_MAX = 64 };
 
 static void hash_id(const char *id, char out[SESSION_HASH_SIZE])
 {
@@ -45,88 +23,17 @@ static void hash_id(const char *id, char out[SESSION_HASH_SIZE])
     (void)sodium_bin2hex(out, SESSION_HASH_SIZE, hash, sizeof(hash));
 }
 
-static struct item **place(struct sessions *sessions, const char *hash)
-{
-    unsigned bucket = 0;
-    struct item **at;
-
-    for (int i = 0; i < 4; i++)
-        bucket = bucket * 16 + ((unsigned char)hash[i] & 0xf) + ((unsigned char)hash[i] >> 6) * 9;
-    at = &sessions->buckets[bucket % BUCKETS];
-    while (*at != NULL && strcmp((*at)->hash, hash) != 0)
-        at = &(*at)->next;
-    return at;
-}
-
-static int64_t number(const char *text)
-{
-    return strtoll(text, NULL, 10);
-}
-
-/* With the lock held. Takes the record. */
-static struct item *store(struct sessions *sessions, const char *hash, Gateway__Session *record)
-{
-    struct item **at = place(sessions, hash), *item = *at;
-
-    if (item == NULL) {
-        item = calloc(1, sizeof(*item));
-        if (item == NULL)
-            abort();
-        (void)snprintf(item->hash, sizeof(item->hash), "%s", hash);
-        *at = item;
-        sessions->n++;
-    } else {
-        gateway__session__free_unpacked(item->record, NULL);
-    }
-    item->record = record;
-    item->round = sessions->round;
-    item->written_ms = number(record->last_used_ms);
-    if (item->written_ms > item->used_ms) {
-        item->used_ms = item->written_ms;
-        item->local = false;
-    }
-    return item;
-}
-
-static void remove_at(struct sessions *sessions, struct item **at)
-{
-    struct item *item = *at;
-
-    *at = item->next;
-    gateway__session__free_unpacked(item->record, NULL);
-    free(item);
-    sessions->n--;
-}
-
 static void forget(struct sessions *sessions, const char *hash)
 {
     struct item **at;
 
     (void)pthread_mutex_lock(&sessions->lock);
-    at = place(sessions, hash);
+    at = session_place(sessions, hash);
     if (*at != NULL)
-        remove_at(sessions, at);
+        session_remove(sessions, at);
     (void)pthread_mutex_unlock(&sessions->lock);
     if (sessions->gw->streams != NULL)
         streams_end_session(sessions->gw->streams, hash);
-}
-
-/* The watch has told everything: what it did not mention is gone. */
-static void round_over(struct sessions *sessions)
-{
-    (void)pthread_mutex_lock(&sessions->lock);
-    for (size_t i = 0; i < BUCKETS; i++) {
-        struct item **at = &sessions->buckets[i];
-
-        while (*at != NULL) {
-            if ((*at)->round != sessions->round)
-                remove_at(sessions, at);
-            else
-                at = &(*at)->next;
-        }
-    }
-    sessions->round++;
-    (void)pthread_mutex_unlock(&sessions->lock);
 }
 
 static void changed(const char *key, const void *data, size_t len, void *arg)
@@ -135,7 +42,9 @@ static void changed(const char *key, const void *data, size_t len, void *arg)
     Gateway__Session *record;
 
     if (key == NULL) {
-        round_over(sessions);
+        (void)pthread_mutex_lock(&sessions->lock);
+        session_round_over(sessions);
+        (void)pthread_mutex_unlock(&sessions->lock);
         return;
     }
     record = data != NULL ? gateway__session__unpack(NULL, len, data) : NULL;
@@ -144,7 +53,7 @@ static void changed(const char *key, const void *data, size_t len, void *arg)
         return;
     }
     (void)pthread_mutex_lock(&sessions->lock);
-    (void)store(sessions, key, record);
+    session_store(sessions, key, record);
     (void)pthread_mutex_unlock(&sessions->lock);
 }
 
@@ -171,9 +80,9 @@ void sessions_free(struct sessions *sessions)
         bus_kv_watch_stop(sessions->watch);
     if (sessions->kv != NULL)
         bus_kv_free(sessions->kv);
-    for (size_t i = 0; i < BUCKETS; i++)
+    for (size_t i = 0; i < SESSION_BUCKETS; i++)
         while (sessions->buckets[i] != NULL)
-            remove_at(sessions, &sessions->buckets[i]);
+            session_remove(sessions, &sessions->buckets[i]);
     (void)pthread_mutex_destroy(&sessions->lock);
     free(sessions);
 }
@@ -197,7 +106,7 @@ static void remember(struct sessions *sessions, const char *hash, const void *da
     if (record == NULL)
         return;
     (void)pthread_mutex_lock(&sessions->lock);
-    (void)store(sessions, hash, record);
+    session_store(sessions, hash, record);
     (void)pthread_mutex_unlock(&sessions->lock);
 }
 
@@ -230,16 +139,6 @@ enum status sessions_create(struct sessions *sessions, struct exchange *x,
     return ST_OK;
 }
 
-/* Idle for too long. Another copy writes its uses down only now and then. */
-static bool expired(const struct item *item, int64_t now_ms)
-{
-    int64_t limit = config.session_timeout_ms;
-
-    if (!item->local)
-        limit += limit / 4;
-    return now_ms - item->used_ms > limit;
-}
-
 /* Fetches from the bucket what the watch has not told yet. */
 static enum status fetch(struct sessions *sessions, struct exchange *x, const char *hash)
 {
@@ -261,8 +160,8 @@ static enum status look_up(struct sessions *sessions, struct exchange *x,
     enum status status = ST_NOT_FOUND;
 
     (void)pthread_mutex_lock(&sessions->lock);
-    item = *place(sessions, ret_session->hash);
-    if (item != NULL && expired(item, x->now_ms)) {
+    item = *session_place(sessions, ret_session->hash);
+    if (item != NULL && session_expired(item, x->now_ms)) {
         status = ST_CANCELLED;
     } else if (item != NULL) {
         status = strcmp(item->record->principal, x->who.id) == 0 ? ST_OK : ST_PERMISSION_DENIED;
@@ -291,7 +190,7 @@ static void apply(struct arena *arena, Gateway__Session *record, const struct ch
         record->log_level = change->level;
     if (change->owner != NULL)
         record->stream_owner = change->owner;
-    if (change->used != NULL && number(change->used) > number(record->last_used_ms))
+    if (change->used != NULL && session_number(change->used) > session_number(record->last_used_ms))
         record->last_used_ms = change->used;
     if (change->uri != NULL) {
         const char **uris = arena_alloc(arena, (record->n_subscriptions + 1) * sizeof(*uris));
@@ -391,7 +290,7 @@ bool sessions_subscribed(struct sessions *sessions, const char *hash, const char
     bool found = false;
 
     (void)pthread_mutex_lock(&sessions->lock);
-    item = *place(sessions, hash);
+    item = *session_place(sessions, hash);
     for (size_t i = 0; item != NULL && i < item->record->n_subscriptions && !found; i++)
         found = strcmp(item->record->subscriptions[i], uri) == 0;
     (void)pthread_mutex_unlock(&sessions->lock);
@@ -408,7 +307,7 @@ bool sessions_owner(struct sessions *sessions, const char *hash, char ret_owner[
     struct item *item;
 
     (void)pthread_mutex_lock(&sessions->lock);
-    item = *place(sessions, hash);
+    item = *session_place(sessions, hash);
     if (item != NULL)
         (void)snprintf(ret_owner, 33, "%s", item->record->stream_owner);
     (void)pthread_mutex_unlock(&sessions->lock);
@@ -422,7 +321,7 @@ void sessions_touch(struct sessions *sessions, const char *hash, int64_t now_ms)
     bool write = false;
 
     (void)pthread_mutex_lock(&sessions->lock);
-    item = *place(sessions, hash);
+    item = *session_place(sessions, hash);
     if (item != NULL) {
         item->used_ms = now_ms;
         item->local = true;
@@ -442,9 +341,9 @@ void sessions_sweep(struct sessions *sessions, int64_t now_ms)
     size_t n = 0;
 
     (void)pthread_mutex_lock(&sessions->lock);
-    for (size_t i = 0; i < BUCKETS; i++)
+    for (size_t i = 0; i < SESSION_BUCKETS; i++)
         for (struct item *item = sessions->buckets[i]; item != NULL && n < BATCH; item = item->next)
-            if (expired(item, now_ms))
+            if (session_expired(item, now_ms))
                 memcpy(gone[n++], item->hash, SESSION_HASH_SIZE);
     (void)pthread_mutex_unlock(&sessions->lock);
     for (size_t i = 0; i < n; i++)
