@@ -78,7 +78,7 @@ static inline void fill_demo(const char *url)
     struct pg_conn *conn = open_conn(url);
 
     if (pg_migrate(conn, "demo", migrations, 1, &err) != ST_OK) {
-        fprintf(stderr, "%s\n", err.message);
+        (void)fprintf(stderr, "%s\n", err.message);
         exit(EXIT_FAILURE);
     }
     pg_conn_free(conn);

@@ -27,9 +27,9 @@ __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *fmt,
 
     (void)fputs("pg_server: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    (void)vfprintf(stderr, fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
+    (void)fputc('\n', stderr);
     exit(1);
 }
 
@@ -97,7 +97,7 @@ static int run(const struct pg_server *server, const char *program, const char *
             _exit(126);
         for (int fd = 3; fd < 256; fd++)
             (void)close(fd);
-        signal(SIGINT, SIG_IGN);
+        (void)signal(SIGINT, SIG_IGN);
         execv(path, (char *const *)argv);
         _exit(127);
     }
@@ -177,7 +177,7 @@ static void start_keeper(struct pg_server *server)
     if (getppid() == parent)
         (void)sigwait(&wanted, &number);
     sigprocmask(SIG_UNBLOCK, &wanted, NULL);
-    signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGTERM, SIG_IGN);
     clean_up(server);
     _exit(0);
 }

@@ -130,7 +130,7 @@ static inline void fixture_done(void)
     do {                                                                                           \
         int64_t await_until_ = clock_mono_ms() + WAIT_MS;                                          \
         while (!(condition) && clock_mono_ms() < await_until_)                                     \
-            usleep(2000);                                                                          \
+            (void)usleep(2000);                                                                    \
         ck_assert_msg((condition), "not in time: %s", #condition);                                 \
     } while (0)
 
@@ -200,7 +200,7 @@ static inline int child_wait(struct child *child)
         ;
     child->pid = 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 1)
-        fputs(written(child->log), stderr); /* a sanitizer, or the words of a failed start */
+        (void)fputs(written(child->log), stderr); /* a sanitizer, or the words of a failed start */
     (void)close(child->log);
     (void)close(child->out);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
@@ -221,14 +221,14 @@ static inline int get(const struct child *child, const char *path, const char **
     char request[256];
     int status;
 
-    snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-             path);
+    (void)snprintf(request, sizeof(request),
+                   "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
     if (!client_open(&client, child->admin_port) || !client_send(&client, request) ||
         !client_read(&client, &answer)) {
         client_done(&client);
         return 0;
     }
-    snprintf(body, sizeof(body), "%.*s", (int)answer.len, answer.body ? answer.body : "");
+    (void)snprintf(body, sizeof(body), "%.*s", (int)answer.len, answer.body ? answer.body : "");
     if (ret_body)
         *ret_body = body;
     status = answer.status;

@@ -46,7 +46,7 @@ static void wait_until(const char *url, const char *condition)
     while (strcmp(pg_server_value(url, condition), "t") != 0) {
         if (clock_mono_ms() > deadline_ms)
             _exit(9);
-        usleep(2000);
+        (void)usleep(2000);
     }
 }
 

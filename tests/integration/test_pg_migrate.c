@@ -152,7 +152,8 @@ START_TEST(a_role_without_rights_on_the_database_migrates_its_own_schema)
 
     pg_server_sql(f.url, "do $$begin create role worker login; exception when duplicate_object"
                          " then null; end$$; create schema owned authorization worker");
-    snprintf(url, sizeof(url), "%.*s&user=worker", (int)(strstr(f.url, "&user") - f.url), f.url);
+    (void)snprintf(url, sizeof(url), "%.*s&user=worker", (int)(strstr(f.url, "&user") - f.url),
+                   f.url);
     conn = open_conn(url);
     ck_assert_msg(pg_migrate(conn, "owned", migrations, 3, &err) == ST_OK, "%s", err.message);
     ck_assert_int_eq(pg_migrate(conn, "not_there", migrations, 3, &err), ST_INTERNAL);

@@ -292,7 +292,7 @@ START_TEST(a_taken_admin_port_ends_the_start)
     char bind[32];
 
     child_ready(&first);
-    snprintf(bind, sizeof(bind), "127.0.0.1:%d", first.admin_port);
+    (void)snprintf(bind, sizeof(bind), "127.0.0.1:%d", first.admin_port);
     ck_assert_int_eq(setenv("MAL_ADMIN_BIND", bind, 1), 0);
     child_spawn(&second, NULL);
     ck_assert_int_eq(child_wait(&second), 1);

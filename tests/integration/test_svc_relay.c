@@ -29,10 +29,10 @@ static enum status note(const struct bus_event *events, size_t n, void *arg)
     (void)arg;
     pthread_mutex_lock(&stream.lock);
     for (size_t i = 0; i < n && stream.n < EVENTS_MAX; i++) {
-        snprintf(stream.ids[stream.n++], UUID_SIZE, "%s", events[i].event_id);
-        snprintf(stream.last, sizeof(stream.last), "%s|%s|%s|%zu|%d", events[i].subject,
-                 events[i].actor, events[i].request_id, events[i].len,
-                 events[i].time && strlen(events[i].time) == TIMESTAMP_SIZE - 1);
+        (void)snprintf(stream.ids[stream.n++], UUID_SIZE, "%s", events[i].event_id);
+        (void)snprintf(stream.last, sizeof(stream.last), "%s|%s|%s|%zu|%d", events[i].subject,
+                       events[i].actor, events[i].request_id, events[i].len,
+                       events[i].time && strlen(events[i].time) == TIMESTAMP_SIZE - 1);
     }
     pthread_mutex_unlock(&stream.lock);
     return ST_OK;
@@ -67,11 +67,11 @@ static void add_events(int n)
 {
     char sql[512];
 
-    snprintf(sql, sizeof(sql),
-             "insert into demo.outbox (event_id, subject, payload, actor)"
-             " select gen_random_uuid(), 'mal.evt.demo.item.added', '\\x00', 'ana'"
-             " from generate_series(1, %d); notify mal_outbox_demo",
-             n);
+    (void)snprintf(sql, sizeof(sql),
+                   "insert into demo.outbox (event_id, subject, payload, actor)"
+                   " select gen_random_uuid(), 'mal.evt.demo.item.added', '\\x00', 'ana'"
+                   " from generate_series(1, %d); notify mal_outbox_demo",
+                   n);
     pg_server_sql(pg_url, sql);
 }
 
@@ -94,8 +94,8 @@ static void check_complete(struct bus *bus, int n)
     bus_consumer_stop(consumer);
     ck_assert_int_eq(seen(), n);
     for (int i = 0; i < n; i += n / 50 + 1) {
-        snprintf(sql, sizeof(sql), "select event_id from demo.outbox order by id offset %d limit 1",
-                 i);
+        (void)snprintf(sql, sizeof(sql),
+                       "select event_id from demo.outbox order by id offset %d limit 1", i);
         ck_assert_str_eq(stream.ids[i], pg_server_value(pg_url, sql));
     }
 }
@@ -115,8 +115,8 @@ START_TEST(a_write_publishes_its_event_at_once)
     AWAIT(seen() == 1);
     /* Woken by the commit, not by its look every five seconds. */
     ck_assert_int_lt(clock_mono_ms() - start, 2000);
-    snprintf(expected, sizeof(expected), "mal.evt.demo.item.added|ana|%s|6|1",
-             asked.call.request_id);
+    (void)snprintf(expected, sizeof(expected), "mal.evt.demo.item.added|ana|%s|6|1",
+                   asked.call.request_id);
     ck_assert_str_eq(stream.last, expected);
     ck_assert_int_eq(ask_once(bus, &add_rpc, "a", "v"), ST_ALREADY_EXISTS);
     AWAIT(waiting() == 0);

@@ -89,7 +89,7 @@ static void *count(void *arg)
     char labels[32];
 
     for (int i = 0; i < 20000; i++) {
-        snprintf(labels, sizeof(labels), "n=\"%d\"", i % 40);
+        (void)snprintf(labels, sizeof(labels), "n=\"%d\"", i % 40);
         metric_add(arg, labels, 1);
     }
     return NULL;
@@ -116,7 +116,7 @@ START_TEST(series_are_bounded)
     char labels[32];
 
     for (int i = 0; i < 6000; i++) {
-        snprintf(labels, sizeof(labels), "n=\"%d\"", i);
+        (void)snprintf(labels, sizeof(labels), "n=\"%d\"", i);
         metric_add(metric, labels, 1);
     }
     ck_assert(shows("\nt_bounded{n=\"4095\"} 1\n"));
