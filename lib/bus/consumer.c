@@ -71,9 +71,9 @@ static enum status put_aside(struct bus_consumer *consumer, size_t i)
                                          {"Mal-Time", event->time},
                                          {NULL, NULL}};
 
-    snprintf(subject, sizeof(subject), "mal.dead.%s", consumer->durable);
-    snprintf(sequence, sizeof(sequence), "%llu", (unsigned long long)event->sequence);
-    snprintf(id, sizeof(id), "%s:%s", consumer->durable, sequence);
+    (void)snprintf(subject, sizeof(subject), "mal.dead.%s", consumer->durable);
+    (void)snprintf(sequence, sizeof(sequence), "%llu", (unsigned long long)event->sequence);
+    (void)snprintf(id, sizeof(id), "%s:%s", consumer->durable, sequence);
     TRY(bus_event_publish(consumer->pull.bus, subject, id, headers, event->data, event->len, 0));
     respond(consumer, consumer->msgs[i], "+TERM");
     atomic_fetch_add(&consumer->dead, 1);
@@ -93,7 +93,7 @@ static void refuse(struct bus_consumer *consumer, size_t i)
         return;
     /* The first repetition comes soon: most failures are a lost race. */
     long long delay_ns = delivered <= 1 ? 100000000LL : delay_s * 1000000000LL;
-    snprintf(word, sizeof(word), "-NAK {\"delay\": %lld}", delay_ns);
+    (void)snprintf(word, sizeof(word), "-NAK {\"delay\": %lld}", delay_ns);
     respond(consumer, consumer->msgs[i], word);
 }
 
@@ -205,8 +205,8 @@ static struct bus_consumer *consumer_new(struct bus *bus,
     if (consumer->options.max_ack_pending > 0 &&
         consumer->options.max_batch > consumer->options.max_ack_pending)
         consumer->options.max_batch = consumer->options.max_ack_pending;
-    snprintf(consumer->durable, sizeof(consumer->durable), "%s", options->durable);
-    snprintf(consumer->filter, sizeof(consumer->filter), "%s", options->filter);
+    (void)snprintf(consumer->durable, sizeof(consumer->durable), "%s", options->durable);
+    (void)snprintf(consumer->filter, sizeof(consumer->filter), "%s", options->filter);
     size_t n = (size_t)consumer->options.max_batch;
     consumer->msgs = calloc(n, sizeof(natsMsg *));
     consumer->positions = calloc(n, sizeof(*consumer->positions));

@@ -14,7 +14,7 @@ enum status bus_setup(struct bus *bus, struct error *err)
     config.Subjects = (const char *[]){"mal.evt.>"};
     config.SubjectsLen = 1;
     config.Storage = js_FileStorage;
-    config.MaxAge = 30 * 86400 * second_ns;
+    config.MaxAge = 30 * 86400LL * second_ns;
     config.Duplicates = 120 * second_ns;
     config.AllowDirect = true;
     TRY(jet_stream(bus, &config, err));
@@ -22,26 +22,26 @@ enum status bus_setup(struct bus *bus, struct error *err)
     config.Name = "MAL_DEAD";
     config.Description = "Events that a consumer could not apply";
     config.Subjects = (const char *[]){"mal.dead.>"};
-    config.MaxAge = 90 * 86400 * second_ns;
+    config.MaxAge = 90 * 86400LL * second_ns;
     return jet_stream(bus, &config, err);
 }
 
 enum { MAX_HEADERS = 16 };
 
+/* NOLINTNEXTLINE(readability-function-size): the parts of a message */
 enum status bus_event_publish(struct bus *bus, const char *subject, const char *event_id,
                               const struct bus_header *headers, const void *data, size_t len,
                               int timeout_ms)
 {
     struct bus_header all[MAX_HEADERS] = {{"Nats-Msg-Id", event_id}};
     size_t n = 1;
-    int code = 0;
 
     for (; headers && headers->name; headers++) {
         if (n == MAX_HEADERS - 1)
             return ST_INVALID_ARGUMENT;
         all[n++] = *headers;
     }
-    return jet_request(bus, subject, all, data, len, timeout_ms, &code, NULL);
+    return jet_publish(bus, subject, all, data, len, timeout_ms);
 }
 
 void bus_event_read(natsMsg *msg, const struct jet_position *position, struct bus_event *out)

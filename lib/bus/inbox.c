@@ -93,8 +93,8 @@ enum status bus_inbox_open(struct inbox *inbox)
         return atomic_load(&bus->up) ? ST_OK : ST_UNAVAILABLE;
     bus_inbox_discard(inbox);
     token_hex(token);
-    snprintf(inbox->prefix, sizeof(inbox->prefix), "_INBOX.%s.", token);
-    snprintf(subject, sizeof(subject), "%s*", inbox->prefix);
+    (void)snprintf(inbox->prefix, sizeof(inbox->prefix), "_INBOX.%s.", token);
+    (void)snprintf(subject, sizeof(subject), "%s*", inbox->prefix);
     /* Under the lock, so that a connection lost from here on finds it. */
     pthread_mutex_lock(&bus->lock);
     atomic_store(&inbox->dead, false);
@@ -110,7 +110,7 @@ uint64_t bus_inbox_reply(struct inbox *inbox, char out[64])
 {
     uint64_t sequence = ++inbox->sequence;
 
-    snprintf(out, 64, "%s%llu", inbox->prefix, (unsigned long long)sequence);
+    (void)snprintf(out, 64, "%s%llu", inbox->prefix, (unsigned long long)sequence);
     return sequence;
 }
 

@@ -117,14 +117,13 @@ void bus_inbox_kill_all(struct bus *bus);
 
 /* ---- jet.c ---- */
 
-/* Request to JetStream; the answer is JSON. *ret_code is its err_code, 0 when
- * it went well; *ret_sequence the "seq" of a publish acknowledgement. */
-enum status jet_request(struct bus *bus, const char *subject, const struct bus_header *headers,
-                        const void *data, size_t len, int timeout_ms, int *ret_code,
-                        uint64_t *ret_sequence) MUST_CHECK;
-/* Reads such an answer. */
-enum status jet_answer(const void *data, size_t len, int *ret_code,
-                       uint64_t *ret_sequence) MUST_CHECK;
+/* Publishes into a stream and waits for its acknowledgement; timeout_ms 0 = the
+ * usual one. ST_FAILED_PRECONDITION: another last sequence than the one the
+ * headers expect; ST_UNAVAILABLE: not now; ST_INVALID_ARGUMENT: never. */
+enum status jet_publish(struct bus *bus, const char *subject, const struct bus_header *headers,
+                        const void *data, size_t len, int timeout_ms) MUST_CHECK;
+/* Reads such an acknowledgement. */
+enum status jet_answer(const void *data, size_t len) MUST_CHECK;
 /* Creates the stream or updates it to this configuration. */
 enum status jet_stream(struct bus *bus, jsStreamConfig *config, struct error *err) MUST_CHECK;
 

@@ -5,41 +5,40 @@
 #include "base/log.h"
 #include "wire/json.h"
 
-enum { ERR_STREAM_NAME_EXISTS = 10058 };
+enum {
+    ERR_STREAM_NAME_EXISTS = 10058,
+    ERR_WRONG_LAST_SEQUENCE = 10071,
+};
 
-enum status jet_answer(const void *data, size_t len, int *ret_code, uint64_t *ret_sequence)
+enum status jet_answer(const void *data, size_t len)
 {
     CLEANUP(arena_done) struct arena arena;
     struct json json;
-    int64_t value = 0;
+    int64_t code = 0, err_code = 0;
 
     arena_init(&arena);
-    *ret_code = 0;
-    if (ret_sequence)
-        *ret_sequence = 0;
     if (json_parse(&arena, data, len, NULL, &json, NULL) != ST_OK)
         return ST_INTERNAL;
     const struct json_node *error = json_get(&json, json.nodes, "error");
-    if (error) {
-        *ret_code = json_int(&json, json_get(&json, error, "err_code"), &value) ? (int)value : -1;
-        bool busy = json_int(&json, json_get(&json, error, "code"), &value) && value == 503;
-        return busy ? ST_UNAVAILABLE : ST_FAILED_PRECONDITION;
-    }
-    if (ret_sequence && json_int(&json, json_get(&json, json.nodes, "seq"), &value))
-        *ret_sequence = (uint64_t)value;
-    return ST_OK;
+    if (!error)
+        return ST_OK;
+    (void)json_int(&json, json_get(&json, error, "code"), &code);
+    (void)json_int(&json, json_get(&json, error, "err_code"), &err_code);
+    if (err_code == ERR_WRONG_LAST_SEQUENCE)
+        return ST_FAILED_PRECONDITION;
+    const char *words = json_text(&arena, &json, json_get(&json, error, "description"));
+    log_warn("JetStream: %s (%d)", words ? words : "error", (int)err_code);
+    return code >= 500 ? ST_UNAVAILABLE : ST_INVALID_ARGUMENT;
 }
 
-enum status jet_request(struct bus *bus, const char *subject, const struct bus_header *headers,
-                        const void *data, size_t len, int timeout_ms, int *ret_code,
-                        uint64_t *ret_sequence)
+enum status jet_publish(struct bus *bus, const char *subject, const struct bus_header *headers,
+                        const void *data, size_t len, int timeout_ms)
 {
     struct bus_message reply;
 
-    *ret_code = 0;
     TRY(bus_request(bus, subject, headers, data, len, timeout_ms ? timeout_ms : BUS_API_MS,
                     &reply));
-    enum status status = jet_answer(reply.data, reply.len, ret_code, ret_sequence);
+    enum status status = jet_answer(reply.data, reply.len);
     bus_message_release(&reply);
     return status;
 }

@@ -6,7 +6,6 @@
 #include <ctype.h>
 
 enum {
-    ERR_WRONG_LAST_SEQUENCE = 10071,
     ERR_STREAM_NOT_FOUND = 10059,
     DUPLICATES_S = 120,
 };
@@ -19,7 +18,7 @@ static enum status create_bucket(struct bus *bus, const struct bus_kv *kv, int64
     char subject[BUS_SUBJECT_SIZE];
     jsStreamConfig config;
 
-    snprintf(subject, sizeof(subject), "%s>", kv->prefix);
+    (void)snprintf(subject, sizeof(subject), "%s>", kv->prefix);
     jsStreamConfig_Init(&config);
     config.Name = kv->stream;
     config.Subjects = (const char *[]){subject};
@@ -49,8 +48,8 @@ enum status bus_kv_open(struct bus *bus, const char *bucket, int64_t ttl_s, stru
     if (!kv)
         abort();
     kv->bus = bus;
-    snprintf(kv->stream, sizeof(kv->stream), "KV_%s", bucket);
-    snprintf(kv->prefix, sizeof(kv->prefix), "$KV.%s.", bucket);
+    (void)snprintf(kv->stream, sizeof(kv->stream), "KV_%s", bucket);
+    (void)snprintf(kv->prefix, sizeof(kv->prefix), "$KV.%s.", bucket);
     jsOptions_Init(&options);
     options.Wait = BUS_API_MS;
     natsStatus s = js_GetStreamInfo(&info, bus->js, kv->stream, &options, &code);
@@ -88,24 +87,22 @@ static enum status key_subject(const struct bus_kv *kv, const char *key, char ou
         if (key[i] == '.' && key[i + 1] == '.')
             return ST_INVALID_ARGUMENT;
     }
-    snprintf(out, KV_SUBJECT_SIZE, "%s%s", kv->prefix, key);
+    (void)snprintf(out, KV_SUBJECT_SIZE, "%s%s", kv->prefix, key);
     return ST_OK;
 }
 
 static enum status put(struct bus_kv *kv, const char *key, const struct bus_header *headers,
-                       const void *data, size_t len, int *ret_code)
+                       const void *data, size_t len)
 {
     char subject[KV_SUBJECT_SIZE];
 
     TRY(key_subject(kv, key, subject));
-    return jet_request(kv->bus, subject, headers, data, len, 0, ret_code, NULL);
+    return jet_publish(kv->bus, subject, headers, data, len, 0);
 }
 
 enum status bus_kv_put(struct bus_kv *kv, const char *key, const void *data, size_t len)
 {
-    int code;
-
-    return put(kv, key, NULL, data, len, &code);
+    return put(kv, key, NULL, data, len);
 }
 
 enum status bus_kv_update(struct bus_kv *kv, const char *key, const void *data, size_t len,
@@ -114,10 +111,9 @@ enum status bus_kv_update(struct bus_kv *kv, const char *key, const void *data, 
     char text[24];
     const struct bus_header headers[] = {{"Nats-Expected-Last-Subject-Sequence", text},
                                          {NULL, NULL}};
-    int code;
 
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)revision);
-    return put(kv, key, headers, data, len, &code);
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)revision);
+    return put(kv, key, headers, data, len);
 }
 
 /* The last message of the key, also when it marks a deletion. */
@@ -127,7 +123,7 @@ static enum status last(struct bus_kv *kv, const char *key, struct bus_message *
     char subject[KV_SUBJECT_SIZE], api[KV_SUBJECT_SIZE + 128];
 
     TRY(key_subject(kv, key, subject));
-    snprintf(api, sizeof(api), "$JS.API.DIRECT.GET.%s.%s", kv->stream, subject);
+    (void)snprintf(api, sizeof(api), "$JS.API.DIRECT.GET.%s.%s", kv->stream, subject);
     TRY(bus_request(kv->bus, api, NULL, NULL, 0, BUS_API_MS, ret_msg));
     const char *code = bus_message_header(ret_msg, "Status");
     if (code) {
@@ -194,7 +190,6 @@ enum status bus_kv_get(struct bus_kv *kv, const char *key, struct arena *arena,
 enum status bus_kv_delete(struct bus_kv *kv, const char *key)
 {
     const struct bus_header headers[] = {{"KV-Operation", "DEL"}, {NULL, NULL}};
-    int code;
 
-    return put(kv, key, headers, NULL, 0, &code);
+    return put(kv, key, headers, NULL, 0);
 }

@@ -22,7 +22,7 @@ static enum status ensure(struct bus_kv_watch *watch)
     jsConsumerConfig config;
     jsConsumerInfo *info = NULL;
 
-    snprintf(filter, sizeof(filter), "%s>", watch->kv.prefix);
+    (void)snprintf(filter, sizeof(filter), "%s>", watch->kv.prefix);
     jsConsumerConfig_Init(&config);
     config.FilterSubject = filter;
     config.AckPolicy = js_AckNone;

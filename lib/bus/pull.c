@@ -41,7 +41,7 @@ enum status bus_pull_ensure(struct pull *pull, jsConsumerConfig *config, jsConsu
         s = js_UpdateConsumer(ret_info, pull->bus->js, pull->stream, config, &options, &code);
     if (s != NATS_OK)
         return code != 0 ? ST_FAILED_PRECONDITION : bus_status(s);
-    snprintf(pull->consumer, sizeof(pull->consumer), "%s", (*ret_info)->Name);
+    (void)snprintf(pull->consumer, sizeof(pull->consumer), "%s", (*ret_info)->Name);
     pull->outstanding = 0;
     return ST_OK;
 }
@@ -55,10 +55,10 @@ static enum status ask(struct pull *pull)
     /* A stop that came before the inbox was opened has not killed it. */
     if (atomic_load(&pull->stop))
         return ST_CANCELLED;
-    snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.%s.%s", pull->stream,
-             pull->consumer);
-    snprintf(body, sizeof(body), "{\"batch\":%d,\"expires\":%lld,\"idle_heartbeat\":%lld}",
-             pull->batch, EXPIRES_MS * 1000000LL, HEARTBEAT_MS * 1000000LL);
+    (void)snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.%s.%s", pull->stream,
+                   pull->consumer);
+    (void)snprintf(body, sizeof(body), "{\"batch\":%d,\"expires\":%lld,\"idle_heartbeat\":%lld}",
+                   pull->batch, EXPIRES_MS * 1000000LL, HEARTBEAT_MS * 1000000LL);
     pull->request = bus_inbox_reply(pull->inbox, reply);
     msg = bus_msg_new(subject, reply, NULL, body, strlen(body));
     enum status status = bus_msg_send(pull->bus, msg, false);

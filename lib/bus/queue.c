@@ -224,14 +224,12 @@ static enum status read_ack(struct bus_event_queue *queue, int wait_ms)
 {
     natsMsg *msg = NULL;
     bool no_responders;
-    int code;
 
     TRY(bus_inbox_next(queue->inbox, 1, clock_mono_ms() + wait_ms, &msg, &no_responders));
     const char *number = strrchr(natsMsg_GetSubject(msg), '.');
-    enum status status =
-        jet_answer(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg), &code, NULL);
+    enum status status = jet_answer(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg));
     queue->progress_ms = clock_mono_ms();
-    if (status == ST_UNAVAILABLE) { /* JetStream is there but not ready */
+    if (status == ST_UNAVAILABLE) { /* not ready, or no room on its disk */
         natsMsg_Destroy(msg);
         return status;
     }

@@ -95,6 +95,7 @@ static enum status request_read(struct request *req, natsMsg **ret_msg)
     return status;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parts of a message */
 enum status bus_request(struct bus *bus, const char *subject, const struct bus_header *headers,
                         const void *data, size_t len, int timeout_ms, struct bus_message *ret_reply)
 {

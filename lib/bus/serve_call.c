@@ -37,12 +37,12 @@ static void send_failure(struct bus_server *server, natsMsg *request, struct are
         {"Nats-Service-Error", message}, {"Nats-Service-Error-Code", code}, {NULL, NULL}};
     size_t len;
 
-    snprintf(code, sizeof(code), "%d", status_http(status));
+    (void)snprintf(code, sizeof(code), "%d", status_http(status));
     body.code = (uint32_t)status;
     body.message = message;
     body.hint = err->hint;
     body.reason = err->reason ? err->reason : "";
-    body.fields = arena_alloc(arena, (err->n_fields + 1) * sizeof(*body.fields));
+    body.fields = arena_alloc(arena, (err->n_fields + 1) * sizeof(void *));
     for (unsigned i = 0; i < err->n_fields; i++) {
         Mal__FieldError *field = arena_alloc(arena, sizeof(*field));
         mal__field_error__init(field);
@@ -93,8 +93,8 @@ static void count_failure(struct bus_server *server, struct served *served, cons
 {
     atomic_fetch_add(&served->n_errors, 1);
     pthread_mutex_lock(&server->lock);
-    snprintf(served->last_error, sizeof(served->last_error), "%d:%.240s", status_http(status),
-             call->error.message);
+    (void)snprintf(served->last_error, sizeof(served->last_error), "%d:%.240s", status_http(status),
+                   call->error.message);
     pthread_mutex_unlock(&server->lock);
 }
 

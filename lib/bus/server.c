@@ -37,7 +37,7 @@ static enum status wildcard(const struct bus_service *service, char out[BUS_SUBJ
         prefix = (size_t)(dot - subject);
         memcpy(out, subject, prefix);
     }
-    snprintf(out + prefix, BUS_SUBJECT_SIZE - prefix, ".*");
+    (void)snprintf(out + prefix, BUS_SUBJECT_SIZE - prefix, ".*");
     return ST_OK;
 }
 

@@ -120,12 +120,12 @@ natsStatus bus_srv_subscribe(struct bus_server *server)
     for (size_t i = 0; i < SRV_SUBS && s == NATS_OK; i++) {
         const char *verb = verbs[i / 3].verb;
         if (i % 3 == 0)
-            snprintf(subject, sizeof(subject), "$SRV.%s", verb);
+            (void)snprintf(subject, sizeof(subject), "$SRV.%s", verb);
         else if (i % 3 == 1)
-            snprintf(subject, sizeof(subject), "$SRV.%s.%s", verb, server->service.name);
+            (void)snprintf(subject, sizeof(subject), "$SRV.%s.%s", verb, server->service.name);
         else
-            snprintf(subject, sizeof(subject), "$SRV.%s.%s.%s", verb, server->service.name,
-                     server->id);
+            (void)snprintf(subject, sizeof(subject), "$SRV.%s.%s.%s", verb, server->service.name,
+                           server->id);
         s = natsConnection_Subscribe(&server->srv[i], server->bus->nc, subject, on_srv, server);
     }
     return s;

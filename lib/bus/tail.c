@@ -130,7 +130,7 @@ enum status bus_tail(struct bus *bus, const char *filter,
         abort();
     tail->fn = fn;
     tail->arg = arg;
-    snprintf(tail->filter, sizeof(tail->filter), "%s", filter);
+    (void)snprintf(tail->filter, sizeof(tail->filter), "%s", filter);
     bus_pause_init(&tail->pause);
     bus_pull_init(&tail->pull, bus, "MAL_EVT", BATCH);
     enum status status = ensure(tail);

@@ -19,7 +19,7 @@
 
 static void die(const char *what)
 {
-    fprintf(stderr, "nats_server: %s: %s\n", what, strerror(errno));
+    (void)fprintf(stderr, "nats_server: %s: %s\n", what, strerror(errno));
     abort();
 }
 
@@ -32,14 +32,15 @@ static void write_config(const struct nats_server *server)
 {
     char path[96];
 
-    snprintf(path, sizeof(path), "%s/nats.conf", server->dir);
+    (void)snprintf(path, sizeof(path), "%s/nats.conf", server->dir);
     FILE *file = fopen(path, "w");
     if (!file)
         die(path);
-    fprintf(file,
-            "host: 127.0.0.1\nport: %d\nmax_payload: 8388608\nlame_duck_duration: \"30s\"\n"
-            "jetstream { store_dir: \"%s/js\" }\nlogfile: \"%s/log\"\nports_file_dir: \"%s\"\n",
-            server->port ? server->port : -1, server->dir, server->dir, server->dir);
+    (void)fprintf(
+        file,
+        "host: 127.0.0.1\nport: %d\nmax_payload: 8388608\nlame_duck_duration: \"30s\"\n"
+        "jetstream { store_dir: \"%s/js\" }\nlogfile: \"%s/log\"\nports_file_dir: \"%s\"\n",
+        server->port ? server->port : -1, server->dir, server->dir, server->dir);
     if (fclose(file) != 0)
         die(path);
 }
@@ -49,7 +50,7 @@ static void spawn(struct nats_server *server)
     char path[96];
     pid_t parent = getpid();
 
-    snprintf(path, sizeof(path), "%s/nats.conf", server->dir);
+    (void)snprintf(path, sizeof(path), "%s/nats.conf", server->dir);
     server->pid = fork();
     if (server->pid < 0)
         die("fork");
@@ -58,7 +59,7 @@ static void spawn(struct nats_server *server)
         if (getppid() != parent)
             _exit(1);
         execlp("nats-server", "nats-server", "-c", path, (char *)NULL);
-        fprintf(stderr, "nats_server: cannot run nats-server: %s\n", strerror(errno));
+        (void)fprintf(stderr, "nats_server: cannot run nats-server: %s\n", strerror(errno));
         _exit(127);
     }
 }
@@ -68,7 +69,7 @@ static void check_alive(const struct nats_server *server)
     int wstatus;
 
     if (waitpid(server->pid, &wstatus, WNOHANG) == server->pid) {
-        fprintf(stderr, "nats_server: it ended at once, see %s/log\n", server->dir);
+        (void)fprintf(stderr, "nats_server: it ended at once, see %s/log\n", server->dir);
         abort();
     }
 }
@@ -79,12 +80,12 @@ static int read_port(const struct nats_server *server)
     char path[128], text[512] = "";
     int port = 0;
 
-    snprintf(path, sizeof(path), "%s/nats-server_%d.ports", server->dir, (int)server->pid);
+    (void)snprintf(path, sizeof(path), "%s/nats-server_%d.ports", server->dir, (int)server->pid);
     FILE *file = fopen(path, "r");
     if (!file)
         return 0;
     size_t n = fread(text, 1, sizeof(text) - 1, file);
-    fclose(file);
+    (void)fclose(file);
     text[n] = '\0';
     const char *found = strstr(text, "nats://127.0.0.1:");
     if (found)
@@ -116,20 +117,20 @@ static void wait_ready(struct nats_server *server)
             return;
         nap();
     }
-    fprintf(stderr, "nats_server: not ready after 10 s, see %s/log\n", server->dir);
+    (void)fprintf(stderr, "nats_server: not ready after 10 s, see %s/log\n", server->dir);
     abort();
 }
 
 void nats_server_start(struct nats_server *server)
 {
     memset(server, 0, sizeof(*server));
-    snprintf(server->dir, sizeof(server->dir), "/tmp/mal-nats-XXXXXX");
+    (void)snprintf(server->dir, sizeof(server->dir), "/tmp/mal-nats-XXXXXX");
     if (!mkdtemp(server->dir))
         die("mkdtemp");
     write_config(server);
     spawn(server);
     wait_ready(server);
-    snprintf(server->url, sizeof(server->url), "nats://127.0.0.1:%d", server->port);
+    (void)snprintf(server->url, sizeof(server->url), "nats://127.0.0.1:%d", server->port);
 }
 
 static void end(struct nats_server *server, int signal)

@@ -62,8 +62,8 @@ static size_t n_gaps(void)
 
 static void note(const struct bus_event *event)
 {
-    snprintf(seen.text[seen.n++], sizeof(seen.text[0]), "%.*s", (int)event->len,
-             (const char *)event->data);
+    (void)snprintf(seen.text[seen.n++], sizeof(seen.text[0]), "%.*s", (int)event->len,
+                   (const char *)event->data);
     if (event->delivered > seen.max_delivered)
         seen.max_delivered = event->delivered;
 }
@@ -146,7 +146,7 @@ static enum status keep_first(const struct bus_event *events, size_t n, void *ar
     const char *words[] = {events->subject, events->event_id, events->actor, events->request_id,
                            events->time};
     for (size_t i = 0; i < 5; i++)
-        snprintf(first_words[i], sizeof(first_words[0]), "%s", words[i]);
+        (void)snprintf(first_words[i], sizeof(first_words[0]), "%s", words[i]);
     first_event = *events;
     pthread_mutex_lock(&seen.lock);
     seen.n++;
@@ -180,7 +180,7 @@ START_TEST(batches_are_bounded_and_the_filter_holds)
     char id[16];
 
     for (int i = 0; i < 100; i++) {
-        snprintf(id, sizeof(id), "id-%d", i);
+        (void)snprintf(id, sizeof(id), "id-%d", i);
         ck_assert_int_eq(publish(i % 2 ? "mal.evt.test.odd" : "mal.evt.test.even", id, id), ST_OK);
     }
     struct bus_consumer *consumer = consume("even", "mal.evt.test.even", 20, 100);
@@ -188,7 +188,7 @@ START_TEST(batches_are_bounded_and_the_filter_holds)
     ck_assert_uint_le(seen.max_batch, 20);
     ck_assert_uint_lt(seen.batches, 50);
     for (size_t i = 0; i < 50; i++) {
-        snprintf(id, sizeof(id), "id-%zu", i * 2);
+        (void)snprintf(id, sizeof(id), "id-%zu", i * 2);
         ck_assert_str_eq(seen.text[i], id);
     }
     bus_consumer_stop(consumer);
@@ -258,12 +258,12 @@ START_TEST(one_pending_event_keeps_the_order_over_failures)
 
     atomic_store(&fail_times, 2);
     for (int i = 0; i < 600; i++) {
-        snprintf(id, sizeof(id), "id-%d", i);
+        (void)snprintf(id, sizeof(id), "id-%d", i);
         ck_assert_int_eq(publish("mal.evt.test.a", id, id), ST_OK);
     }
     AWAIT(n_seen() == 600, 10000);
     for (size_t i = 0; i < 600; i++) {
-        snprintf(id, sizeof(id), "id-%zu", i);
+        (void)snprintf(id, sizeof(id), "id-%zu", i);
         ck_assert_str_eq(seen.text[i], id);
     }
     bus_consumer_stop(consumer);
@@ -276,7 +276,7 @@ static void refuse_many(const char *durable, int times)
     struct bus_message msg;
     char subject[128];
 
-    snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.MAL_EVT.%s", durable);
+    (void)snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.MAL_EVT.%s", durable);
     for (int i = 0; i < times; i++) {
         natsMsg *reply = NULL;
         ck_assert_int_eq(natsConnection_RequestString(&reply, bus->nc, subject, "1", 2000),
@@ -321,7 +321,7 @@ START_TEST(a_consumer_goes_on_after_a_restart)
     char id[16];
 
     for (int i = 0; i < 3; i++) {
-        snprintf(id, sizeof(id), "id-%d", i);
+        (void)snprintf(id, sizeof(id), "id-%d", i);
         AWAIT(publish("mal.evt.test.a", id, id) == ST_OK, 5000);
         AWAIT(n_seen() == (size_t)i + 1, 5000);
         if (i == 0)
@@ -367,12 +367,12 @@ START_TEST(a_tail_sees_only_what_is_new_and_in_order)
     ck_assert_int_eq(publish("mal.evt.test.a", "old", "old"), ST_OK);
     ck_assert_int_eq(bus_tail(bus, "mal.evt.>", follow, NULL, &tail), ST_OK);
     for (int i = 0; i < 600; i++) { /* more than one pull request */
-        snprintf(id, sizeof(id), "id-%d", i);
+        (void)snprintf(id, sizeof(id), "id-%d", i);
         ck_assert_int_eq(publish("mal.evt.test.a", id, id), ST_OK);
     }
     AWAIT(n_seen() == 600, 5000);
     for (size_t i = 0; i < 600; i++) {
-        snprintf(id, sizeof(id), "id-%zu", i);
+        (void)snprintf(id, sizeof(id), "id-%zu", i);
         ck_assert_str_eq(seen.text[i], id);
     }
     ck_assert_uint_eq(seen.gaps, 0);

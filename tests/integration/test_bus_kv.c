@@ -185,8 +185,8 @@ static void on_change(const char *key, const void *data, size_t len, void *arg)
 {
     ck_assert_ptr_eq(arg, &seen);
     pthread_mutex_lock(&seen.lock);
-    snprintf(seen.log[seen.n++ % 64], sizeof(seen.log[0]), "%s=%.*s", key ? key : "END",
-             data ? (int)len : 1, data ? (const char *)data : "-");
+    (void)snprintf(seen.log[seen.n++ % 64], sizeof(seen.log[0]), "%s=%.*s", key ? key : "END",
+                   data ? (int)len : 1, data ? (const char *)data : "-");
     pthread_mutex_unlock(&seen.lock);
 }
 

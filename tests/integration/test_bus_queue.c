@@ -25,7 +25,7 @@ static void add_one(struct bus_event_queue *queue, int i)
     static const struct bus_header headers[] = {{"Mal-Actor", "ana"}, {NULL, NULL}};
     char id[16];
 
-    snprintf(id, sizeof(id), "id-%d", i);
+    (void)snprintf(id, sizeof(id), "id-%d", i);
     bus_event_queue_add(queue, "mal.evt.test.a", id, headers, id, strlen(id));
 }
 

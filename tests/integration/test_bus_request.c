@@ -209,7 +209,7 @@ START_TEST(a_second_answer_is_dropped)
 
     ck_assert_int_eq(bus_subscribe(bus, "test.twice", answer_twice, NULL, &sub), ST_OK);
     for (int i = 0; i < 50; i++) {
-        snprintf(text, sizeof(text), "n%d", i);
+        (void)snprintf(text, sizeof(text), "n%d", i);
         ck_assert_int_eq(bus_request(bus, "test.twice", NULL, text, strlen(text), 2000, &reply),
                          ST_OK);
         ck_assert_uint_eq(reply.len, strlen(text));
@@ -298,7 +298,7 @@ static void *ask_many(void *arg)
         CLEANUP(asked_done) struct asked asked;
         char value[32];
 
-        snprintf(value, sizeof(value), "%lu-%d", (unsigned long)pthread_self(), i);
+        (void)snprintf(value, sizeof(value), "%lu-%d", (unsigned long)pthread_self(), i);
         ask(&asked, "k", value, 5000);
         if (asked.status != ST_OK || strcmp(asked.reply->value, value) != 0)
             atomic_fetch_add(wrong, 1);

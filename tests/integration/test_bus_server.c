@@ -329,12 +329,12 @@ START_TEST(ping_info_and_stats_follow_adr_32)
 
     arena_init(&arena);
     for (size_t i = 0; i < 3; i++) {
-        snprintf(subject, sizeof(subject), "$SRV.%s", verbs[i]);
+        (void)snprintf(subject, sizeof(subject), "$SRV.%s", verbs[i]);
         check_answer(subject, types[i], 2, &arena, &json);
-        snprintf(subject, sizeof(subject), "$SRV.%s.echo", verbs[i]);
+        (void)snprintf(subject, sizeof(subject), "$SRV.%s.echo", verbs[i]);
         check_answer(subject, types[i], 2, &arena, &json);
-        snprintf(subject, sizeof(subject), "$SRV.%s.echo.%s", verbs[i],
-                 text_of(&arena, &json, "id"));
+        (void)snprintf(subject, sizeof(subject), "$SRV.%s.echo.%s", verbs[i],
+                       text_of(&arena, &json, "id"));
         check_answer(subject, types[i], 1, &arena, &json);
     }
     bus_server_free(second);
