@@ -1,6 +1,8 @@
 // Who may do what: key formats, scopes, mal keys, the failure limit, Origin and Host.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { request } from "./http.mjs";
@@ -11,16 +13,16 @@ import { bin, root, run, startStack, useStack } from "./stack.mjs";
 import { until } from "./wait.mjs";
 
 const { tools } = JSON.parse(readFileSync(join(root, "api/tools.json"), "utf8"));
-before(() => learn(tools));
+learn(tools);
 
 /** Status of GET /api/v1/skills with these headers. */
 const probe = (stack, headers = {}, path = "/api/v1/skills") => request(`${stack.base}${path}`, { method: "GET", headers });
 
 const formats = {
-  object: JSON.stringify({ ana: "key-of-ana", robot: { key: "key-of-robot", scopes: ["read"] } }),
-  array: JSON.stringify([{ name: "ana", key: "key-of-ana" }, { name: "robot", key: "key-of-robot", scopes: ["read"] }]),
-  list: "ana:key-of-ana,robot:key-of-robot",
-  single: "key-of-ana",
+  object: JSON.stringify({ ana: "key-of-ana-for-the-tests", robot: { key: "key-of-robot-for-the-tests", scopes: ["read"] } }),
+  array: JSON.stringify([{ name: "ana", key: "key-of-ana-for-the-tests" }, { name: "robot", key: "key-of-robot-for-the-tests", scopes: ["read"] }]),
+  list: "ana:key-of-ana-for-the-tests,robot:key-of-robot-for-the-tests",
+  single: "key-of-ana-for-the-tests",
 };
 
 describe("MAL_API_KEYS", () => {
@@ -28,13 +30,13 @@ describe("MAL_API_KEYS", () => {
     test(`is read as ${format}`, async () => {
       const stack = await startStack({ args: ["--no-starter"], env: { MAL_API_KEYS: value } });
       try {
-        assert.equal((await probe(stack, { "x-api-key": "key-of-ana" })).status, 200);
-        assert.equal((await probe(stack, { Authorization: "Bearer key-of-ana" })).status, 200);
-        assert.equal((await probe(stack, { "x-api-key": "key-of-nobody" })).status, 401);
-        const ana = new Modern(stack, { key: "key-of-ana" });
+        assert.equal((await probe(stack, { "x-api-key": "key-of-ana-for-the-tests" })).status, 200);
+        assert.equal((await probe(stack, { Authorization: "Bearer key-of-ana-for-the-tests" })).status, 200);
+        assert.equal((await probe(stack, { "x-api-key": "key-of-nobody-for-the-tests" })).status, 401);
+        const ana = new Modern(stack, { key: "key-of-ana-for-the-tests" });
         await ana.ok("mal_register_skill", skill("by-ana"));
         if (format !== "single") {
-          const robot = new Modern(stack, { key: "key-of-robot" });
+          const robot = new Modern(stack, { key: "key-of-robot-for-the-tests" });
           await robot.ok("mal_get_skill", { id: "by-ana" });
           if (format !== "list") assert.equal((await robot.error("tools/call", { name: "mal_register_skill", arguments: skill("no") })).code, -32602);
         }
@@ -132,7 +134,7 @@ describe("credentials", () => {
 
     test("add shows the secret once, list and show never", async () => {
       const made = await keys("add", "once");
-      assert.match(made.secret, /^mal_[A-Za-z0-9]{20,}$/);
+      assert.match(made.secret, /^mal_[\w-]{20,}$/);
       const listed = JSON.stringify([await keys("list"), await keys("show", "once")]);
       assert.equal(listed.includes(made.secret), false);
       assert.ok(listed.includes(made.prefix));
@@ -149,13 +151,13 @@ describe("credentials", () => {
     });
 
     test("revoke ends both, within a second", async () => {
-      const { secret } = await keys("add", "leaving");
+      const { id, secret } = await keys("add", "leaving");
       await until("it works", () => works(secret));
       const stream = await new Modern(stack, { key: secret }).listen({ toolsListChanged: true });
       await keys("revoke", "leaving");
       await until("it is refused", async () => !(await works(secret)), { deadline: 1000 });
       await until("its stream ends", () => stream.ended, { deadline: 20_000, every: 100 });
-      assert.equal((await keys("show", "leaving")).state, "revoked");
+      assert.equal((await keys("show", id)).state, "revoked");
     });
 
     test("an expired key is refused", async () => {
@@ -244,18 +246,20 @@ describe("Origin and Host", () => {
 
 describe("without any key", () => {
   test("the gateway refuses to listen beyond loopback and names the command that mends it", async () => {
-    const stack = await startStack({ args: ["--no-starter"] });
+    const dir = mkdtempSync(join(tmpdir(), "e2e-nats-"));
+    const nats = spawn("nats-server", ["-js", "-sd", dir, "-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", dir], { stdio: "ignore" });
     try {
-      // An empty bucket of its own would be another bus; so the keys of this one go first.
-      for (const { id } of JSON.parse((await stack.mal("keys", "list", "--json")).stdout))
-        assert.equal((await stack.mal("keys", "revoke", id)).code, 0);
-      const nats = new URL(stack.nats_url);
-      const { code, stderr } = await run(join(bin, "mal-gateway"), [], { timeout: 15_000, env: {
-        MAL_BIND: "0.0.0.0:0", MAL_NATS_URL: `nats://${nats.host}`, MAL_NATS_USER: nats.username, MAL_NATS_PASSWORD: nats.password } });
+      const ports = await until("the bus says its port", () => {
+        const file = readdirSync(dir).find((name) => name.endsWith(".ports"));
+        return file && JSON.parse(readFileSync(join(dir, file), "utf8"));
+      });
+      const { code, stderr } = await run(join(bin, "mal-gateway"), [], { timeout: 15_000, env: { MAL_BIND: "0.0.0.0:0", MAL_NATS_URL: ports.nats[0] } });
       assert.equal(code, 1, stderr);
       assert.match(stderr, /mal keys add/);
     } finally {
-      await stack.stop();
+      nats.kill("SIGKILL");
+      await until("the bus has ended", () => nats.signalCode !== null || nats.exitCode !== null);
+      rmSync(dir, { recursive: true });
     }
   });
 });

@@ -12,10 +12,9 @@ import { until, within } from "./wait.mjs";
 
 const SOON_MS = 1000;
 const ALL = { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true };
-const stack = useStack({ before, after }, { gateways: 2, args: ["--no-starter"], env: { MAL_SSE_KEEPALIVE_MS: "200" } });
 let hub;
 let n = 0;
-before(async () => {
+const stack = useStack({ before, after }, { gateways: 2, args: ["--no-starter"], env: { MAL_SSE_KEEPALIVE_MS: "200" } }, async () => {
   hub = new Modern(stack);
   learn(await hub.all("tools/list", "tools"));
 });

@@ -13,9 +13,8 @@ import { learn } from "./schema.mjs";
 import { bin, cleanEnv, mal, run, startStack, useStack } from "./stack.mjs";
 import { until, within } from "./wait.mjs";
 
-const stack = useStack({ before, after });
 let hub;
-before(async () => {
+const stack = useStack({ before, after }, {}, async () => {
   hub = new Modern(stack);
   learn(await hub.all("tools/list", "tools"));
 });

@@ -8,6 +8,7 @@ import { learn } from "./schema.mjs";
 import { useStack } from "./stack.mjs";
 import { until } from "./wait.mjs";
 
+let hub;
 const stack = useStack({ before, after }, {
   gateways: 2,
   args: ["--no-starter"],
@@ -16,9 +17,7 @@ const stack = useStack({ before, after }, {
     MAL_EXEC_ENABLED: "true",
     MAL_CONFIRM_TIMEOUT_MS: "3000",
   },
-});
-let hub;
-before(async () => {
+}, async () => {
   hub = new Modern(stack);
   learn(await hub.all("tools/list", "tools"));
 });

@@ -9,13 +9,12 @@ import { learn } from "./schema.mjs";
 import { run, useStack } from "./stack.mjs";
 import { until } from "./wait.mjs";
 
+let hub;
+let sandbox;
 const stack = useStack({ before, after }, {
   args: ["--no-starter"],
   env: { MAL_EXEC_ENABLED: "true", MAL_EXEC_MAX: "2" },
-});
-let hub;
-let sandbox;
-before(async () => {
+}, async () => {
   hub = new Modern(stack);
   learn(await hub.all("tools/list", "tools"));
   sandbox = (await run("bwrap", ["--ro-bind", "/", "/", "--unshare-pid", "--unshare-net", "true"])).code === 0;

@@ -10,13 +10,12 @@ import { learn } from "./schema.mjs";
 import { useStack } from "./stack.mjs";
 import { until } from "./wait.mjs";
 
-const stack = useStack({ before, after }, { gateways: 2, args: ["--no-starter"], env: { MAL_RATE_LIMIT: "0", MAL_CALL_TIMEOUT_MS: "5000" } });
-const pick = random(seed);
 let hub;
-before(async () => {
+const stack = useStack({ before, after }, { gateways: 2, args: ["--no-starter"], env: { MAL_RATE_LIMIT: "0", MAL_CALL_TIMEOUT_MS: "5000" } }, async () => {
   hub = new Modern(stack);
   learn(await hub.all("tools/list", "tools"));
 });
+const pick = random(seed);
 
 /** Until a call works again on every copy. */
 async function recovered(deadline = 30_000) {

@@ -34,7 +34,7 @@ export function request(url, options = {}) {
     req.on("error", reject);
   });
   return within(options.timeout ?? TIMEOUT_MS, `${options.method ?? "POST"} ${url}`, promise).catch((error) => {
-    req.destroy();
+    req?.destroy();
     throw error;
   });
 }

@@ -10,11 +10,10 @@ import { descriptors, residentKib, startStack, useStack } from "./stack.mjs";
 import { pause, until } from "./wait.mjs";
 
 const IDLE_STREAMS = 2000;
-const stack = useStack({ before, after }, { args: ["--no-starter"],
-  env: { MAL_HTTP_WORKERS: "16", MAL_HTTP_REQUEST_TIMEOUT_MS: "2000", MAL_HTTP_BODY_TIMEOUT_MS: "3000" } });
 let hub;
 let pids;
-before(async () => {
+const stack = useStack({ before, after }, { args: ["--no-starter"],
+  env: { MAL_HTTP_WORKERS: "16", MAL_HTTP_REQUEST_TIMEOUT_MS: "2000", MAL_HTTP_BODY_TIMEOUT_MS: "3000" } }, async () => {
   hub = new Modern(stack);
   learn(await hub.all("tools/list", "tools"));
   pids = stack.now().pids;

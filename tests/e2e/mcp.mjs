@@ -98,7 +98,7 @@ export class Modern {
   }
 
   /** Structured content of a call that has to work. */
-  async ok(name, args, options) {
+  async ok(name, args = {}, options) {
     const result = await this.tool(name, args, options);
     assert.ok(!result.isError, `${name} ${JSON.stringify(args).slice(0, 300)}: ${result.content?.[0]?.text}`);
     return result.structuredContent;
@@ -203,7 +203,7 @@ export class Legacy {
     return checkResult(this.label, name, await this.result("tools/call", { name, arguments: args }), args, this.version);
   }
 
-  async ok(name, args) {
+  async ok(name, args = {}) {
     const result = await this.tool(name, args);
     assert.ok(!result.isError, `${name}: ${result.content?.[0]?.text}`);
     return result.structuredContent;

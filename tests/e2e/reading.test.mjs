@@ -9,14 +9,13 @@ import { command, skill, subagent } from "./samples.mjs";
 import { learn } from "./schema.mjs";
 import { root, useStack } from "./stack.mjs";
 
-const stack = useStack({ before, after }, { env: { MAL_LIST_PAGE: "5" } });
-const content = (...path) => readFileSync(join(root, "content", ...path), "utf8");
-const skills = readdirSync(join(root, "content/skills"));
 let hub;
-before(async () => {
+const stack = useStack({ before, after }, { env: { MAL_LIST_PAGE: "5" } }, async () => {
   hub = new Modern(stack);
   learn(await hub.all("tools/list", "tools"));
 });
+const content = (...path) => readFileSync(join(root, "content", ...path), "utf8");
+const skills = readdirSync(join(root, "content/skills"));
 
 describe("resources", () => {
   test("every starter skill is one, in a stable order over several pages", async () => {

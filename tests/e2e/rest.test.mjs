@@ -12,9 +12,8 @@ import { until } from "./wait.mjs";
 
 const openapi = JSON.parse(readFileSync(join(root, "api/openapi.json"), "utf8"));
 const { tools } = JSON.parse(readFileSync(join(root, "api/tools.json"), "utf8"));
-const stack = useStack({ before, after }, { env: { MAL_EXEC_ENABLED: "false" } });
 let hub;
-before(async () => {
+const stack = useStack({ before, after }, { env: { MAL_EXEC_ENABLED: "false" } }, async () => {
   hub = new Modern(stack);
   learn(tools);
 });

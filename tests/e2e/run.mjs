@@ -17,8 +17,9 @@ const TEST_TIMEOUT_MS = 240_000;
 const words = process.argv.slice(2);
 const every = readdirSync(here).filter((name) => name.endsWith(".test.mjs")).sort();
 const named = every.filter((name) => words.some((word) => name.replace(".test.mjs", "").includes(word)));
-const files = named.length || !words.length ? (words.length ? named : every) : every;
 const pattern = named.length || !words.length ? undefined : words.join(" ");
+const holding = (name) => readFileSync(join(here, name), "utf8").toLowerCase().includes(pattern.toLowerCase());
+const files = !words.length ? every : named.length ? named : every.filter(holding);
 const place = mkdtempSync(join(tmpdir(), "e2e-out-"));
 process.env.MAL_TEST_OUT = place;
 
@@ -43,22 +44,34 @@ function printLogs(file) {
   }
 }
 
+const tallies = new Map();
+
+function tally(file, kind) {
+  const key = basename(file ?? "?");
+  const entry = tallies.get(key) ?? { passed: 0, failed: 0, skipped: 0, began: Date.now() };
+  entry[kind]++;
+  entry.ended = Date.now();
+  tallies.set(key, entry);
+  counts[kind]++;
+}
+
 function count({ details, name, file, skip, todo, nesting }, failed) {
   if (details?.type === "suite" || (details?.type !== "test" && nesting === 0 && name === file)) {
     // A suite is counted by its tests, unless a hook of its own failed.
     if (!failed || !/hook/.test(details?.error?.failureType ?? "")) return;
   }
+  if (/does not match pattern/.test(skip)) return;
   if (skip !== undefined || todo !== undefined) {
-    counts.skipped++;
+    tally(file, "skipped");
     console.log(`skipped: ${name}: ${skip || todo}`);
   } else if (failed) {
-    if (details?.error?.failureType === "cancelledByParent") return void counts.failed++;
-    counts.failed++;
+    if (details?.error?.failureType === "cancelledByParent") return tally(file, "failed");
+    tally(file, "failed");
     const key = basename(file ?? "?");
     failures.set(key, [...(failures.get(key) ?? []), name]);
     console.log(`\nFAILED ${key}: ${name}\n${reason(details?.error)}`);
   } else {
-    counts.passed++;
+    tally(file, "passed");
   }
 }
 
@@ -67,7 +80,6 @@ const ALONE = ["faults.test.mjs", "limits.test.mjs"];
 
 async function runFiles(names, concurrency) {
   if (!names.length) return;
-  const began = new Map();
   const stream = run({
     files: names.map((name) => join(here, name)),
     concurrency,
@@ -76,22 +88,19 @@ async function runFiles(names, concurrency) {
     ...(pattern && { testNamePatterns: [new RegExp(pattern.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i")] }),
   });
   for await (const { type, data } of stream) {
-    if (type === "test:dequeue" && data.nesting === 0) began.set(data.name, Date.now());
     if (type === "test:pass") count(data, false);
     if (type === "test:fail") count(data, true);
     if (type === "test:diagnostic" && data.nesting > 0) console.log(`  ${basename(data.file ?? "")}: ${data.message}`);
     if (type === "test:stdout" || type === "test:stderr") process.stdout.write(data.message);
-    if (type === "test:summary" && data.file) {
-      const name = basename(data.file);
-      console.log(`${name}: ${data.counts.passed} passed, ${data.counts.failed} failed, ${data.counts.skipped} skipped, ${(data.duration_ms / 1000).toFixed(1)} s`);
-      if (failures.has(name)) printLogs(name);
-    }
   }
 }
 
 mkdirSync(join(place, "coverage"), { recursive: true });
 await runFiles(files.filter((name) => !ALONE.includes(name)), 2);
 await runFiles(files.filter((name) => ALONE.includes(name)), 1);
+for (const file of failures.keys()) printLogs(file);
+for (const [file, { passed, failed, skipped, began, ended }] of tallies)
+  console.log(`${file}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${((ended - began) / 1000).toFixed(0)} s`);
 
 if (!words.length) {
   const { tools } = JSON.parse(readFileSync(join(root, "api/tools.json"), "utf8"));

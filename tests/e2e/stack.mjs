@@ -181,11 +181,12 @@ export async function startStack({ gateways = 1, env = {}, args = [], wrap = [] 
   }
 }
 
-/** One stack for all tests of a file, started before them and stopped after. */
-export function useStack(hooks, options) {
+/** One stack for all tests of a file, started before them, set up by `prepare`, stopped after. */
+export function useStack(hooks, options, prepare = () => {}) {
   const holder = {};
   hooks.before(async () => {
     holder.stack = await startStack(options);
+    await prepare(holder.stack);
   }, { timeout: START_MS + 10_000 });
   hooks.after(() => holder.stack?.stop(), { timeout: STOP_MS + 10_000 });
   return new Proxy(holder, {

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { KINDS, connect } from "./clients.mjs";
+import { request } from "./http.mjs";
 import { Legacy, LEGACY, Modern } from "./mcp.mjs";
 import { samples, skill } from "./samples.mjs";
 import { compile, learn } from "./schema.mjs";
@@ -19,7 +20,7 @@ function contract({ name, title, description, inputSchema, outputSchema, annotat
   return { name, title, description, inputSchema, outputSchema, annotations };
 }
 
-before(() => learn(published));
+learn(published);
 
 for (const kind of KINDS) {
   describe(kind, () => {
@@ -123,7 +124,8 @@ describe("the input schemas hold at the door", () => {
     if (types.includes("boolean")) cases.push(["a wrong type", "true"]);
     if (types.includes("array")) cases.push(["a wrong type", "x"]);
     if (property.enum) cases.push(["no value of the enum", "no-such-value"]);
-    if (property.maxLength) cases.push(["one letter too many", "x".repeat(property.maxLength + 1)]);
+    // What does not fit into a body at all is refused by its size (wire.test.mjs).
+    if (property.maxLength && property.maxLength < 1_000_000) cases.push(["one letter too many", "x".repeat(property.maxLength + 1)]);
     if (property.minLength) cases.push(["too short", "x".repeat(property.minLength - 1)]);
     if (property.maximum !== undefined) cases.push(["too much", property.maximum + 1]);
     if (property.minimum !== undefined) cases.push(["too little", property.minimum - 1]);
@@ -161,13 +163,13 @@ describe("the input schemas hold at the door", () => {
 
   test("NUL, control characters and invalid UTF-8 are refused", async () => {
     const client = hub();
-    await client.fails("mal_register_skill", skill("nul", { name: "a\u0000b" }), "INVALID_ARGUMENT");
+    const nul = { name: "mal_register_skill", arguments: skill("nul", { name: "a\u0000b" }) };
+    assert.equal((await client.error("tools/call", nul)).status, 400);
     await client.fails("mal_register_skill", skill("control", { name: "a\u0007b" }), "INVALID_ARGUMENT");
     const message = JSON.stringify(client.message("tools/call", { name: "mal_get_skill", arguments: { id: "?" } }));
     const [head, tail] = message.split('"?"');
     const body = Buffer.concat([Buffer.from(`${head}"`), Buffer.from([0xc3, 0x28]), Buffer.from(`"${tail}`)]);
-    const answer = await import("./http.mjs").then(({ request }) => request(stack.url, {
-      headers: client.headers("tools/call", { name: "mal_get_skill" }), body }));
+    const answer = await request(stack.url, { headers: client.headers("tools/call", { name: "mal_get_skill" }), body });
     assert.equal(answer.status, 400, answer.text);
     assert.equal(answer.json.error.code, -32700);
   });

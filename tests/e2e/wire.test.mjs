@@ -7,14 +7,13 @@ import { command, skill } from "./samples.mjs";
 import { checkAnswer, learn } from "./schema.mjs";
 import { useStack } from "./stack.mjs";
 
-const stack = useStack({ before, after }, { args: ["--no-starter"] });
-const PROTOCOL = "io.modelcontextprotocol/protocolVersion";
-let hub;
-before(async () => {
+const stack = useStack({ before, after }, { args: ["--no-starter"] }, async () => {
   hub = new Modern(stack);
   learn(await hub.all("tools/list", "tools"));
   await hub.ok("mal_register_skill", skill("wire", { asset_content: "# Wire\n" }));
 });
+const PROTOCOL = "io.modelcontextprotocol/protocolVersion";
+let hub;
 
 /** Posts and expects an HTTP status and a JSON-RPC code. */
 async function refused(status, code, method, params, options) {
@@ -79,7 +78,7 @@ describe("2026-07-28", () => {
   test("headers that say the same in other letters are accepted", async () => {
     const params = { name: "mal_list_skills", arguments: {} };
     const base64 = `=?base64?${Buffer.from("mal_list_skills").toString("base64")}?=`;
-    for (const headers of [{ "Mcp-Name": base64 }, { "Mcp-Name": "  mal_list_skills \t" },
+    for (const headers of [{ "Mcp-Name": base64 }, { "Mcp-Name": "   mal_list_skills  " },
       { "Mcp-Method": undefined, "mcp-method": "tools/call" }, { "Mcp-Session-Id": "whatever", "Last-Event-ID": "7" }])
       assert.equal((await hub.post("tools/call", params, { headers })).status, 200, JSON.stringify(headers));
   });
@@ -177,7 +176,7 @@ describe("2026-07-28", () => {
   test("a body beyond the limit is 413, a head beyond it 431", async () => {
     const long = await hub.post("tools/list", {}, { body: JSON.stringify({ ...hub.message("tools/list"), padding: "x".repeat(1 << 20) }) });
     assert.equal(long.status, 413);
-    const head = await request(stack.url, { headers: { "x-api-key": stack.key, "Content-Type": "application/json", "X-Long": "x".repeat(40_000) }, body: "{}" });
+    const head = await request(stack.url, { headers: { "x-api-key": stack.key, "Content-Type": "application/json", "X-Long": "x".repeat(100_000) }, body: "{}" });
     assert.ok([431, 413].includes(head.status), String(head.status));
   });
 
