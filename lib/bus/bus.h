@@ -15,19 +15,32 @@ struct bus_options {
     const char *url;             /* nats://…, secret when it has credentials */
     const char *user, *password; /* NULL: as in url */
     const char *name;            /* connection name, e.g. "mal-catalog" */
+    int connect_ms;              /* how long bus_new tries; 0 = 10 s */
 };
 
 /* Connects once with a deadline, then reconnects forever. */
 enum status bus_new(struct bus **ret_bus, const struct bus_options *options,
                     struct error *err) MUST_CHECK;
-/* Drains subscriptions and pending publishes (bounded by timeout), closes. */
+/* Lets what was published reach the server (bounded by timeout), then closes.
+ * Servers, consumers, watches, tails and queues are stopped before. */
 void bus_drain(struct bus *bus, int timeout_ms);
 void bus_free(struct bus *bus);
 bool bus_up(const struct bus *bus);
+/* True when NATS refused us for good (the password was changed, say): only a new
+ * process can connect again. */
+bool bus_closed(const struct bus *bus);
 /* Round trip to the server. */
 enum status bus_check(struct bus *bus, int64_t *ret_us) MUST_CHECK;
 /* Runs on every reconnect, on a cnats thread. */
 void bus_on_reconnect(struct bus *bus, void (*fn)(void *arg), void *arg);
+
+/* Counted since bus_new. */
+struct bus_stats {
+    uint64_t in_messages, in_bytes, out_messages, out_bytes, reconnects;
+    uint64_t slow; /* times a subscription lost messages because it was too slow */
+    int in_flight; /* requests that wait for an answer now */
+};
+void bus_stats(const struct bus *bus, struct bus_stats *ret_stats);
 
 /* ---- requests -------------------------------------------------------- */
 
@@ -114,6 +127,8 @@ enum status bus_serve(struct bus *bus, const struct bus_service *service,
 /* Stops taking requests, waits for those that run (timeout), joins. */
 void bus_server_stop(struct bus_server *server, int timeout_ms);
 void bus_server_free(struct bus_server *server);
+/* Requests that wait for a worker now. */
+size_t bus_server_waiting(const struct bus_server *server);
 
 /* ---- events (JetStream) ------------------------------------------------ */
 
@@ -163,6 +178,9 @@ struct bus_consumer;
 enum status bus_consume(struct bus *bus, const struct bus_consumer_options *options,
                         struct bus_consumer **ret_consumer, struct error *err) MUST_CHECK;
 void bus_consumer_stop(struct bus_consumer *consumer); /* joins and frees */
+/* Events applied, failed deliveries, events put aside. */
+void bus_consumer_stats(const struct bus_consumer *consumer, uint64_t *ret_applied,
+                        uint64_t *ret_failed, uint64_t *ret_dead);
 
 /* New events from now on, for live views: ephemeral, in order, fn on its own
  * thread; survives reconnects (fn gets event NULL when events may have been

@@ -184,7 +184,8 @@ enum status bus_new(struct bus **ret_bus, const struct bus_options *options, str
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     natsOptions *opts = NULL;
     natsStatus s;
-    int64_t deadline = clock_mono_ms() + BUS_CONNECT_MS;
+    int64_t deadline =
+        clock_mono_ms() + (options->connect_ms > 0 ? options->connect_ms : BUS_CONNECT_MS);
 
     pthread_once(&once, open_library);
     struct bus *bus = calloc(1, sizeof(*bus));
@@ -229,8 +230,10 @@ void bus_drain(struct bus *bus, int timeout_ms)
 {
     if (!bus || atomic_exchange(&bus->closing, true))
         return;
-    if (natsConnection_DrainTimeout(bus->nc, timeout_ms) == NATS_OK)
-        wait_closed(bus, timeout_ms);
+    /* Not natsConnection_Drain: it waits for synchronous subscriptions to be
+     * read empty, and nobody reads the inboxes any more. */
+    if (atomic_load(&bus->up) && timeout_ms > 0)
+        (void)natsConnection_FlushTimeout(bus->nc, timeout_ms);
     natsConnection_Close(bus->nc);
 }
 
@@ -269,6 +272,25 @@ void bus_free(struct bus *bus)
 bool bus_up(const struct bus *bus)
 {
     return atomic_load(&bus->up);
+}
+
+bool bus_closed(const struct bus *bus)
+{
+    return atomic_load(&bus->closed);
+}
+
+void bus_stats(const struct bus *bus, struct bus_stats *ret_stats)
+{
+    natsStatistics *stats = NULL;
+
+    *ret_stats = (struct bus_stats){.slow = atomic_load(&bus->slow),
+                                    .in_flight = atomic_load(&bus->in_flight)};
+    if (natsStatistics_Create(&stats) == NATS_OK &&
+        natsConnection_GetStats(bus->nc, stats) == NATS_OK)
+        (void)natsStatistics_GetCounts(stats, &ret_stats->in_messages, &ret_stats->in_bytes,
+                                       &ret_stats->out_messages, &ret_stats->out_bytes,
+                                       &ret_stats->reconnects);
+    natsStatistics_Destroy(stats);
 }
 
 bool bus_wait_up(struct bus *bus, int timeout_ms)

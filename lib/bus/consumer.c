@@ -253,3 +253,11 @@ void bus_consumer_stop(struct bus_consumer *consumer)
     pthread_join(consumer->thread, NULL);
     consumer_free(consumer);
 }
+
+void bus_consumer_stats(const struct bus_consumer *consumer, uint64_t *ret_applied,
+                        uint64_t *ret_failed, uint64_t *ret_dead)
+{
+    *ret_applied = atomic_load(&consumer->applied);
+    *ret_failed = atomic_load(&consumer->failed);
+    *ret_dead = atomic_load(&consumer->dead);
+}

@@ -265,3 +265,8 @@ void bus_server_free(struct bus_server *server)
     free(server->workers);
     free(server);
 }
+
+size_t bus_server_waiting(const struct bus_server *server)
+{
+    return atomic_load(&server->n_waiting);
+}

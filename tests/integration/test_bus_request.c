@@ -2,6 +2,8 @@
 /* Calls and requests against a real nats-server. */
 #include "bus_echo.h"
 
+#include "bus/internal.h"
+
 #include <pthread.h>
 
 START_TEST(a_call_gets_its_answer)
@@ -148,28 +150,39 @@ START_TEST(a_write_is_sent_once_only)
 }
 END_TEST
 
+/* Takes one request and dies with it. */
+static void *die_with_it(void *arg)
+{
+    natsSubscription *mute = arg;
+    natsMsg *msg = NULL;
+
+    ck_assert_int_eq(natsSubscription_NextMsg(&msg, mute, 5000), NATS_OK);
+    natsMsg_Destroy(msg);
+    natsSubscription_Destroy(mute);
+    return NULL;
+}
+
 START_TEST(a_read_whose_server_died_is_taken_by_another)
 {
     CLEANUP(asked_done) struct asked asked;
-    struct bus_server *server = serve(bus, 2);
-    int before = atomic_load(&echo_calls);
-    struct bus_sub *dead = NULL;
-
-    /* The first attempt is swallowed by a worker that never answers; the
-     * second finds the other one held no longer. */
-    (void)dead;
-    atomic_store(&echo_hold, 1);
+    struct bus *other = connect_bus("other");
+    struct bus_server *server = NULL;
+    natsSubscription *mute = NULL;
     pthread_t thread;
-    struct asked first;
-    (void)thread;
-    ask(&first, "hold", "", 300);
-    ck_assert_int_eq(first.status, ST_DEADLINE_EXCEEDED);
-    ck_assert_int_eq(atomic_load(&echo_calls), before + 2);
-    asked_done(&first);
-    atomic_store(&echo_hold, 0);
-    ask(&asked, "a", "b", 2000);
-    ck_assert_int_eq(asked.status, ST_OK);
+
+    ck_assert_int_eq(natsConnection_QueueSubscribeSync(&mute, other->nc, "mal.echo.v1.*", "q"),
+                     NATS_OK);
+    ck_assert_int_eq(natsConnection_Flush(other->nc), NATS_OK);
+    pthread_create(&thread, NULL, die_with_it, mute);
+    pthread_t starter;
+    pthread_create(&starter, NULL, serve_later, &server);
+    ask(&asked, "a", "b", 2000); /* half of it is waited for the first */
+    pthread_join(thread, NULL);
+    pthread_join(starter, NULL);
+    ck_assert_msg(asked.status == ST_OK, "%s", asked.call.error.message);
+    ck_assert_int_eq(atomic_load(&echo_calls), 1);
     bus_server_free(server);
+    bus_free(other);
 }
 END_TEST
 
@@ -321,6 +334,67 @@ START_TEST(sixteen_threads_each_get_their_own_answers)
 }
 END_TEST
 
+static void count_message(struct bus_message *msg, void *arg)
+{
+    (void)msg;
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+START_TEST(a_drain_is_prompt_and_loses_nothing)
+{
+    static atomic_int arrived;
+    CLEANUP(asked_done) struct asked asked;
+    struct bus_server *server = serve(bus, 1);
+    struct bus *other = connect_bus("other");
+    struct bus_sub *sub = NULL;
+
+    ck_assert_int_eq(bus_subscribe(other, "test.drain", count_message, &arrived, &sub), ST_OK);
+    ck_assert_int_eq(natsConnection_Flush(other->nc), NATS_OK);
+    ask(&asked, "a", "b", 2000); /* leaves an inbox behind */
+    bus_server_free(server);
+    for (int i = 0; i < 5000; i++)
+        ck_assert_int_eq(bus_publish(bus, "test.drain", NULL, "0123456789", 10), ST_OK);
+    int64_t start = clock_mono_ms();
+    bus_drain(bus, 5000);
+    ck_assert_int_lt(clock_mono_ms() - start, 1000);
+    AWAIT(atomic_load(&arrived) == 5000, 5000);
+    ck_assert_int_eq(bus_publish(bus, "test.drain", NULL, "x", 1), ST_UNAVAILABLE);
+    bus_sub_free(sub);
+    bus_free(other);
+}
+END_TEST
+
+START_TEST(traffic_is_counted)
+{
+    CLEANUP(asked_done) struct asked asked;
+    struct bus_server *server = serve(bus, 1);
+    struct bus_stats stats;
+
+    ask(&asked, "a", "b", 2000);
+    bus_stats(bus, &stats);
+    ck_assert_uint_eq(stats.out_messages, 2); /* both sides are on this bus */
+    ck_assert_uint_eq(stats.in_messages, 2);
+    ck_assert_uint_gt(stats.out_bytes, 0);
+    ck_assert_uint_eq(stats.slow, 0);
+    ck_assert_int_eq(stats.in_flight, 0);
+    ck_assert_uint_eq(bus_server_waiting(server), 0);
+    bus_server_free(server);
+}
+END_TEST
+
+START_TEST(connecting_gives_up_in_the_time_given)
+{
+    struct bus *none = NULL;
+    struct error err = {0};
+    struct bus_options options = {.url = "nats://127.0.0.1:1", .connect_ms = 200};
+    int64_t start = clock_mono_ms();
+
+    ck_assert_int_eq(bus_new(&none, &options, &err), ST_UNAVAILABLE);
+    ck_assert_int_lt(clock_mono_ms() - start, 1500);
+    ck_assert_uint_gt(strlen(err.message), 0);
+}
+END_TEST
+
 START_TEST(a_round_trip_is_measured)
 {
     int64_t us = -1;
@@ -364,6 +438,9 @@ static void add(TCase *tests)
     ADD_TEST(tests, a_server_lost_during_a_call_ends_it_at_once);
     ADD_TEST(tests, calls_work_again_after_a_restart);
     ADD_TEST(tests, sixteen_threads_each_get_their_own_answers);
+    ADD_TEST(tests, a_drain_is_prompt_and_loses_nothing);
+    ADD_TEST(tests, traffic_is_counted);
+    ADD_TEST(tests, connecting_gives_up_in_the_time_given);
     ADD_TEST(tests, a_round_trip_is_measured);
     ADD_TEST(tests, too_large_a_request_is_refused_in_words);
 }
