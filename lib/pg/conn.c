@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 enum { BACKOFF_FIRST_MS = 50, BACKOFF_LAST_MS = 1000, STATEMENT_TIMEOUT_MS = 30000 };
 
@@ -341,11 +342,24 @@ enum status conn_wait(struct pg_conn *conn, int64_t deadline_ms, PGresult **ret_
     return result ? ST_OK : ST_UNAVAILABLE;
 }
 
+void pg_conn_break(struct pg_conn *conn, int n, bool reply)
+{
+    conn->break_in = n;
+    conn->break_reply = reply;
+}
+
+void conn_before_send(struct pg_conn *conn)
+{
+    if (conn->break_in > 0 && --conn->break_in == 0)
+        (void)shutdown(PQsocket(conn->db), conn->break_reply ? SHUT_RD : SHUT_RDWR);
+}
+
 enum status conn_simple(struct pg_conn *conn, const char *sql, int64_t deadline_ms,
                         PGresult **ret_result)
 {
     *ret_result = NULL;
     TRY(conn_ensure(conn, deadline_ms));
+    conn_before_send(conn);
     if (!PQsendQuery(conn->db, sql)) {
         conn_lost(conn, PQerrorMessage(conn->db));
         return ST_UNAVAILABLE;

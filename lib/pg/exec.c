@@ -84,6 +84,7 @@ static enum status prepare(struct call *call, const struct query *query,
     *ret_statement = conn_statement(conn, query);
     if (*ret_statement)
         return ST_OK;
+    conn_before_send(conn);
     if (!PQsendPrepare(conn->db, query->name, query->sql, 0, NULL))
         return unsent(call);
     TRY(receive(call, query->name, &result));
@@ -97,6 +98,7 @@ static enum status send_prepared(struct call *call, const struct query *query,
 {
     TRY(prepare(call, query, ret_statement));
     count_query();
+    conn_before_send(call->pg);
     if (!PQsendQueryPrepared(call->pg->db, query->name, params->n, params->values, params->lengths,
                              params->formats, 0))
         return unsent(call);

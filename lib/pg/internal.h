@@ -60,6 +60,9 @@ struct pg_conn {
 
     char **channels; /* owned; listened to in this session */
     size_t n_channels;
+
+    int break_in; /* exchanges until the connection is cut, 0 = never */
+    bool break_reply;
 };
 
 struct params {
@@ -76,6 +79,8 @@ enum status conn_ensure(struct pg_conn *conn, int64_t deadline_ms) MUST_CHECK;
 void conn_lost(struct pg_conn *conn, const char *why);
 /* Closes on purpose; the next query connects anew. */
 void conn_close(struct pg_conn *conn);
+/* To be called before anything is sent: where tests cut the connection. */
+void conn_before_send(struct pg_conn *conn);
 /* Waits for the answer to what was sent; past the deadline it cancels. A
  * failure of the server is ST_OK with its result. ret_result is owned. */
 enum status conn_wait(struct pg_conn *conn, int64_t deadline_ms, PGresult **ret_result) MUST_CHECK;

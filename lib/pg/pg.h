@@ -125,6 +125,11 @@ unsigned pg_conn_generation(const struct pg_conn *conn);
 /* Rolls back what a handler left open; for the dispatcher, between calls. */
 void pg_conn_settle(struct pg_conn *conn);
 
+/* For tests: cuts the connection at the n-th exchange with the server from now
+ * (preparing, running, begin and commit are one each): before anything is sent,
+ * or, with reply, after it was sent and before the answer. 0 = never. */
+void pg_conn_break(struct pg_conn *conn, int n, bool reply);
+
 /* Of all connections of the process; any thread. */
 struct pg_stats {
     int64_t connections, up;                   /* now */

@@ -226,6 +226,85 @@ START_TEST(an_event_is_new_once)
 }
 END_TEST
 
+/* Two changes and their event, as a handler makes them. */
+static enum status change(const char *first, const char *second)
+{
+    struct part part;
+    CLEANUP(tx_done) struct tx tx = {0};
+
+    part_init(&part.base);
+    TRY(tx_begin(&tx, &f.call));
+    TRY(add_item(first));
+    TRY(add_item(second));
+    TRY(event_add(&tx, "mal.evt.demo.part.made", &part.base));
+    return tx_commit(&tx);
+}
+
+/* Waits until no other session works in the database. */
+static void wait_settled(void)
+{
+    while (strcmp(pg_server_value(f.url,
+                                  "select count(*) from pg_stat_activity where application_name ="
+                                  " 'test' and datname = current_database()"),
+                  "0") != 0)
+        usleep(1000);
+}
+
+/* Cuts the connection at every exchange in turn until none is left to cut. */
+static int break_everywhere(bool reply)
+{
+    enum status status = ST_UNAVAILABLE;
+    int done = 0, n;
+
+    for (n = 1; status != ST_OK; n++) {
+        const char *first = arena_printf(&f.arena, "a%d%d", reply, n);
+        const char *second = arena_printf(&f.arena, "b%d%d", reply, n);
+        const char *sql = arena_printf(
+            &f.arena, "select count(*) from demo.item where id in ('%s', '%s')", first, second);
+        bool both;
+
+        ck_assert_int_lt(n, 20);
+        pg_conn_free(f.conn); /* nothing prepared, so that preparing is cut too */
+        f.conn = open_conn(f.url);
+        fixture_call(&f, f.conn);
+        pg_conn_break(f.conn, n, reply);
+        status = change(first, second);
+        ck_assert(status == ST_OK || status == ST_UNAVAILABLE);
+        pg_conn_break(f.conn, 0, false);
+        if (status != ST_OK)
+            wait_settled();
+        both = strcmp(pg_server_value(f.url, sql), "2") == 0;
+        ck_assert(both || strcmp(pg_server_value(f.url, sql), "0") == 0);
+        ck_assert(both || status != ST_OK);
+        done += both;
+        ck_assert_int_eq(
+            strtol(pg_server_value(f.url, "select count(*) from demo.outbox"), NULL, 10), done);
+        ck_assert_int_eq(change(arena_printf(&f.arena, "x%d%d", reply, n),
+                                arena_printf(&f.arena, "y%d%d", reply, n)),
+                         ST_OK);
+        pg_server_sql(f.url, "delete from demo.outbox where id in (select max(id) from"
+                             " demo.outbox)");
+    }
+    ck_assert_int_gt(n, 6);
+    return done;
+}
+
+START_TEST(a_connection_cut_anywhere_leaves_all_or_nothing)
+{
+    /* Cut before it was sent, nothing but the uncut one happened. */
+    ck_assert_int_eq(break_everywhere(false), 1);
+}
+END_TEST
+
+START_TEST(a_lost_answer_leaves_all_or_nothing)
+{
+    /* The commit whose answer was lost may have happened, and the uncut one did. */
+    int done = break_everywhere(true);
+
+    ck_assert(done == 1 || done == 2);
+}
+END_TEST
+
 static void *commit_event(void *arg)
 {
     struct fixture other = {0};
@@ -305,6 +384,8 @@ int main(void)
     tcase_add_test(tcase, an_event_is_written_with_its_change_or_not_at_all);
     tcase_add_test(tcase, an_event_too_big_for_the_bus_is_refused);
     tcase_add_test(tcase, an_event_is_new_once);
+    tcase_add_test(tcase, a_connection_cut_anywhere_leaves_all_or_nothing);
+    tcase_add_test(tcase, a_lost_answer_leaves_all_or_nothing);
     tcase_add_test(tcase, a_committed_event_wakes_who_listens);
     tcase_add_test(tcase, a_new_session_listens_again);
     suite_add_tcase(suite, tcase);
