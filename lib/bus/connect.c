@@ -179,6 +179,13 @@ static void open_library(void)
     (void)nats_Open(0);
 }
 
+/* A server that is only being started. */
+static bool may_come(natsStatus s)
+{
+    return s == NATS_NO_SERVER || s == NATS_TIMEOUT || s == NATS_IO_ERROR ||
+           s == NATS_CONNECTION_CLOSED;
+}
+
 enum status bus_new(struct bus **ret_bus, const struct bus_options *options, struct error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -199,8 +206,7 @@ enum status bus_new(struct bus **ret_bus, const struct bus_options *options, str
     if (s == NATS_OK)
         s = set_options(bus, opts, options);
     if (s == NATS_OK) {
-        while ((s = natsConnection_Connect(&bus->nc, opts)) == NATS_NO_SERVER &&
-               clock_mono_ms() < deadline)
+        while (may_come((s = natsConnection_Connect(&bus->nc, opts))) && clock_mono_ms() < deadline)
             nats_Sleep(100);
     }
     natsOptions_Destroy(opts);
@@ -208,7 +214,7 @@ enum status bus_new(struct bus **ret_bus, const struct bus_options *options, str
         s = natsConnection_JetStream(&bus->js, bus->nc, NULL);
     if (s != NATS_OK) {
         bus_free(bus);
-        return error_set(err, s == NATS_NO_SERVER ? ST_UNAVAILABLE : bus_status(s),
+        return error_set(err, may_come(s) ? ST_UNAVAILABLE : bus_status(s),
                          "cannot connect to NATS: %s", natsStatus_GetText(s));
     }
     set_up(bus, natsConnection_Status(bus->nc) == NATS_CONN_STATUS_CONNECTED);

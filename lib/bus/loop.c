@@ -7,6 +7,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -61,6 +62,8 @@ static natsStatus on_attach(void **user_data, void *arg, natsConnection *nc, nat
     atomic_store(&loop->stuck, false);
     atomic_store(&loop->polls_write, false);
     *user_data = loop;
+    /* cnats leaves its sockets open to children. */
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     return control(loop, EPOLL_CTL_ADD, EPOLLIN);
 }
 

@@ -41,13 +41,7 @@ static enum status send_attempt(struct request *req)
 static enum status await(struct request *req, int64_t until_ms, natsMsg **ret_msg,
                          bool *ret_no_responders)
 {
-    enum status status =
-        bus_inbox_next(req->inbox, req->first, until_ms, ret_msg, ret_no_responders);
-
-    /* DEADLINE_EXCEEDED of a part of the time is no end: the answer may come. */
-    if (status != ST_OK && until_ms >= req->deadline_ms)
-        bus_inbox_discard(req->inbox);
-    return status;
+    return bus_inbox_next(req->inbox, req->first, until_ms, ret_msg, ret_no_responders);
 }
 
 /* One attempt that has all the time there is. */
@@ -59,9 +53,24 @@ static enum status request_once(struct request *req, natsMsg **ret_msg)
     return await(req, req->deadline_ms, ret_msg, &no_responders);
 }
 
-/* A read: tried again when nobody listens (a service is being restarted), when
- * the connection was lost and came back, and, in half of the time, when whoever
- * took it has not answered (it may have died with it). The first answer wins. */
+/* Nobody took the request, or the connection was lost: once more if there is
+ * time, for a service or a server that is being restarted. */
+static enum status read_again(struct request *req, bool no_responders, natsMsg **ret_msg)
+{
+    if (req->deadline_ms - clock_mono_ms() < 2 * NO_RESPONDERS_PAUSE_MS)
+        return ST_UNAVAILABLE;
+    bus_inbox_discard(req->inbox);
+    req->first = 0;
+    if (no_responders)
+        nats_Sleep(NO_RESPONDERS_PAUSE_MS);
+    else if (!bus_wait_up(req->bus, NO_RESPONDERS_PAUSE_MS))
+        return ST_UNAVAILABLE;
+    return request_once(req, ret_msg);
+}
+
+/* A read may be sent twice. In half of the time, when whoever took it has not
+ * answered, it may have died with it: another one is asked as well, and the
+ * first answer wins. */
 static enum status request_read(struct request *req, natsMsg **ret_msg)
 {
     int64_t start = clock_mono_ms();
@@ -71,27 +80,25 @@ static enum status request_read(struct request *req, natsMsg **ret_msg)
 
     if (status == ST_OK)
         status = await(req, half, ret_msg, &no_responders);
-    if (status == ST_OK || (status != ST_UNAVAILABLE && status != ST_DEADLINE_EXCEEDED))
+    if (status == ST_UNAVAILABLE)
+        return read_again(req, no_responders, ret_msg);
+    if (status != ST_DEADLINE_EXCEEDED)
         return status;
-    if (status == ST_UNAVAILABLE) {
-        int64_t left = half - clock_mono_ms();
-        bus_inbox_discard(req->inbox);
-        req->first = 0;
-        if (left < NO_RESPONDERS_PAUSE_MS)
-            return status;
-        if (no_responders)
-            nats_Sleep(NO_RESPONDERS_PAUSE_MS);
-        else if (!bus_wait_up(req->bus, NO_RESPONDERS_PAUSE_MS))
-            return status;
-    }
-    enum status again = send_attempt(req);
-    if (again != ST_OK && status == ST_UNAVAILABLE)
-        return again;
-    status = await(req, req->deadline_ms, ret_msg, &no_responders);
-    /* Nobody is left for the second attempt, but who took the first may still
-     * be at work before it leaves. */
-    if (status == ST_UNAVAILABLE && no_responders && req->inbox->sub)
+    TRY(send_attempt(req));
+    do /* nobody else is there, but the first one may still be at work */
         status = await(req, req->deadline_ms, ret_msg, &no_responders);
+    while (status == ST_UNAVAILABLE && no_responders);
+    return status;
+}
+
+/* Runs it; an inbox on which an answer is missing is not used again. */
+static enum status run_request(struct request *req, bool read, natsMsg **ret_msg)
+{
+    atomic_fetch_add(&req->bus->in_flight, 1);
+    enum status status = read ? request_read(req, ret_msg) : request_once(req, ret_msg);
+    atomic_fetch_sub(&req->bus->in_flight, 1);
+    if (status != ST_OK)
+        bus_inbox_discard(req->inbox);
     return status;
 }
 
@@ -110,12 +117,9 @@ enum status bus_request(struct bus *bus, const char *subject, const struct bus_h
     };
     natsMsg *msg = NULL;
 
-    atomic_fetch_add(&bus->in_flight, 1);
-    enum status status = request_once(&req, &msg);
-    atomic_fetch_sub(&bus->in_flight, 1);
-    if (status == ST_OK)
-        bus_msg_wrap(msg, ret_reply);
-    return status;
+    TRY(run_request(&req, false, &msg));
+    bus_msg_wrap(msg, ret_reply);
+    return ST_OK;
 }
 
 /* Takes over the words of a failure from the body of the answer. */
@@ -200,9 +204,7 @@ enum status bus_call(struct bus *bus, struct call *call, const struct rpc *rpc,
         return call_fail(call, ST_DEADLINE_EXCEEDED, "The time for this call is over.");
     bus_call_headers(call, deadline - now, headers);
     req.data = wire_pack(call->arena, request, &req.len);
-    atomic_fetch_add(&bus->in_flight, 1);
-    enum status status = rpc->read_only ? request_read(&req, &msg) : request_once(&req, &msg);
-    atomic_fetch_sub(&bus->in_flight, 1);
+    enum status status = run_request(&req, rpc->read_only, &msg);
     if (status != ST_OK) {
         struct bus *own = call->bus;
         call->bus = bus;

@@ -385,6 +385,8 @@ START_TEST(a_tail_misses_nothing_over_a_restart)
     struct bus_tail *tail = NULL;
     struct bus *other;
 
+    ck_assert_int_eq(publish("mal.evt.test.a", "old-1", "old"), ST_OK);
+    ck_assert_int_eq(publish("mal.evt.test.a", "old-2", "old"), ST_OK);
     ck_assert_int_eq(bus_tail(bus, "mal.evt.>", follow, NULL, &tail), ST_OK);
     nats_server_restart(&nats); /* before the first event */
     other = connect_bus("other");

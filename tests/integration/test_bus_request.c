@@ -186,6 +186,40 @@ START_TEST(a_read_whose_server_died_is_taken_by_another)
 }
 END_TEST
 
+/* Takes one request, leaves the queue group and answers late. */
+static void *leave_and_answer(void *arg)
+{
+    struct bus *other = arg;
+    natsSubscription *sub = NULL;
+    natsMsg *msg = NULL;
+
+    ck_assert_int_eq(natsConnection_QueueSubscribeSync(&sub, other->nc, "mal.echo.v1.*", "q"),
+                     NATS_OK);
+    ck_assert_int_eq(natsConnection_Flush(other->nc), NATS_OK);
+    ck_assert_int_eq(natsSubscription_NextMsg(&msg, sub, 5000), NATS_OK);
+    natsSubscription_Destroy(sub);
+    usleep(700000);
+    ck_assert_int_eq(natsConnection_Publish(other->nc, natsMsg_GetReply(msg), natsMsg_GetData(msg),
+                                            natsMsg_GetDataLength(msg)),
+                     NATS_OK);
+    natsMsg_Destroy(msg);
+    return NULL;
+}
+
+START_TEST(a_server_that_is_leaving_may_still_answer)
+{
+    CLEANUP(asked_done) struct asked asked;
+    struct bus *other = connect_bus("other");
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, leave_and_answer, other);
+    ask(&asked, "a", "b", 1000);
+    pthread_join(thread, NULL);
+    ck_assert_msg(asked.status == ST_OK, "%s", asked.call.error.message);
+    bus_free(other);
+}
+END_TEST
+
 START_TEST(a_late_answer_is_not_taken_for_the_next_one)
 {
     CLEANUP(asked_done) struct asked first = {0}, second = {0};
@@ -432,6 +466,7 @@ static void add(TCase *tests)
     ADD_TEST(tests, a_read_is_tried_again_when_nobody_listens);
     ADD_TEST(tests, a_write_is_sent_once_only);
     ADD_TEST(tests, a_read_whose_server_died_is_taken_by_another);
+    ADD_TEST(tests, a_server_that_is_leaving_may_still_answer);
     ADD_TEST(tests, a_late_answer_is_not_taken_for_the_next_one);
     ADD_TEST(tests, a_second_answer_is_dropped);
     ADD_TEST(tests, a_lost_server_is_noticed_before_the_deadline);
