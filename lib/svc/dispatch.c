@@ -89,7 +89,8 @@ static void stats(struct strbuf *out, void *arg)
                   (long long)pg.lost, (long long)pg.queries, (long long)pg.failures);
 }
 
-enum status dispatch_start(struct service *service, int workers, struct error *err)
+enum status dispatch_start(struct service *service, int workers, struct bus_server **ret_server,
+                           struct error *err)
 {
     const struct svc *svc = service->svc;
 
@@ -106,7 +107,7 @@ enum status dispatch_start(struct service *service, int workers, struct error *e
                                            .observe = observe,
                                            .stats = stats,
                                            .arg = service},
-                     &service->server, err);
+                     ret_server, err);
 }
 
 void svc_check(struct call *call, bool *ret_database_up, int *ret_latency_ms,

@@ -24,7 +24,8 @@ enum status service_pg_open(const struct svc *svc, const char *purpose, struct p
 /* dispatch.c */
 void dispatch_init(void);
 /* Serves the endpoints on the bus; every worker has its connection. */
-enum status dispatch_start(struct service *service, int workers, struct error *err) MUST_CHECK;
+enum status dispatch_start(struct service *service, int workers, struct bus_server **ret_server,
+                           struct error *err) MUST_CHECK;
 
 /* relay.c */
 /* Publishes what the outbox holds, on its own thread. takes conn. */

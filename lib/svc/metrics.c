@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { METRICS_MAX = 128, BUCKETS = 256, SERIES_MAX = 4096 };
+enum { METRICS_MAX = 128, HOOKS_MAX = 8, BUCKETS = 256, SERIES_MAX = 4096 };
 
 static const int64_t bounds_us[] = {500,     1000,     2500,     5000,    10000,   25000,
                                     50000,   100000,   250000,   500000,  1000000, 2500000,
@@ -35,6 +35,11 @@ struct metric {
     atomic_int n_series;
 };
 
+static struct {
+    void (*fn)(void *arg);
+    void *arg;
+} hooks[HOOKS_MAX];
+static atomic_int n_hooks;
 static struct metric *metrics[METRICS_MAX];
 static atomic_int n_metrics;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -258,8 +263,23 @@ static void render_process(struct strbuf *out)
                   (long long)boot_time_s() + (long long)(stat.start_ticks / (unsigned long)ticks));
 }
 
+void metrics_on_render(void (*fn)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&lock);
+    if (n_hooks == HOOKS_MAX)
+        abort();
+    hooks[n_hooks].fn = fn;
+    hooks[n_hooks].arg = arg;
+    n_hooks++;
+    pthread_mutex_unlock(&lock);
+}
+
 void metrics_render(struct strbuf *out)
 {
+    int last = n_hooks;
+
+    for (int i = 0; i < last; i++)
+        hooks[i].fn(hooks[i].arg);
     int n = n_metrics;
 
     for (int i = 0; i < n; i++)

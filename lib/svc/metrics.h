@@ -19,6 +19,8 @@ void metric_set(struct metric *metric, const char *labels, int64_t value);
 void metric_observe_us(struct metric *metric, const char *labels, int64_t duration_us);
 /* A value read when the page is made. */
 void metric_callback(const char *name, const char *help, int64_t (*fn)(void *arg), void *arg);
+/* fn runs before each page is made and sets what it knows with metric_set. */
+void metrics_on_render(void (*fn)(void *arg), void *arg);
 /* The whole page, process_* figures (resident memory, descriptors, CPU, start
  * time) included. */
 void metrics_render(struct strbuf *out);

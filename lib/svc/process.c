@@ -11,7 +11,13 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
-enum { RETRY_FIRST_MS = 100, RETRY_LAST_MS = 2000, BUS_DRAIN_MS = 5000 };
+enum {
+    RETRY_FIRST_MS = 100,
+    RETRY_LAST_MS = 2000,
+    CONNECT_MS = 500,
+    BUS_DRAIN_MS = 5000,
+    LOOK_MS = 1000
+};
 
 static const char *nats_url, *nats_user, *nats_password, *admin_bind, *log_level;
 
@@ -135,6 +141,39 @@ static int64_t metric_bus_up(void *arg)
     return bus && bus_up(bus);
 }
 
+static struct {
+    struct metric *messages, *bytes, *reconnects, *slow, *requests;
+} of_bus;
+
+static void add_bus_metrics(void)
+{
+    of_bus.messages = metric_new(METRIC_COUNTER, "mal_bus_messages_total", "NATS messages.");
+    of_bus.bytes = metric_new(METRIC_COUNTER, "mal_bus_bytes_total", "Bytes of NATS messages.");
+    of_bus.reconnects = metric_new(METRIC_COUNTER, "mal_bus_reconnects_total",
+                                   "Times the NATS connection was made anew.");
+    of_bus.slow = metric_new(METRIC_COUNTER, "mal_bus_slow_total",
+                             "Times a subscription lost messages because it was too slow.");
+    of_bus.requests = metric_new(METRIC_GAUGE, "mal_bus_requests_in_flight",
+                                 "Requests of this process that wait for an answer.");
+}
+
+static void read_bus_metrics(void *arg)
+{
+    struct process *process = arg;
+    struct bus *bus = process->bus_seen;
+    struct bus_stats stats = {0};
+
+    if (bus)
+        bus_stats(bus, &stats);
+    metric_set(of_bus.messages, "direction=\"in\"", (int64_t)stats.in_messages);
+    metric_set(of_bus.messages, "direction=\"out\"", (int64_t)stats.out_messages);
+    metric_set(of_bus.bytes, "direction=\"in\"", (int64_t)stats.in_bytes);
+    metric_set(of_bus.bytes, "direction=\"out\"", (int64_t)stats.out_bytes);
+    metric_set(of_bus.reconnects, NULL, (int64_t)stats.reconnects);
+    metric_set(of_bus.slow, NULL, (int64_t)stats.slow);
+    metric_set(of_bus.requests, NULL, stats.in_flight);
+}
+
 static int64_t metric_ready(void *arg)
 {
     struct process *process = arg;
@@ -151,6 +190,8 @@ static void add_metrics(struct process *process)
     metric_set(metric_new(METRIC_GAUGE, "mal_build_info", "What runs; always 1."), labels, 1);
     metric_callback("mal_ready", "Whether the process can serve.", metric_ready, process);
     metric_callback("mal_bus_up", "Whether the NATS connection stands.", metric_bus_up, process);
+    add_bus_metrics();
+    metrics_on_render(read_bus_metrics, process);
 }
 
 bool process_init(struct process *process, const struct process_options *options, int argc,
@@ -234,7 +275,7 @@ bool process_start(struct process *process)
 bool process_connect(struct process *process)
 {
     char name[64];
-    struct bus_options options = {.url = nats_url, .name = name};
+    struct bus_options options = {.url = nats_url, .name = name, .connect_ms = CONNECT_MS};
     int wait_ms = RETRY_FIRST_MS;
 
     (void)snprintf(name, sizeof(name), "mal-%s", process->name);
@@ -280,15 +321,21 @@ static void begin_stop(struct process *process)
     pthread_sigmask(SIG_UNBLOCK, &process->signals, NULL);
 }
 
+/* A supervisor starts the process anew, with new settings perhaps. */
+static bool refused_for_good(struct process *process)
+{
+    if (!process->bus || !bus_closed(process->bus))
+        return false;
+    log_error("bus: NATS refused this process for good");
+    process->exit_code = 1;
+    begin_stop(process);
+    return true;
+}
+
 void process_wait(struct process *process)
 {
-    int signal_number;
-
-    if (process->stopping)
-        return;
-    while (sigwait(&process->signals, &signal_number) != 0)
+    while (!process_stopped(process, LOOK_MS) && !refused_for_good(process))
         ;
-    begin_stop(process);
 }
 
 bool process_stopped(struct process *process, int timeout_ms)

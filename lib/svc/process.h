@@ -77,7 +77,8 @@ bool process_start(struct process *process);
 bool process_connect(struct process *process);
 /* Says "ready" in the log and on /readyz; fields is further logfmt, may be NULL. */
 void process_ready(struct process *process, const char *fields);
-/* Waits until SIGTERM or SIGINT; a second signal then ends the process at once. */
+/* Waits until SIGTERM or SIGINT, or until NATS refuses the process for good; a
+ * second signal then ends the process at once. */
 void process_wait(struct process *process);
 /* True when a signal came within that time, which may be 0; then it is as if
  * process_wait had returned. */

@@ -106,6 +106,17 @@ static int64_t metric_outbox(void *arg)
     return n;
 }
 
+static int64_t metric_calls_waiting(void *arg)
+{
+    struct service *service = arg;
+    int64_t n;
+
+    pthread_mutex_lock(&service->lock);
+    n = service->server ? (int64_t)bus_server_waiting(service->server) : 0;
+    pthread_mutex_unlock(&service->lock);
+    return n;
+}
+
 static void add_metrics(struct service *service)
 {
     dispatch_init();
@@ -117,6 +128,8 @@ static void add_metrics(struct service *service)
                     metric_pg_lost, NULL);
     metric_callback("mal_outbox_waiting", "Events not yet published; -1 while unknown.",
                     metric_outbox, service);
+    metric_callback("mal_calls_waiting", "Calls that wait for a worker.", metric_calls_waiting,
+                    service);
 }
 
 /* Repeats a step while it fails for want of a server; false when it failed for
@@ -170,7 +183,13 @@ static enum status step_start(struct service *service, struct error *err)
 
 static enum status step_serve(struct service *service, struct error *err)
 {
-    return dispatch_start(service, (int)workers, err);
+    struct bus_server *server = NULL;
+
+    TRY(dispatch_start(service, (int)workers, &server, err));
+    pthread_mutex_lock(&service->lock);
+    service->server = server;
+    pthread_mutex_unlock(&service->lock);
+    return ST_OK;
 }
 
 static enum status start_relay(struct service *service, struct error *err)
@@ -199,7 +218,10 @@ static void stop(struct service *service)
         bus_server_stop(service->server, STOP_TIMEOUT_MS);
     if (service->svc->stop && service->started)
         service->svc->stop(&service->context);
+    pthread_mutex_lock(&service->lock);
     bus_server_free(service->server);
+    service->server = NULL;
+    pthread_mutex_unlock(&service->lock);
     relay_free(service->relay);
 }
 

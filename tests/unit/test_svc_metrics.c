@@ -84,6 +84,20 @@ START_TEST(a_callback_is_asked_when_the_page_is_made)
 }
 END_TEST
 
+static void set_late(void *arg)
+{
+    metric_set(arg, "late=\"yes\"", 9);
+}
+
+START_TEST(a_hook_sets_values_before_the_page_is_made)
+{
+    struct metric *metric = metric_new(METRIC_COUNTER, "t_hooked", "Hooked.");
+
+    metrics_on_render(set_late, metric);
+    ck_assert(shows("\nt_hooked{late=\"yes\"} 9\n"));
+}
+END_TEST
+
 static void *count(void *arg)
 {
     char labels[32];
@@ -159,6 +173,7 @@ int main(void)
     tcase_add_test(tcase, a_gauge_goes_up_and_down);
     tcase_add_test(tcase, histogram_buckets_are_cumulative_and_in_seconds);
     tcase_add_test(tcase, a_callback_is_asked_when_the_page_is_made);
+    tcase_add_test(tcase, a_hook_sets_values_before_the_page_is_made);
     tcase_add_test(tcase, threads_lose_no_count);
     tcase_add_test(tcase, series_are_bounded);
     tcase_add_test(tcase, the_page_is_well_formed);
