@@ -3,10 +3,14 @@
  * in the sandbox. */
 #include "catalog.h"
 
+#include "base/ids.h"
 #include "base/log.h"
+#include "bus/bus.h"
 #include "sandbox.h"
 
 #include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 enum { VALUE_SHOWN = 60 };
 
@@ -69,6 +73,7 @@ static void fill(Catalog__ExecuteCommandResponse *rsp, const struct sandbox_resu
 static void tell(struct call *call, const Catalog__ExecuteCommandResponse *rsp)
 {
     CLEANUP(tx_done) struct tx tx = {0};
+    struct error kept = call->error;
     Catalog__CommandExecuted event = CATALOG__COMMAND_EXECUTED__INIT;
 
     event.id = rsp->command_id;
@@ -79,8 +84,44 @@ static void tell(struct call *call, const Catalog__ExecuteCommandResponse *rsp)
         event_add(&tx, "mal.evt.catalog.command.executed", &event.base) != ST_OK ||
         tx_commit(&tx) != ST_OK) {
         log_error("the run of command '%s' could not be told to others", rsp->command_id);
-        error_clear(&call->error);
     }
+    call->error = kept;
+}
+
+/* What tells a run that nobody waits for it: the gateway publishes on
+ * mal.cancel.<request id>. */
+struct cancel {
+    struct bus_sub *sub;
+    int fd; /* an eventfd; -1 when there is no bus */
+};
+
+static void on_cancel(struct bus_message *msg, void *arg)
+{
+    const struct cancel *cancel = arg;
+
+    (void)msg;
+    (void)eventfd_write(cancel->fd, 1);
+}
+
+static void cancel_init(struct cancel *cancel, struct call *call)
+{
+    const char *subject;
+
+    if (!call->bus || !uuid_valid(call->request_id))
+        return;
+    subject = arena_printf(call->arena, "mal.cancel.%s", call->request_id);
+    cancel->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (cancel->fd >= 0 &&
+        bus_subscribe(call->bus, subject, on_cancel, cancel, &cancel->sub) != ST_OK)
+        log_warn("a run cannot be cancelled: no subscription");
+}
+
+static void cancel_done(struct cancel *cancel)
+{
+    if (cancel->sub)
+        bus_sub_free(cancel->sub);
+    if (cancel->fd >= 0)
+        close(cancel->fd);
 }
 
 static enum status run(struct call *call, const Catalog__ExecuteCommandRequest *req,
@@ -88,8 +129,10 @@ static enum status run(struct call *call, const Catalog__ExecuteCommandRequest *
                        Catalog__ExecuteCommandResponse *rsp)
 {
     CLEANUP(slot_free) bool taken = slot_take();
+    CLEANUP(cancel_done) struct cancel cancel = {.fd = -1};
     const char **names = arena_alloc(call->arena, command->n_parameters * sizeof(*names));
-    struct sandbox_result result;
+    struct sandbox_result result = {0};
+    enum status status;
 
     if (!taken) {
         call_hint(call, "again when one of them has ended.");
@@ -98,17 +141,21 @@ static enum status run(struct call *call, const Catalog__ExecuteCommandRequest *
     }
     for (size_t i = 0; i < command->n_parameters; i++)
         names[i] = variable_name(call, command->parameters[i]->name);
-    TRY(sandbox_run(call,
-                    &(struct sandbox_job){.shell = command->shell,
-                                          .script = script_body(call, command),
-                                          .n_variables = command->n_parameters,
-                                          .names = names,
-                                          .values = values,
-                                          .timeout_s = req->timeout_s},
-                    &result));
+    cancel_init(&cancel, call);
+    status = sandbox_run(call,
+                         &(struct sandbox_job){.shell = command->shell,
+                                               .script = script_body(call, command),
+                                               .n_variables = command->n_parameters,
+                                               .names = names,
+                                               .values = values,
+                                               .timeout_s = req->timeout_s,
+                                               .cancel_fd = cancel.fd},
+                         &result);
+    if (status != ST_OK && status != ST_CANCELLED)
+        return status;
     fill(rsp, &result);
     tell(call, rsp);
-    return ST_OK;
+    return status;
 }
 
 enum status catalog_execute_command(struct call *call, const Catalog__ExecuteCommandRequest *req,

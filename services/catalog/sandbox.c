@@ -37,7 +37,8 @@ struct run {
     int in, out_w, err_w, status_w, script; /* the child's ends */
     int pid, pidfd;
     int64_t started_ms, stop_ms, kill_ms;
-    bool timed_out, ended;
+    int cancel_fd;
+    bool stopping, cancelled, ended;
 };
 
 static void close_fd(int *fd)
@@ -167,13 +168,14 @@ static void signal_script(const struct run *run, int signum)
     }
 }
 
+/* TERM, then KILL for what is still there. */
 static void check_time(struct run *run, int64_t now)
 {
-    if (!run->timed_out && now >= run->stop_ms) {
-        run->timed_out = true;
+    if (!run->stopping && (run->cancelled || now >= run->stop_ms)) {
+        run->stopping = true;
         run->kill_ms = now + KILL_AFTER_MS;
         signal_script(run, SIGTERM);
-    } else if (run->timed_out && now >= run->kill_ms) {
+    } else if (run->stopping && now >= run->kill_ms) {
         signal_script(run, SIGKILL);
         kill(run->pid, SIGKILL);
         run->kill_ms = INT64_MAX;
@@ -182,7 +184,7 @@ static void check_time(struct run *run, int64_t now)
 
 static int wait_ms(const struct run *run, int64_t now)
 {
-    int64_t until = run->timed_out ? run->kill_ms : run->stop_ms;
+    int64_t until = run->stopping ? run->kill_ms : run->stop_ms;
 
     if (until - now > 1000)
         return 1000;
@@ -194,10 +196,12 @@ static void poll_once(struct run *run, int timeout_ms)
     struct pollfd fds[] = {{.fd = run->ended ? -1 : run->pidfd, .events = POLLIN},
                            {.fd = run->out.fd, .events = POLLIN},
                            {.fd = run->err.fd, .events = POLLIN},
-                           {.fd = run->status.fd, .events = POLLIN}};
+                           {.fd = run->status.fd, .events = POLLIN},
+                           {.fd = run->cancelled ? -1 : run->cancel_fd, .events = POLLIN}};
 
     if (poll(fds, ARRAY_SIZE(fds), timeout_ms) < 0)
         return;
+    run->cancelled = run->cancelled || fds[4].revents != 0;
     stream_read(&run->status);
     stream_read(&run->out);
     stream_read(&run->err);
@@ -308,7 +312,8 @@ enum status sandbox_run(struct call *call, const struct sandbox_job *job,
                         struct sandbox_result *ret_result)
 {
     CLEANUP(run_done)
-    struct run run = {.out.fd = -1,
+    struct run run = {.cancel_fd = job->cancel_fd,
+                      .out.fd = -1,
                       .err.fd = -1,
                       .status.fd = -1,
                       .in = -1,
@@ -322,7 +327,7 @@ enum status sandbox_run(struct call *call, const struct sandbox_job *job,
     TRY(start(call, &run, job));
     watch(&run);
     *ret_result = (struct sandbox_result){
-        .timed_out = run.timed_out,
+        .timed_out = run.stopping && !run.cancelled,
         .duration_ms = (int)(clock_mono_ms() - run.started_ms),
         .out = stream_text(call->arena, &run.out),
         .err = stream_text(call->arena, &run.err),
@@ -331,7 +336,7 @@ enum status sandbox_run(struct call *call, const struct sandbox_job *job,
     };
     if (!report_number(&run, "\"exit-code\"", &code)) {
         /* Without this line the script never began, or was killed. */
-        if (!run.timed_out) {
+        if (!run.stopping) {
             log_warn("bubblewrap cannot isolate here: %.200s", ret_result->err);
             return unavailable(call, "this machine does not let the hub isolate it");
         }
@@ -339,5 +344,7 @@ enum status sandbox_run(struct call *call, const struct sandbox_job *job,
     }
     ret_result->exit_code = code;
     ret_result->signal = code > 128 && code < 128 + NSIG ? code - 128 : 0;
+    if (run.cancelled)
+        return call_fail(call, ST_CANCELLED, "The call was cancelled and the script stopped.");
     return ST_OK;
 }

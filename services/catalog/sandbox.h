@@ -12,6 +12,7 @@ struct sandbox_job {
     size_t n_variables;
     const char *const *names, *const *values;
     int timeout_s;
+    int cancel_fd; /* readable when nobody wants the result any more; may be -1 */
 };
 
 struct sandbox_result {
@@ -23,8 +24,8 @@ struct sandbox_result {
     bool out_truncated, err_truncated;
 };
 
-/* UNAVAILABLE with words when this machine cannot isolate or has no
- * interpreter. */
+/* CANCELLED when the job was stopped on cancel_fd, UNAVAILABLE with words when this machine cannot
+ * isolate or has no interpreter. */
 enum status sandbox_run(struct call *call, const struct sandbox_job *job,
                         struct sandbox_result *ret_result) MUST_CHECK;
 

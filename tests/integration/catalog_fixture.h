@@ -170,8 +170,8 @@ static inline int events(const struct fixture *f, const char *subject)
 {
     char sql[200];
 
-    snprintf(sql, sizeof(sql), "select count(*) from catalog.outbox where subject = 'mal.evt.%s'",
-             subject);
+    (void)snprintf(sql, sizeof(sql),
+                   "select count(*) from catalog.outbox where subject = 'mal.evt.%s'", subject);
     return (int)strtol(pg_server_value(f->url, sql), NULL, 10);
 }
 
@@ -183,7 +183,7 @@ static inline void fill_catalog(const char *url)
     pg_server_sql(url, "create extension if not exists unaccent schema public");
     conn = open_conn(url);
     if (pg_migrate(conn, "catalog", catalog_migrations, catalog_n_migrations, &err) != ST_OK) {
-        fprintf(stderr, "%s\n", err.message);
+        (void)fprintf(stderr, "%s\n", err.message);
         exit(EXIT_FAILURE);
     }
     pg_conn_free(conn);

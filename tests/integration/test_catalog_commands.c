@@ -39,10 +39,10 @@ static void refuse(const char *script, const char *parameters, const char *field
 {
     char request[2000];
 
-    snprintf(request, sizeof(request),
-             "{'id':'c','name':'C','description':'d','author':'ana','category':'git',"
-             "'shell':'bash','script_template':'%s','parameters':%s}",
-             script, parameters);
+    (void)snprintf(request, sizeof(request),
+                   "{'id':'c','name':'C','description':'d','author':'ana','category':'git',"
+                   "'shell':'bash','script_template':'%s','parameters':%s}",
+                   script, parameters);
     FAILS(f, "RegisterCommand", request, ST_INVALID_ARGUMENT);
     MENTIONS(f, field);
 }
@@ -142,13 +142,13 @@ static const char *by_hand(const char *interpreter, const char *script)
 
     ck_assert_int_eq(write(fd, script, strlen(script)), (ssize_t)strlen(script));
     close(fd);
-    snprintf(command, sizeof(command), "%s %s 2>&1", interpreter, path);
+    (void)snprintf(command, sizeof(command), "%s %s 2>&1", interpreter, path);
     pipe = popen(command, "r"); /* NOLINT(cert-env33-c): a test's own words */
     ck_assert_ptr_nonnull(pipe);
     n = fread(output, 1, sizeof(output) - 1, pipe);
     output[n] = '\0';
-    pclose(pipe);
-    unlink(path);
+    (void)pclose(pipe);
+    (void)unlink(path);
     return output;
 }
 
@@ -164,17 +164,17 @@ START_TEST(hostile_values_stay_values)
     char request[2000];
     struct stat unused;
 
-    unlink("/tmp/mal-p");
-    snprintf(request, sizeof(request),
-             "{\"id\":\"c%zu\",\"name\":\"C\",\"description\":\"d\",\"author\":\"ana\","
-             "\"category\":\"git\",\"shell\":\"%s\",\"script_template\":\"#!/x\\n%s\","
-             "\"parameters\":[{\"name\":\"v\",\"type\":\"string\",\"description\":\"d\"}]}",
-             i, shells[i][0], shells[i][2]);
+    (void)unlink("/tmp/mal-p");
+    (void)snprintf(request, sizeof(request),
+                   "{\"id\":\"c%zu\",\"name\":\"C\",\"description\":\"d\",\"author\":\"ana\","
+                   "\"category\":\"git\",\"shell\":\"%s\",\"script_template\":\"#!/x\\n%s\","
+                   "\"parameters\":[{\"name\":\"v\",\"type\":\"string\",\"description\":\"d\"}]}",
+                   i, shells[i][0], shells[i][2]);
     ck_assert_int_eq(run_json(f, "RegisterCommand", request, true), ST_OK);
-    snprintf(request, sizeof(request),
-             "{\"id\":\"c%zu\",\"params\":{\"v\":"
-             "\"x'; touch /tmp/mal-p; echo \\\"$(id)\\\\ \\n`id` é\"}}",
-             i);
+    (void)snprintf(request, sizeof(request),
+                   "{\"id\":\"c%zu\",\"params\":{\"v\":"
+                   "\"x'; touch /tmp/mal-p; echo \\\"$(id)\\\\ \\n`id` é\"}}",
+                   i);
     ck_assert_int_eq(run_json(f, "GetCommand", request, true), ST_OK);
     ck_assert_int_eq(strncmp(rendered(), "#!/x\n", 5), 0);
     ck_assert_str_eq(by_hand(shells[i][1], rendered()), hostile);

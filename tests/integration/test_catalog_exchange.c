@@ -8,12 +8,13 @@ static void fill(int skills)
 {
     char sql[600];
 
-    snprintf(sql, sizeof(sql),
-             "insert into catalog.skill (id, name, description, version, category, asset_path,"
-             " author, tags, content, content_sha256, created_at, updated_at) select 's-' || n,"
-             " 'Name', 'd', '1.0.0', 'data', 'p/' || n, 'ana', '{a,b}', 'doc ' || n || ' é\"',"
-             " 'x', now() - n * interval '1 hour', now() from generate_series(1, %d) n",
-             skills);
+    (void)snprintf(
+        sql, sizeof(sql),
+        "insert into catalog.skill (id, name, description, version, category, asset_path,"
+        " author, tags, content, content_sha256, created_at, updated_at) select 's-' || n,"
+        " 'Name', 'd', '1.0.0', 'data', 'p/' || n, 'ana', '{a,b}', 'doc ' || n || ' é\"',"
+        " 'x', now() - n * interval '1 hour', now() from generate_series(1, %d) n",
+        skills);
     pg_server_sql(f->url, sql);
     OK(f, "RegisterCommand",
        "{'id':'c','name':'C','description':'d','author':'ana','category':'git','shell':'bash',"
@@ -141,8 +142,8 @@ START_TEST(bad_entries_are_named_and_the_others_written)
 
     ck_assert_int_eq(import(f, data, DRY_RUN), ST_OK);
     HAS(f, "'dry_run':true");
-    snprintf(counts, sizeof(counts), "%.*s", (int)(strstr(f->reply, "\"dry_run\"") - f->reply),
-             f->reply);
+    (void)snprintf(counts, sizeof(counts), "%.*s",
+                   (int)(strstr(f->reply, "\"dry_run\"") - f->reply), f->reply);
     ck_assert_str_eq(pg_server_value(f->url, "select count(*) from catalog.skill"), "0");
     ck_assert_int_eq(import(f, data, CONFIRM), ST_OK);
     ck_assert_int_eq(strncmp(f->reply, counts, strlen(counts)), 0);
@@ -168,8 +169,8 @@ static void refuse_entry(const char *collection, const char *entry, const char *
     char data[1500];
     char *json;
 
-    snprintf(data, sizeof(data), "{'version':'1.2.0','%s':[%s],'assets':{'bad':7}}", collection,
-             entry);
+    (void)snprintf(data, sizeof(data), "{'version':'1.2.0','%s':[%s],'assets':{'bad':7}}",
+                   collection, entry);
     json = quoted(data);
     ck_assert_msg(import(f, json, DRY_RUN) == ST_OK, "%s", f->call.error.message);
     HAS(f, "'failed':{");
@@ -279,10 +280,11 @@ static void *keep_registering(void *arg)
     for (int i = 0; i < 40; i++) {
         char request[300];
 
-        snprintf(request, sizeof(request),
-                 "{'id':'x-%d','name':'N','description':'d','version':'1.0.0','category':'data',"
-                 "'author':'a','asset_content':'doc'}",
-                 i);
+        (void)snprintf(
+            request, sizeof(request),
+            "{'id':'x-%d','name':'N','description':'d','version':'1.0.0','category':'data',"
+            "'author':'a','asset_content':'doc'}",
+            i);
         OK(&own, "RegisterSkill", request);
     }
     fixture_done(&own);

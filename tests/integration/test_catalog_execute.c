@@ -30,10 +30,10 @@ static void run_script(const char *shell, const char *script, int timeout_s)
     static int n;
     char id[16], request[200];
 
-    snprintf(id, sizeof(id), "c-%d", n++);
+    (void)snprintf(id, sizeof(id), "c-%d", n++);
     add(id, shell, script, "");
-    snprintf(request, sizeof(request), "{'id':'%s','mode':'run','timeout_s':%d,'confirm':true}", id,
-             timeout_s);
+    (void)snprintf(request, sizeof(request),
+                   "{'id':'%s','mode':'run','timeout_s':%d,'confirm':true}", id, timeout_s);
     OK(f, "ExecuteCommand", request);
     HAS(f, "'executed':true");
 }
@@ -119,7 +119,7 @@ static bool is_running(const char *argument)
         FILE *file;
         size_t n;
 
-        snprintf(path, sizeof(path), "/proc/%s/cmdline", entry->d_name);
+        (void)snprintf(path, sizeof(path), "/proc/%s/cmdline", entry->d_name);
         file = fopen(path, "r");
         if (!file)
             continue;
@@ -127,7 +127,7 @@ static bool is_running(const char *argument)
         line[n] = '\0';
         for (size_t i = 0; i < n; i += strlen(line + i) + 1)
             found = found || strcmp(line + i, argument) == 0;
-        fclose(file);
+        (void)fclose(file);
     }
     closedir(proc);
     return found;
@@ -207,7 +207,7 @@ END_TEST
 
 START_TEST(the_environment_and_the_descriptors_are_clean)
 {
-    setenv("MAL_SECRET_OF_THE_HUB", "hunter2", 1);
+    (void)setenv("MAL_SECRET_OF_THE_HUB", "hunter2", 1);
     run_script("bash", "env | sed 's/=.*//' | sort | tr '\\n' ' '; ls /proc/self/fd | tr '\\n' ' '",
                20);
     HAS(f, "'stdout':'HOME LANG PATH PWD SHLVL _ 0 1 2 3 '"); /* 3 is ls reading the folder */
@@ -221,14 +221,14 @@ START_TEST(the_hub_s_own_files_are_hidden)
     char dir[] = "/var/lib/mal-test-XXXXXX", file[64], script[200];
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    chmod(dir, 0755);
-    snprintf(file, sizeof(file), "%s/secret", dir);
-    fclose(fopen(file, "w"));
-    snprintf(script, sizeof(script), "ls -A %s /run /tmp; id -u; cat /etc/shadow", dir);
+    (void)chmod(dir, 0755);
+    (void)snprintf(file, sizeof(file), "%s/secret", dir);
+    (void)fclose(fopen(file, "w"));
+    (void)snprintf(script, sizeof(script), "ls -A %s /run /tmp; id -u; cat /etc/shadow", dir);
     catalog_config.data_dir = dir;
     run_script("bash", script, 20);
-    unlink(file);
-    rmdir(dir);
+    (void)unlink(file);
+    (void)rmdir(dir);
     HAS_NOT(f, "secret");
     HAS(f, "work");
     HAS(f, "/etc/shadow: Permission denied");

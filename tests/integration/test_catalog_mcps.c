@@ -52,8 +52,8 @@ static void refuse(const char *fields, const char *field)
 {
     char request[1000];
 
-    snprintf(request, sizeof(request), "{'id':'m','name':'M','description':'d','author':'ana',%s}",
-             fields);
+    (void)snprintf(request, sizeof(request),
+                   "{'id':'m','name':'M','description':'d','author':'ana',%s}", fields);
     FAILS(f, "RegisterMcp", request, ST_INVALID_ARGUMENT);
     MENTIONS(f, field);
 }

@@ -6,10 +6,11 @@ static void add(const char *id, const char *name, const char *description, const
 {
     char request[2000];
 
-    snprintf(request, sizeof(request),
-             "{'id':'%s','name':'%s','description':'%s','version':'1.0.0','category':'devops',"
-             "'author':'ana','tags':['tag-%s'],'asset_content':'%s'}",
-             id, name, description, id, document);
+    (void)snprintf(
+        request, sizeof(request),
+        "{'id':'%s','name':'%s','description':'%s','version':'1.0.0','category':'devops',"
+        "'author':'ana','tags':['tag-%s'],'asset_content':'%s'}",
+        id, name, description, id, document);
     OK(f, "RegisterSkill", request);
 }
 
@@ -20,7 +21,7 @@ static const char *found(const char *query)
     char request[300];
     size_t n = 0;
 
-    snprintf(request, sizeof(request), "{'query':'%s'}", query);
+    (void)snprintf(request, sizeof(request), "{'query':'%s'}", query);
     OK(f, "SearchSkills", request);
     ids[0] = '\0';
     for (const char *p = f->reply; (p = strstr(p, "\"id\":\"")); p += 6)

@@ -13,10 +13,10 @@ static void add(const char *id, const char *more)
 {
     char request[2000];
 
-    snprintf(request, sizeof(request),
-             "{'id':'%s','name':'Name of %s','description':'About %s.','version':'1.0.0',"
-             "'category':'devops','author':'ana'%s}",
-             id, id, id, more);
+    (void)snprintf(request, sizeof(request),
+                   "{'id':'%s','name':'Name of %s','description':'About %s.','version':'1.0.0',"
+                   "'category':'devops','author':'ana'%s}",
+                   id, id, id, more);
     OK(f, "RegisterSkill", request);
 }
 
@@ -102,7 +102,7 @@ START_TEST(an_update_tells_what_changed_and_moves_the_time)
     char before[64];
 
     OK(f, "RegisterSkill", minimal);
-    snprintf(before, sizeof(before), "%.40s", strstr(f->reply, "\"updated_at\""));
+    (void)snprintf(before, sizeof(before), "%.40s", strstr(f->reply, "\"updated_at\""));
     OK(f, "UpdateSkill", "{'id':'one','name':'One','description':'Better.','tags':['x']}");
     HAS(f, "'changed':['description','tags']");
     ck_assert_ptr_null(strstr(f->reply, before));
@@ -115,7 +115,7 @@ START_TEST(an_update_without_difference_changes_nothing)
     char before[64];
 
     add("one", ",'tags':['a'],'asset_content':'" DOCUMENT("one") "'");
-    snprintf(before, sizeof(before), "%.40s", strstr(f->reply, "\"updated_at\""));
+    (void)snprintf(before, sizeof(before), "%.40s", strstr(f->reply, "\"updated_at\""));
     OK(f, "UpdateSkill",
        "{'id':'one','name':'Name of one','tags':['A'],'asset_content':'" DOCUMENT("one") "'}");
     HAS(f, "'changed':[]");
@@ -291,7 +291,8 @@ static void *keep_updating(void *arg)
     for (int i = 1; i <= ROUNDS; i++) {
         char request[100];
 
-        snprintf(request, sizeof(request), "{'id':'one','%s':'1.0.%d'}", (const char *)arg, i);
+        (void)snprintf(request, sizeof(request), "{'id':'one','%s':'1.0.%d'}", (const char *)arg,
+                       i);
         OK(&own, "UpdateSkill", request);
     }
     fixture_done(&own);

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mal-catalog as a process between a real NATS and a real Postgres: calls over
+ * the bus, the log of calls from events, peers that answer, a run that is
+ * cancelled. The test program itself, run with "serve", is the process. */
+#include "base/clock.h"
+#include "base/ids.h"
+#include "catalog.h"
+#include "mal/catalog/v1/catalog.api.h"
+#include "mal/gateway/v1/events.pb-c.h"
+#include "migrations.sql.h"
+#include "nats_server.h"
+#include "pg_server.h"
+#include "svc/svc.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { WAIT_MS = 20000 };
+
+static struct pg_server pg;
+static struct nats_server nats;
+static char pg_url[PG_URL_SIZE];
+static pid_t service;
+static int service_log;
+static struct bus *bus;
+static struct arena arena;
+static struct call call;
+
+#define AWAIT(condition)                                                                           \
+    do {                                                                                           \
+        int64_t await_until_ = clock_mono_ms() + WAIT_MS;                                          \
+        while (!(condition) && clock_mono_ms() < await_until_)                                     \
+            usleep(2000);                                                                          \
+        ck_assert_msg((condition), "not in time: %s; log: %s", #condition, logged());              \
+    } while (0)
+
+static const char *logged(void)
+{
+    static char text[1 << 18];
+    ssize_t n = pread(service_log, text, sizeof(text) - 1, 0);
+
+    text[n > 0 ? n : 0] = '\0';
+    return text;
+}
+
+static void start_service(void)
+{
+    service_log = memfd_create("log", 0);
+    service = fork();
+    ck_assert_int_ge(service, 0);
+    if (service == 0) {
+        (void)setenv("MAL_PG_URL", pg_url, 1);
+        (void)setenv("MAL_NATS_URL", nats.url, 1);
+        (void)setenv("MAL_EXEC_ENABLED", "true", 1);
+        (void)dup2(service_log, STDERR_FILENO);
+        (void)execl("/proc/self/exe", "mal-catalog", "serve", (char *)NULL);
+        _exit(127);
+    }
+    AWAIT(strstr(logged(), "msg=\"ready\""));
+}
+
+static void stop_service(void)
+{
+    int status = 0;
+
+    ck_assert_int_eq(kill(service, SIGTERM), 0);
+    ck_assert_int_eq(waitpid(service, &status, 0), service);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%d: %s", status, logged());
+    (void)close(service_log);
+}
+
+static void set_up(void)
+{
+    struct error err = {0};
+
+    pg_server_clone(&pg, pg_url);
+    pg_server_sql(pg_url, "create extension unaccent schema public");
+    nats_server_start(&nats);
+    start_service();
+    ck_assert_msg(bus_new(&bus, &(struct bus_options){.url = nats.url, .name = "test"}, &err) ==
+                      ST_OK,
+                  "%s", err.message);
+}
+
+static void tear_down(void)
+{
+    stop_service();
+    bus_free(bus);
+    arena_done(&arena);
+    nats_server_done(&nats);
+}
+
+/* A fresh call as the gateway makes it. */
+static struct call *new_call(int timeout_ms)
+{
+    char *request_id;
+
+    arena_done(&arena);
+    arena_init(&arena);
+    request_id = arena_alloc(&arena, UUID_SIZE);
+    uuid_v4(request_id);
+    call = (struct call){.arena = &arena,
+                         .request_id = request_id,
+                         .actor = "ana",
+                         .channel = "mcp",
+                         .scopes = SCOPE_READ | SCOPE_WRITE | SCOPE_EXECUTE,
+                         .deadline_ms = clock_mono_ms() + timeout_ms,
+                         .now_ms = clock_wall_ms()};
+    return &call;
+}
+
+static enum status register_skill(const char *id)
+{
+    Catalog__RegisterSkillRequest req = CATALOG__REGISTER_SKILL_REQUEST__INIT;
+    Catalog__RegisterSkillResponse *rsp;
+
+    req.id = id;
+    req.name = "Name";
+    req.description = "d";
+    req.version = "1.0.0";
+    req.category = CATALOG__SKILL_CATEGORY__SKILL_CATEGORY_DATA;
+    req.author = "ana";
+    return catalog_register_skill_call(bus, new_call(WAIT_MS), &req, 0, &rsp);
+}
+
+START_TEST(calls_and_their_failures_pass_the_bus)
+{
+    Catalog__GetSkillRequest req = CATALOG__GET_SKILL_REQUEST__INIT;
+    Catalog__GetSkillResponse *rsp;
+
+    ck_assert_int_eq(register_skill("one"), ST_OK);
+    ck_assert_int_eq(register_skill("one"), ST_ALREADY_EXISTS);
+    ck_assert_ptr_nonnull(strstr(call.error.hint, "mal_update_skill"));
+    ck_assert_int_eq(register_skill("Not a slug"), ST_INVALID_ARGUMENT);
+    ck_assert_str_eq(call.error.fields[0].field, "id");
+    req.id = "one";
+    ck_assert_int_eq(catalog_get_skill_call(bus, new_call(WAIT_MS), &req, 0, &rsp), ST_OK);
+    ck_assert_str_eq(rsp->skill->name, "Name");
+    req.id = "two";
+    ck_assert_int_eq(catalog_get_skill_call(bus, new_call(WAIT_MS), &req, 0, &rsp), ST_NOT_FOUND);
+    ck_assert_str_eq(call.error.message, "Skill 'two' was not found.");
+}
+END_TEST
+
+START_TEST(a_reply_of_six_megabytes_arrives)
+{
+    Catalog__ExportCatalogRequest req = CATALOG__EXPORT_CATALOG_REQUEST__INIT;
+    Catalog__ExportCatalogResponse *rsp;
+
+    pg_server_sql(pg_url, "insert into catalog.skill (id, name, description, version, category,"
+                          " asset_path, author, content) select 's-' || n, 'S', 'd', '1.0.0',"
+                          " 'data', 'p' || n, 'ana', repeat('x ', 125000)"
+                          " from generate_series(1, 24) n");
+    ck_assert_int_eq(catalog_export_catalog_call(bus, new_call(WAIT_MS), &req, 0, &rsp), ST_OK);
+    ck_assert_uint_eq(rsp->n_assets, 24);
+}
+END_TEST
+
+START_TEST(a_write_s_event_leaves_the_outbox)
+{
+    ck_assert_int_eq(register_skill("one"), ST_OK);
+    AWAIT(strcmp(pg_server_value(pg_url, "select count(*) from catalog.outbox where subject ="
+                                         " 'mal.evt.catalog.skill.registered' and actor = 'ana'"
+                                         " and published_at is not null"),
+                 "1") == 0);
+}
+END_TEST
+
+static void tell_call(const char *event_id, const char *tool)
+{
+    Gateway__ToolCalled called = GATEWAY__TOOL_CALLED__INIT;
+    size_t len;
+    const void *data;
+
+    called.tool_name = tool;
+    called.user_key = "ana";
+    called.channel = "rest";
+    called.success = true;
+    called.status = "ok";
+    called.called_at = "2026-03-02T09:30:00.120Z";
+    data = wire_pack(&arena, &called.base, &len);
+    ck_assert_int_eq(
+        bus_event_publish(bus, "mal.evt.gateway.tool.called", event_id, NULL, data, len, WAIT_MS),
+        ST_OK);
+}
+
+START_TEST(calls_of_tools_are_in_the_log_within_a_second)
+{
+    char event_id[UUID_SIZE];
+    int64_t start;
+
+    new_call(WAIT_MS);
+    for (int i = 0; i < 50; i++) {
+        uuid_v4(event_id);
+        tell_call(event_id, "mal_get_skill");
+    }
+    tell_call(event_id, "mal_get_skill");
+    start = clock_mono_ms();
+    AWAIT(strcmp(pg_server_value(pg_url, "select count(*) from catalog.usage_log"), "50") == 0);
+    ck_assert_int_lt(clock_mono_ms() - start, 1000);
+}
+END_TEST
+
+START_TEST(the_log_catches_up_after_the_database_was_away)
+{
+    char event_id[UUID_SIZE];
+
+    new_call(WAIT_MS);
+    pg_server_halt(&pg, true);
+    for (int i = 0; i < 5; i++) {
+        uuid_v4(event_id);
+        tell_call(event_id, "mal_get_skill");
+    }
+    ck_assert_int_eq(register_skill("one"), ST_UNAVAILABLE);
+    pg_server_resume(&pg);
+    AWAIT(strcmp(pg_server_value(pg_url, "select count(*) from catalog.usage_log"), "5") == 0);
+    AWAIT(register_skill("one") != ST_UNAVAILABLE);
+    ck_assert_int_eq(register_skill("one"), ST_ALREADY_EXISTS);
+}
+END_TEST
+
+/* Sprint and gamify as far as the stats need them. */
+static void answer_count(struct bus_message *msg, void *arg)
+{
+    const ProtobufCMessage *counts = arg;
+    uint8_t bytes[64];
+    size_t len = protobuf_c_message_pack(counts, bytes);
+
+    ck_assert_int_eq(bus_publish(bus, msg->reply, NULL, bytes, len), ST_OK);
+}
+
+static const Catalog__GetUsageStatsResponse *usage_stats(void)
+{
+    Catalog__GetUsageStatsRequest req = CATALOG__GET_USAGE_STATS_REQUEST__INIT;
+    Catalog__GetUsageStatsResponse *rsp = NULL;
+
+    ck_assert_int_eq(catalog_get_usage_stats_call(bus, new_call(WAIT_MS), &req, 0, &rsp), ST_OK);
+    return rsp;
+}
+
+static void ignore(struct bus_message *msg, void *arg)
+{
+    (void)msg;
+    (void)arg;
+}
+
+START_TEST(usage_stats_ask_the_others_and_do_not_wait_for_ever)
+{
+    Catalog__EntityCounts counts = CATALOG__ENTITY_COUNTS__INIT;
+    const Catalog__GetUsageStatsResponse *rsp = usage_stats();
+    struct bus_sub *sprint = NULL, *gamify = NULL;
+    int64_t start;
+
+    ck_assert_ptr_null(rsp->collaboration);
+    ck_assert_uint_eq(rsp->n_warnings, 2);
+    counts.projects = 2;
+    counts.work_items = 7;
+    ck_assert_int_eq(
+        bus_subscribe(bus, "mal.sprint.v1.count_entities", answer_count, &counts, &sprint), ST_OK);
+    ck_assert_int_eq(bus_subscribe(bus, "mal.gamify.v1.count_members", ignore, NULL, &gamify),
+                     ST_OK);
+    ck_assert_int_eq(bus_check(bus, &start), ST_OK);
+    start = clock_mono_ms();
+    rsp = usage_stats();
+    ck_assert_int_lt(clock_mono_ms() - start, 3000);
+    ck_assert_msg(rsp->collaboration, "%s", rsp->warnings[0]);
+    ck_assert_int_eq(rsp->collaboration->projects, 2);
+    ck_assert_int_eq(rsp->collaboration->sprints, 0);
+    ck_assert_int_eq(rsp->collaboration->work_items, 7);
+    ck_assert_int_eq(rsp->collaboration->has_members_case, 0);
+    ck_assert_uint_eq(rsp->n_warnings, 1);
+    ck_assert_ptr_nonnull(strstr(rsp->text, "### Collaboration\n\n- projects: 2\n- sprints: 0\n"
+                                            "- work items: 7\n\nNote: "));
+    bus_sub_free(sprint);
+    bus_sub_free(gamify);
+}
+END_TEST
+
+static void *cancel_later(void *arg)
+{
+    /* The marker in the process list says that the script runs. */
+    for (int i = 0; i < 4000; i++) {
+        if (system("grep -lsz '^99.625$' /proc/[0-9]*/cmdline > /dev/null") == 0) /* NOLINT */
+            break;
+        usleep(5000);
+    }
+    ck_assert_int_eq(bus_publish(bus, arg, NULL, "", 0), ST_OK);
+    return NULL;
+}
+
+START_TEST(a_cancelled_run_is_stopped)
+{
+    Catalog__RegisterCommandRequest reg = CATALOG__REGISTER_COMMAND_REQUEST__INIT;
+    Catalog__ExecuteCommandRequest req = CATALOG__EXECUTE_COMMAND_REQUEST__INIT;
+    Catalog__RegisterCommandResponse *registered;
+    Catalog__ExecuteCommandResponse *rsp;
+    int64_t start = clock_mono_ms();
+    char subject[100];
+    pthread_t thread;
+
+    reg.id = reg.name = reg.description = reg.author = reg.category = "c";
+    reg.shell = CATALOG__SHELL__SHELL_BASH;
+    reg.script_template = "sleep 99.625";
+    ck_assert_int_eq(catalog_register_command_call(bus, new_call(WAIT_MS), &reg, 0, &registered),
+                     ST_OK);
+    req.id = "c";
+    req.mode = CATALOG__EXECUTE_MODE__EXECUTE_MODE_RUN;
+    req.confirm = true;
+    new_call(90000);
+    (void)snprintf(subject, sizeof(subject), "mal.cancel.%s", call.request_id);
+    ck_assert_int_eq(pthread_create(&thread, NULL, cancel_later, subject), 0);
+    ck_assert_int_eq(catalog_execute_command_call(bus, &call, &req, 0, &rsp), ST_CANCELLED);
+    ck_assert_int_lt(clock_mono_ms() - start, 30000);
+    pthread_join(thread, NULL);
+}
+END_TEST
+
+static int serve(int argc, char **argv)
+{
+    return svc_main(argc, argv,
+                    &(struct svc){.name = "catalog",
+                                  .description = "Under test.",
+                                  .settings = catalog_setting_table,
+                                  .endpoints = catalog_endpoints,
+                                  .n_endpoints = catalog_n_endpoints,
+                                  .migrations = catalog_migrations,
+                                  .n_migrations = catalog_n_migrations,
+                                  .start = catalog_start,
+                                  .stop = catalog_stop});
+}
+
+int main(int argc, char **argv)
+{
+    Suite *suite = suite_create("catalog_process");
+    TCase *tcase = tcase_create("process");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_set_timeout(tcase, 60);
+    suite_add_tcase(suite, tcase);
+    tcase_add_test(tcase, calls_and_their_failures_pass_the_bus);
+    tcase_add_test(tcase, a_reply_of_six_megabytes_arrives);
+    tcase_add_test(tcase, a_write_s_event_leaves_the_outbox);
+    tcase_add_test(tcase, calls_of_tools_are_in_the_log_within_a_second);
+    tcase_add_test(tcase, the_log_catches_up_after_the_database_was_away);
+    tcase_add_test(tcase, usage_stats_ask_the_others_and_do_not_wait_for_ever);
+    tcase_add_test(tcase, a_cancelled_run_is_stopped);
+    if (argc > 1 && strcmp(argv[1], "serve") == 0) {
+        srunner_free(runner);
+        return serve(1, argv);
+    }
+    pg_server_start(&pg);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    pg_server_stop(&pg);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
