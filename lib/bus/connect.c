@@ -270,6 +270,7 @@ void bus_free(struct bus *bus)
         bus_loop_free(TAKE(bus->loop));
         natsConnection_Destroy(bus->nc);
         bus->nc = NULL;
+        bus_msg_free_all();
     }
     bus_loop_free(TAKE(bus->loop));
     bus_unref(bus);

@@ -168,7 +168,7 @@ static void read_events(struct bus_consumer *consumer)
         if (n > 0)
             handle(consumer, n);
         for (size_t i = 0; i < n; i++)
-            natsMsg_Destroy(consumer->msgs[i]);
+            bus_msg_free(consumer->msgs[i]);
         if (status != ST_OK && status != ST_DEADLINE_EXCEEDED)
             return;
     }

@@ -139,7 +139,7 @@ enum status bus_inbox_next(struct inbox *inbox, uint64_t first, int64_t deadline
                 *ret_msg = msg;
                 return ST_OK;
             }
-            natsMsg_Destroy(msg); /* a second answer to an earlier request */
+            bus_msg_free(msg); /* a second answer to an earlier request */
         } else if (s == NATS_NO_RESPONDERS) {
             *ret_no_responders = true;
             return ST_UNAVAILABLE;

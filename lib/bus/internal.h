@@ -65,6 +65,13 @@ natsStatus bus_loop_publish(struct loop *loop, natsMsg *msg, bool now);
 void bus_loop_add(struct loop *loop, void (*fn)(void *arg), void *arg);
 void bus_loop_remove(struct loop *loop, void *arg);
 
+/* ---- release.c ---- */
+
+/* Instead of natsMsg_Destroy(), which wakes a thread; NULL is fine. */
+void bus_msg_free(natsMsg *msg);
+/* What is still held back. */
+void bus_msg_free_all(void);
+
 /* ---- message.c ---- */
 
 /* The message owns copies of everything. */

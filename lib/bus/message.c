@@ -16,7 +16,7 @@ natsMsg *bus_msg_new(const char *subject, const char *reply, const struct bus_he
         return NULL;
     for (; headers && headers->name; headers++) {
         if (headers->value && natsMsgHeader_Set(msg, headers->name, headers->value) != NATS_OK) {
-            natsMsg_Destroy(msg);
+            bus_msg_free(msg);
             return NULL;
         }
     }
@@ -59,7 +59,7 @@ const char *bus_message_header(const struct bus_message *msg, const char *name)
 
 void bus_message_release(struct bus_message *msg)
 {
-    natsMsg_Destroy(msg->impl);
+    bus_msg_free(msg->impl);
     *msg = (struct bus_message){0};
 }
 
@@ -69,7 +69,7 @@ enum status bus_publish(struct bus *bus, const char *subject, const struct bus_h
     natsMsg *msg = bus_msg_new(subject, NULL, headers, data, len);
     enum status status = bus_msg_send(bus, msg, false);
 
-    natsMsg_Destroy(msg);
+    bus_msg_free(msg);
     return status;
 }
 

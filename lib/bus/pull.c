@@ -62,7 +62,7 @@ static enum status ask(struct pull *pull)
     pull->request = bus_inbox_reply(pull->inbox, reply);
     msg = bus_msg_new(subject, reply, NULL, body, strlen(body));
     enum status status = bus_msg_send(pull->bus, msg, false);
-    natsMsg_Destroy(msg);
+    bus_msg_free(msg);
     if (status == ST_OK) {
         pull->outstanding = pull->batch;
         pull->heard_ms = clock_mono_ms();
@@ -120,7 +120,7 @@ static enum status next(struct pull *pull, int64_t deadline_ms, natsMsg **ret_ms
     pull->heard_ms = clock_mono_ms();
     if (natsMsg_GetDataLength(msg) == 0 && (code = bus_msg_header(msg, "Status")) != NULL) {
         enum status status = control(pull, msg, code);
-        natsMsg_Destroy(msg);
+        bus_msg_free(msg);
         return status;
     }
     pull->outstanding--;
@@ -143,7 +143,7 @@ enum status bus_pull_next(struct pull *pull, int timeout_ms, natsMsg **ret_msg,
             *ret_msg = msg;
             return ST_OK;
         }
-        natsMsg_Destroy(msg); /* not from a stream */
+        bus_msg_free(msg); /* not from a stream */
     }
 }
 

@@ -177,7 +177,7 @@ static enum status send_unsent(struct bus_event_queue *queue)
         uint64_t number = bus_inbox_reply(queue->inbox, reply);
         natsMsg *msg = bus_msg_new(item->subject, reply, item->headers, item->data, item->len);
         enum status status = bus_msg_send(queue->bus, msg, false);
-        natsMsg_Destroy(msg);
+        bus_msg_free(msg);
         if (status == ST_RESOURCE_EXHAUSTED || status == ST_INVALID_ARGUMENT)
             item->refusals = REFUSALS_MAX; /* it will never fit */
         else
@@ -230,11 +230,11 @@ static enum status read_ack(struct bus_event_queue *queue, int wait_ms)
     enum status status = jet_answer(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg));
     queue->progress_ms = clock_mono_ms();
     if (status == ST_UNAVAILABLE) { /* not ready, or no room on its disk */
-        natsMsg_Destroy(msg);
+        bus_msg_free(msg);
         return status;
     }
     settle(queue, number ? strtoull(number + 1, NULL, 10) : 0, status == ST_OK);
-    natsMsg_Destroy(msg);
+    bus_msg_free(msg);
     return status == ST_OK ? ST_OK : ST_FAILED_PRECONDITION;
 }
 

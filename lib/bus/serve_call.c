@@ -23,7 +23,7 @@ static enum status send_reply(struct bus_server *server, natsMsg *request,
     natsMsg *msg = bus_msg_new(reply, NULL, headers, data, len);
     bool now = atomic_load(&server->n_waiting) == 0;
     enum status status = bus_msg_send(server->bus, msg, now);
-    natsMsg_Destroy(msg);
+    bus_msg_free(msg);
     return status;
 }
 

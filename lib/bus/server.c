@@ -67,7 +67,7 @@ static void admit(struct bus_server *server, natsMsg *msg)
     pthread_mutex_unlock(&server->lock);
     if (full) {
         bus_server_refuse(server, msg, ST_RESOURCE_EXHAUSTED, "The service is overloaded.");
-        natsMsg_Destroy(msg);
+        bus_msg_free(msg);
         free(item);
     }
 }
@@ -114,7 +114,7 @@ static void *run_worker(void *arg)
     while ((item = take(server)) != NULL) {
         bus_server_run(worker, item);
         arena_reset(&worker->arena);
-        natsMsg_Destroy(item->msg);
+        bus_msg_free(item->msg);
         free(item);
     }
     if (server->service.worker_free)
