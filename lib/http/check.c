@@ -38,7 +38,8 @@ bool head_keeps_alive(const struct mg_request_info *info)
  * line, an empty name, the 65th header) and drops the rest in silence. The
  * lines it took are NUL-terminated, so what follows the last value tells
  * whether the head ended there, with \r\n throughout. */
-static bool head_complete(const struct mg_request_info *info, const char *buf_end)
+static bool head_complete(const struct mg_request_info *info, const char *buf_end,
+                          size_t *ret_head_len)
 {
     bool some = info->num_headers > 0;
     const char *line = info->http_version;
@@ -53,6 +54,8 @@ static bool head_complete(const struct mg_request_info *info, const char *buf_en
     end += strlen(end);
     if (buf_end && end + 4 > buf_end)
         return false;
+    if (buf_end)
+        *ret_head_len = (size_t)(end + 4 - (buf_end - HEAD_MAX));
     return end[1] == '\0' && end[2] == (some ? '\r' : '\0') && end[3] == '\0';
 }
 
@@ -137,17 +140,19 @@ static bool method_known(const char *method)
     return false;
 }
 
-struct refusal head_check(const struct mg_request_info *info, const char *buf_end)
+struct refusal head_check(const struct mg_request_info *info, const char *buf_end,
+                          size_t *ret_head_len)
 {
     int hosts = head_count(info, "Host");
     const char *expect;
     struct refusal framing;
 
+    *ret_head_len = 0;
     if (info->num_headers >= MG_MAX_HEADERS)
         return (struct refusal){431, "send fewer than 64 headers"};
     if (buf_end && !head_starts(info, buf_end))
         return (struct refusal){400, "nothing may precede the request line"};
-    if (!head_complete(info, buf_end))
+    if (!head_complete(info, buf_end, ret_head_len))
         return (struct refusal){400, "a header line is malformed, folded or ends without CR LF"};
     for (int i = 0; i < info->num_headers; i++)
         if (!name_is_token(&info->http_headers[i]) || !value_is_clean(&info->http_headers[i]))

@@ -44,6 +44,8 @@ struct worker {
     atomic_bool busy;     /* in the handler */
     const char *buf_end;  /* end of civetweb's buffer for heads */
     bool head_full;       /* the last receive of a head filled it */
+    int64_t received;     /* bytes of this connection */
+    int64_t consumed;     /* of these, by requests that are done; -1 not known */
     int64_t deadline_ms;  /* of the body being read; 0 none */
     bool timed_out;       /* deadline_ms passed */
     int64_t date_s;       /* second that date shows */
@@ -67,13 +69,15 @@ struct exchange {
     bool replied;
     bool handed_off;
     bool sse;
-    bool gone; /* a write failed */
+    bool gone;       /* a write failed */
+    size_t head_len; /* 0 not known */
 };
 
 struct http_server {
     struct mg_context *ctx;
     struct http_options options;
     int port;
+    _Atomic(struct front *) front;
     struct stream_loop *streams; /* NULL for the admin listener */
     struct trusted *trusted;
     atomic_int in_flight;
@@ -95,8 +99,9 @@ struct refusal {
 };
 /* The rules of RFC 9112 that civetweb does not keep. Trims header values.
  * buf_end is the end of civetweb's buffer of HEAD_MAX bytes, NULL when not
- * known. */
-struct refusal head_check(const struct mg_request_info *info, const char *buf_end);
+ * known; the length is then not known either (0). */
+struct refusal head_check(const struct mg_request_info *info, const char *buf_end,
+                          size_t *ret_head_len);
 /* Whether the client allows a further request on the connection, as civetweb
  * sees it. */
 bool head_keeps_alive(const struct mg_request_info *info);
@@ -136,8 +141,35 @@ int handoff_fd(struct exchange *x);
 enum status handoff_take(struct exchange *x, int *ret_fd) MUST_CHECK;
 /* Raises the descriptor limit and keeps one in reserve. */
 void handoff_prepare(void);
-/* Ends the server's listening socket: no further connection is taken. */
-void handoff_stop_listening(int port);
+/* Marks this thread as the one in which civetweb accepts for the server. */
+void handoff_attach_master(struct http_server *server);
+/* Puts the front before civetweb, which gets its connections from it only. */
+enum status handoff_front(struct http_server *server, struct error *err) MUST_CHECK;
+/* Whether a new descriptor leaves enough for the rest of the process. */
+bool handoff_has_room(int fd);
+/* Answers 503 and closes. */
+void handoff_turn_away(int fd);
+/* The same for the next connection of a listener when no descriptor is left. */
+void handoff_turn_away_one(int listener);
+
+/* ---- front.c --------------------------------------------------------------- */
+struct front;
+/* Accepts from civetweb's listening socket in its place. NULL on failure. */
+struct front *front_start(int listener);
+/* No further connection is accepted; those that wait are closed. */
+void front_stop(struct front *front);
+void front_free(struct front *front);
+bool front_stopping(struct front *front);
+/* Readable while front_accept has something to give. */
+int front_ready_fd(struct front *front);
+/* The next connection whose request has arrived; -1 and EAGAIN when none. */
+int front_accept(struct front *front);
+/* A worker has begun with a connection that front_accept gave. */
+void front_begun(struct front *front);
+/* Whether a connection waits for a worker. */
+bool front_waiting(struct front *front);
+/* Has fd wait for its next request; takes it on success only. */
+bool front_park(struct front *front, int fd);
 
 /* ---- stream.c ------------------------------------------------------------ */
 struct stream_loop;

@@ -38,7 +38,7 @@ bool http_client_gone(struct http_request *req)
 static bool request_read(struct exchange *x, struct http_request *req)
 {
     const struct mg_request_info *info = x->info;
-    struct refusal refusal = head_check(info, x->worker->buf_end);
+    struct refusal refusal = head_check(info, x->worker->buf_end, &x->head_len);
     const char *raw = info->local_uri_raw;
     size_t len = raw ? strlen(raw) : 0;
     char *path;
@@ -47,7 +47,7 @@ static bool request_read(struct exchange *x, struct http_request *req)
     if (!x->chunked && info->content_length <= 0)
         x->body = BODY_READ; /* there is none */
     if (refusal.status) {
-        x->body = x->body == BODY_UNREAD ? BODY_BROKEN : x->body;
+        x->body = BODY_BROKEN; /* whatever follows, it is no request */
         reply_refusal(req, refusal.status, refusal.message);
         return false;
     }
@@ -68,6 +68,19 @@ static bool request_read(struct exchange *x, struct http_request *req)
     return true;
 }
 
+/* Keeps count of what of the connection's bytes is left in civetweb's buffer:
+ * when nothing is, the connection can wait elsewhere. */
+static void account(struct exchange *x)
+{
+    struct worker *w = x->worker;
+
+    if (!x->head_len || x->chunked || x->close || w->consumed < 0)
+        w->consumed = -1;
+    else
+        w->consumed +=
+            (int64_t)x->head_len + (x->info->content_length > 0 ? x->info->content_length : 0);
+}
+
 static void request_run(struct exchange *x)
 {
     struct http_request req = {
@@ -85,6 +98,7 @@ static void request_run(struct exchange *x)
         http_reply(&req, &(struct http_response){.status = 500, .close = true});
     if (x->body != BODY_READ)
         x->close = true;
+    account(x);
     if (x->close || x->gone)
         mg_disable_connection_keep_alive(x->conn);
     if (x->body != BODY_READ && !x->gone && !x->handed_off)

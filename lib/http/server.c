@@ -23,6 +23,8 @@ static void *worker_start(const struct mg_context *ctx, int thread_type)
     struct http_server *server = mg_get_user_data(ctx);
     struct worker *w;
 
+    if (thread_type == 0)
+        handoff_attach_master(server);
     if (thread_type != 1)
         return NULL;
     w = calloc(1, sizeof *w);
@@ -165,6 +167,7 @@ static enum status listen_and_serve(struct http_server *server, struct error *er
 
 static void server_free(struct http_server *server)
 {
+    front_free(atomic_load(&server->front));
     stream_loop_free(server->streams);
     trusted_free(server->trusted);
     (void)pthread_mutex_destroy(&server->lock);
@@ -194,6 +197,8 @@ enum status http_server_start(struct http_server **ret_server, const struct http
                                    http_limits.sse_keepalive_ms, err);
     if (status == ST_OK) {
         status = listen_and_serve(server, err);
+        if (status == ST_OK && (status = handoff_front(server, err)) != ST_OK)
+            mg_stop(server->ctx);
         if (status != ST_OK)
             stream_loop_stop(server->streams);
     }
@@ -240,7 +245,7 @@ void http_server_stop(struct http_server *server)
     if (!server)
         return;
     atomic_store(&server->stopping, true);
-    handoff_stop_listening(server->port);
+    front_stop(atomic_load(&server->front));
     stream_loop_stop(server->streams);
     end_idle_connections(server);
     while (atomic_load(&server->in_flight) > 0 && clock_mono_ms() < deadline_ms)
