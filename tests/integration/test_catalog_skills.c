@@ -312,7 +312,7 @@ START_TEST(concurrent_updates_lose_nothing)
     OK(f, "GetSkill", "{'id':'one'}");
     HAS(f, "'name':'1.0.30'");
     HAS(f, "'version':'1.0.30'");
-    ck_assert_int_eq(events(f, "catalog.skill.updated"), 2 * ROUNDS);
+    ck_assert_int_eq(events(f, "catalog.skill.updated"), (intmax_t)2 * ROUNDS);
 }
 END_TEST
 
