@@ -29,21 +29,8 @@ const char *audit_entity_id(const ProtobufCMessage *reply)
     return id;
 }
 
-static const char *resource_id(const ProtobufCMessage *request, const ProtobufCMessage *reply)
-{
-    static const char *const fields[] = {"id", "mcp_id", "sprint_id"};
-
-    for (unsigned i = 0; request != NULL && i < ARRAY_SIZE(fields); i++) {
-        const char *id = wire_get_string(request, fields[i]);
-
-        if (*id != '\0')
-            return id;
-    }
-    return reply != NULL ? audit_entity_id(reply) : "";
-}
-
 void audit_called(struct exchange *x, const struct tool *tool, enum status status,
-                  const ProtobufCMessage *request, const ProtobufCMessage *reply)
+                  const struct audit *about)
 {
     Gateway__ToolCalled event = GATEWAY__TOOL_CALLED__INIT;
     char event_id[UUID_SIZE], at[TIMESTAMP_SIZE];
@@ -55,7 +42,9 @@ void audit_called(struct exchange *x, const struct tool *tool, enum status statu
     uuid_v7(event_id);
     clock_format(x->now_ms, at);
     event.tool_name = tool->rpc->tool_name;
-    event.resource_id = resource_id(request, reply);
+    event.resource_id = about->resource;
+    if (*event.resource_id == '\0' && about->reply != NULL)
+        event.resource_id = audit_entity_id(about->reply);
     event.user_key = x->who.name;
     event.channel = x->channel;
     event.duration_ms = (int32_t)((clock_mono_us() - x->started_us + 500) / 1000);
@@ -63,7 +52,7 @@ void audit_called(struct exchange *x, const struct tool *tool, enum status statu
     event.status = status_lower_name(status);
     event.request_id = x->request_id;
     event.called_at = at;
-    event.mcp_id = request != NULL ? wire_get_string(request, "mcp_id") : "";
+    event.mcp_id = about->request != NULL ? wire_get_string(about->request, "mcp_id") : "";
     packed = wire_pack(x->arena, &event.base, &len);
     bus_event_queue_add(x->gw->audit, SUBJECT, event_id,
                         (const struct bus_header[]){{"Mal-Actor", x->who.name},

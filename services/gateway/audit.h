@@ -4,10 +4,16 @@
 
 #include "tools.h"
 
-/* Never waits: the event is queued and sent by the bus. Either message may be
- * NULL. */
+/* What a call was about. */
+struct audit {
+    const char *resource;            /* id in the arguments, "" when none */
+    const ProtobufCMessage *request; /* NULL when the arguments were refused */
+    const ProtobufCMessage *reply;   /* NULL unless it succeeded */
+};
+
+/* Never waits: the event is queued and sent by the bus. */
 void audit_called(struct exchange *x, const struct tool *tool, enum status status,
-                  const ProtobufCMessage *request, const ProtobufCMessage *reply);
+                  const struct audit *about);
 /* Id of the first entity in the reply (its first message field that has an id),
  * else "". */
 const char *audit_entity_id(const ProtobufCMessage *reply);

@@ -7,10 +7,11 @@
 #include "base/log.h"
 #include "ratelimit.h"
 #include "svc/metrics.h"
+#include "text.h"
 
 #include <string.h>
 
-enum { GRACE_MS = 5000 };
+enum { GRACE_MS = 5000, RESOURCE_MAX = 128 };
 
 static struct metric *calls_total, *call_seconds;
 
@@ -41,7 +42,7 @@ void exchange_call(struct exchange *x, struct call *call, const struct rpc *rpc)
 
 void invocation_init(struct invocation *inv, struct exchange *x, const struct tool *tool)
 {
-    *inv = (struct invocation){.x = x, .tool = tool};
+    *inv = (struct invocation){.x = x, .tool = tool, .resource = ""};
     exchange_call(x, &inv->call, tool->rpc);
     inv->flight.request_id = x->request_id;
     x->gw->running++;
@@ -110,11 +111,29 @@ static enum status take_confirm(struct invocation *inv, const struct json *json,
                       NULL, ret_json, &inv->call.error);
 }
 
+static const char *const id_fields[] = {"id", "mcp_id", "sprint_id"};
+
+static void note_resource(struct invocation *inv, const char *id)
+{
+    if (*inv->resource == '\0' && id != NULL)
+        inv->resource = text_cut(inv->x->arena, id, RESOURCE_MAX);
+}
+
+void invocation_about(struct invocation *inv, const struct wire_param *params, size_t n)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(id_fields); i++)
+        for (size_t j = 0; j < n; j++)
+            if (strcmp(params[j].name, id_fields[i]) == 0)
+                note_resource(inv, params[j].value);
+}
+
 enum status invocation_arguments(struct invocation *inv, const struct json *json,
                                  const struct json_node *arguments)
 {
     struct json rest = {0};
 
+    for (size_t i = 0; arguments != NULL && i < ARRAY_SIZE(id_fields); i++)
+        note_resource(inv, json_text(inv->x->arena, json, json_get(json, arguments, id_fields[i])));
     TRY(admit(inv));
     if (inv->tool->guarded && arguments != NULL && json_get(json, arguments, "confirm") != NULL) {
         TRY(take_confirm(inv, json, arguments, &rest));
@@ -129,6 +148,7 @@ enum status invocation_arguments(struct invocation *inv, const struct json *json
 
 enum status invocation_params(struct invocation *inv, struct wire_param *params, size_t n)
 {
+    invocation_about(inv, params, n);
     TRY(admit(inv));
     for (size_t i = 0; inv->tool->guarded && i < n; i++)
         if (strcmp(params[i].name, "confirm") == 0) {
@@ -180,7 +200,10 @@ void invocation_done(struct invocation *inv, enum status status)
     int64_t duration_us = clock_mono_us() - x->started_us;
 
     x->gw->running--;
-    audit_called(x, inv->tool, status, inv->request, status == ST_OK ? inv->reply : NULL);
+    audit_called(x, inv->tool, status,
+                 &(struct audit){.resource = inv->resource,
+                                 .request = inv->request,
+                                 .reply = status == ST_OK ? inv->reply : NULL});
     metric_add(calls_total,
                arena_printf(x->arena, "tool=\"%s\",status=\"%s\"", name, status_lower_name(status)),
                1);

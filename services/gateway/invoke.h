@@ -14,7 +14,8 @@ struct invocation {
     struct call call;
     struct flight flight; /* the caller sets how it can be cancelled */
     ProtobufCMessage *request, *reply;
-    bool confirmed; /* of a tool that the gateway guards */
+    bool confirmed;       /* of a tool that the gateway guards */
+    const char *resource; /* id in the arguments as given, "" when none */
 };
 
 /* A call of the hub's own or a caller's, with the exchange's identity. */
@@ -25,6 +26,8 @@ void invocation_init(struct invocation *inv, struct exchange *x, const struct to
  * arguments NULL = {}. */
 enum status invocation_arguments(struct invocation *inv, const struct json *json,
                                  const struct json_node *arguments) MUST_CHECK;
+/* The id among these is what the call is about, whatever becomes of it. */
+void invocation_about(struct invocation *inv, const struct wire_param *params, size_t n);
 /* The same from parameters of a path and a query. */
 enum status invocation_params(struct invocation *inv, struct wire_param *params,
                               size_t n) MUST_CHECK;

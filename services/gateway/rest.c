@@ -246,6 +246,7 @@ static void call(struct rest *rest)
         return;
     invocation_init(&inv, rest->x, rest->tool);
     inv.flight.req = rest->x->req;
+    invocation_about(&inv, rest->params, rest->n_vars);
     status = permit(rest, &inv.call);
     if (status == ST_OK)
         status = read_request(rest, &inv, body, len);

@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "streams.h"
+#include "text.h"
 #include "wire/codec.h"
 
 #include <pthread.h>
@@ -126,10 +127,7 @@ enum status sessions_create(struct sessions *sessions, struct exchange *x,
     record.version = mcp_version_text(client->version);
     record.principal = x->who.id;
     record.elicitation = client->form_elicitation;
-    record.client_name = client->name != NULL ? arena_memdup(x->arena, client->name,
-                                                             strnlen(client->name, LABEL_MAX))
-                                              : "";
-    /* A label cut within a letter would make the record unreadable as text. */
+    record.client_name = client->name != NULL ? text_cut(x->arena, client->name, LABEL_MAX) : "";
     record.last_used_ms = arena_printf(x->arena, "%lld", (long long)x->now_ms);
     packed = wire_pack(x->arena, &record.base, &len);
     status = bus_kv_create(sessions->kv, hash, packed, len);
