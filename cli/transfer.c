@@ -218,7 +218,7 @@ void transfer_start(struct transfer *transfer)
     CURL *curl = transfer->curl;
 
     /* curl would ask for 100-continue on large bodies and wait a second. */
-    transfer_add_header(transfer, "Expect", "");
+    transfer->headers = curl_slist_append(transfer->headers, "Expect:");
     (void)curl_easy_setopt(curl, CURLOPT_URL, transfer->bridge->address.url);
     (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->headers);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
