@@ -10,8 +10,8 @@ enum status catalog_search_skills(struct call *call, const Catalog__SearchSkills
     Catalog__Totals totals = CATALOG__TOTALS__INIT;
 
     TRY(pg_one(call, &totals.base, sql_search_totals, "s", req->query));
-    TRY(pg_all(call, &rsp->base, "items", sql_search_hits, "ssii", req->query, "skills", req->limit,
-               req->offset));
+    TRY(pg_all(call, &rsp->base, "items", sql_search_hits, "ssiib", req->query, "skills",
+               req->limit, req->offset, true));
     rsp->total = totals.skills;
     PAGE_DONE(rsp, req);
     return ST_OK;
@@ -49,8 +49,8 @@ enum status catalog_search_catalog(struct call *call, const Catalog__SearchCatal
     int64_t shown = (int64_t)req->offset + req->limit;
 
     TRY(pg_one(call, &totals->base, sql_search_totals, "s", req->query));
-    TRY(pg_all(call, &rsp->base, "items", sql_search_hits, "ssii", req->query,
-               enum_text(&req->base, "collection"), req->limit, req->offset));
+    TRY(pg_all(call, &rsp->base, "items", sql_search_hits, "ssiib", req->query,
+               enum_text(&req->base, "collection"), req->limit, req->offset, false));
     narrow(totals, req->collection);
     rsp->totals = totals;
     rsp->total = totals->skills + totals->commands + totals->subagents + totals->mcps;

@@ -1,31 +1,34 @@
 -- Every collection is asked for one page of its best matches, and only these get
--- a snippet. Marks are control characters until the end, because documents have
--- asterisks of their own.
+-- a snippet, of long texts from their beginning. Marks are control characters
+-- until the end, because documents have asterisks of their own. Ties go by the
+-- time of change where $5 says so, else by id.
 
 -- name: search_hits :many catalog.v1.SearchHit
 with q as materialized (select query($1) as q),
 hits as (
   (select 'skills' as collection, id::text, name, description, category, tags, content as body,
-          ts_rank(search, q) as rank
+          updated_at, ts_rank(search, q) as rank
      from skill, q
     where search @@ q and ($2::text is null or $2 = 'skills')
     order by rank desc, updated_at desc, id
     limit $3 offset $4)
   union all
-  (select 'commands', id, name, description, category, tags, null, ts_rank(search, q) as rank
+  (select 'commands', id, name, description, category, tags, null, updated_at,
+          ts_rank(search, q) as rank
      from command, q
     where search @@ q and ($2::text is null or $2 = 'commands')
     order by rank desc, updated_at desc, id
     limit $3 offset $4)
   union all
-  (select 'subagents', id, name, description, null, tags, system_prompt,
+  (select 'subagents', id, name, description, null, tags, system_prompt, updated_at,
           ts_rank(search, q) as rank
      from subagent, q
     where search @@ q and ($2::text is null or $2 = 'subagents')
     order by rank desc, updated_at desc, id
     limit $3 offset $4)
   union all
-  (select 'mcps', id, name, description, null, tags, null, ts_rank(search, q) as rank
+  (select 'mcps', id, name, description, null, tags, null, updated_at,
+          ts_rank(search, q) as rank
      from mcp, q
     where search @@ q and ($2::text is null or $2 = 'mcps')
     order by rank desc, updated_at desc, id
@@ -34,14 +37,14 @@ hits as (
 select collection, id, name, description, category, tags, rank::float8 as rank,
        regexp_replace(case
          when strpos(about, chr(2)) > 0 or body is null then about
-         else coalesce((select nullif(b, '') from ts_headline('words', left(body, 100000), q,
-                'MaxWords=30, MinWords=12, StartSel=' || chr(2) || ', StopSel=' || chr(3)) b
+         else coalesce((select nullif(b, '') from ts_headline('words', left(body, 30000), q,
+                'MaxWords=30, MinWords=20, StartSel=' || chr(2) || ', StopSel=' || chr(3)) b
                 where strpos(b, chr(2)) > 0), about)
        end, '[\x02\x03]', '**', 'g') as snippet
   from hits, q,
        ts_headline('words', description, q,
-         'MaxWords=30, MinWords=12, StartSel=' || chr(2) || ', StopSel=' || chr(3)) about
- order by hits.rank desc, collection, id;
+         'MaxWords=30, MinWords=20, StartSel=' || chr(2) || ', StopSel=' || chr(3)) about
+ order by hits.rank desc, collection, case when $5::bool then updated_at end desc, id;
 
 -- name: search_totals :one catalog.v1.Totals
 with q as materialized (select query($1) as q)

@@ -79,6 +79,19 @@ START_TEST(ids_and_names_weigh_more_than_documents)
 }
 END_TEST
 
+START_TEST(equal_matches_go_by_time_in_skills_and_by_id_in_the_catalog)
+{
+    add("tie-b", "Same", "Same.", "gnu");
+    add("tie-a", "Same", "Same.", "gnu");
+    add("tie-c", "Same", "Same.", "gnu");
+    OK(f, "UpdateSkill", "{'id':'tie-b','version':'1.0.1'}");
+    ck_assert_str_eq(found("gnu"), "tie-b tie-c tie-a ");
+    OK(f, "SearchCatalog", "{'query':'gnu'}");
+    ck_assert(strstr(f->reply, "\"id\":\"tie-a\"") < strstr(f->reply, "\"id\":\"tie-b\""));
+    ck_assert(strstr(f->reply, "\"id\":\"tie-b\"") < strstr(f->reply, "\"id\":\"tie-c\""));
+}
+END_TEST
+
 START_TEST(snippets_mark_the_words)
 {
     OK(f, "SearchSkills", "{'query':'cafe'}");
@@ -153,6 +166,7 @@ int main(void)
     tcase_add_test(tcase, prefix_phrase_or_and_without_work);
     tcase_add_test(tcase, signs_alone_find_nothing_and_fail_nothing);
     tcase_add_test(tcase, ids_and_names_weigh_more_than_documents);
+    tcase_add_test(tcase, equal_matches_go_by_time_in_skills_and_by_id_in_the_catalog);
     tcase_add_test(tcase, snippets_mark_the_words);
     tcase_add_test(tcase, a_change_is_found_at_once_and_a_deletion_no_more);
     tcase_add_test(tcase, totals_count_beyond_the_page);
