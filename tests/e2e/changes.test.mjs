@@ -74,7 +74,7 @@ describe("registering", () => {
     test(`${kind} hears of a new skill, command and server`, async () => {
       const session = await connect(kind, stack, { url: stack.urls[1] });
       const subscription = kind === "sdk v2 modern" ? await session.client.listen(ALL) : undefined;
-      if (!subscription) await until("the client's stream is open", async () => (await stack.metric("gateway-2", "mal_streams")) > 0 || (await stack.metric("gateway", "mal_streams")) > 0);
+      if (!subscription) await until("the client's stream is open", async () => (await stack.metric("gateway-2", "mal_gateway_streams")) > 0);
       const id = `sdk-${++n}`;
       await hub.ok("mal_register_skill", skill(id, { asset_content: document(id) }));
       await hub.ok("mal_register_command", command(id));

@@ -185,20 +185,23 @@ describe("mal stdio", () => {
   for (const kind of KINDS) {
     test(`${kind} works over it`, async () => {
       const session = await connect(kind, stack, { stdio: true, elicit: () => ({ action: "accept", content: { confirm: true } }) });
-      assert.equal((await session.tools()).length, (await hub.all("tools/list", "tools")).length);
-      const id = `stdio-${kind.replaceAll(" ", "-")}`;
-      assert.equal((await session.call("mal_register_skill", skill(id, { asset_content: document(id) }))).isError ?? false, false);
-      if (kind === "sdk v2 modern") await session.client.listen({ resourcesListChanged: true, promptsListChanged: true });
-      const { contents } = await session.client.readResource({ uri: `skill://${id}/SKILL.md` });
-      assert.match(contents[0].text, /Something to read/);
-      await until("list_changed over stdio", async () => {
-        if (session.notes.some((note) => note.method.endsWith("list_changed"))) return true;
-        await hub.ok("mal_register_skill", skill(`${id}-${Date.now()}`, { asset_content: "# x\n" }));
-        return false;
-      }, { deadline: 5000, every: 300 });
-      const deleted = await session.call("mal_delete_skill", { id });
-      assert.equal(deleted.structuredContent?.deleted, true, deleted.content[0].text);
-      await session.close();
+      try {
+        assert.equal((await session.tools()).length, (await hub.all("tools/list", "tools")).length);
+        const id = `stdio-${kind.replaceAll(" ", "-")}`;
+        assert.equal((await session.call("mal_register_skill", skill(id, { asset_content: document(id) }))).isError ?? false, false);
+        if (kind === "sdk v2 modern") await session.client.listen({ resourcesListChanged: true, promptsListChanged: true });
+        const { contents } = await session.client.readResource({ uri: `skill://${id}/SKILL.md` });
+        assert.match(contents[0].text, /Something to read/);
+        await until("list_changed over stdio", async () => {
+          if (session.notes.some((note) => note.method.endsWith("list_changed"))) return true;
+          await hub.ok("mal_register_skill", skill(`${id}-${Date.now()}`, { asset_content: "# x\n" }));
+          return false;
+        }, { deadline: 5000, every: 300 });
+        const deleted = await session.call("mal_delete_skill", { id });
+        assert.equal(deleted.structuredContent?.deleted, true, deleted.content[0].text);
+      } finally {
+        await session.close();
+      }
     });
   }
 
@@ -209,18 +212,21 @@ describe("mal stdio", () => {
     const ended = new Promise((done) => proc.once("exit", done));
     const send = (message) => proc.stdin.write(`${JSON.stringify(message)}\n`);
     const answered = (id) => until(`an answer to ${id}`, () => lines.find((line) => line.id === id));
-    send({ jsonrpc: "2.0", id: "d", method: "server/discover", params: { _meta: envelope() } });
-    assert.deepEqual((await answered("d")).result.supportedVersions, ["2026-07-28"]);
-    send({ jsonrpc: "2.0", id: "i", method: "initialize", params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "x", version: "1" } } });
-    assert.equal((await answered("i")).result.protocolVersion, "2025-06-18");
-    send({ jsonrpc: "2.0", method: "notifications/initialized" });
-    send({ jsonrpc: "2.0", id: "p", method: "ping" });
-    assert.deepEqual((await answered("p")).result, {});
-    send({ jsonrpc: "2.0", id: "m", method: "tools/list", params: { _meta: envelope() } });
-    assert.equal((await answered("m")).result.resultType, "complete");
-    proc.stdin.write("no json\n");
-    await until("an error about it", () => lines.find((line) => line.error?.code === -32700));
-    proc.stdin.end();
+    try {
+      send({ jsonrpc: "2.0", id: "d", method: "server/discover", params: { _meta: envelope() } });
+      assert.deepEqual((await answered("d")).result.supportedVersions, ["2026-07-28"]);
+      send({ jsonrpc: "2.0", id: "i", method: "initialize", params: { protocolVersion: "2025-06-18", capabilities: {}, clientInfo: { name: "x", version: "1" } } });
+      assert.equal((await answered("i")).result.protocolVersion, "2025-06-18");
+      send({ jsonrpc: "2.0", method: "notifications/initialized" });
+      send({ jsonrpc: "2.0", id: "p", method: "ping" });
+      assert.deepEqual((await answered("p")).result, {});
+      send({ jsonrpc: "2.0", id: "m", method: "tools/list", params: { _meta: envelope() } });
+      assert.equal((await answered("m")).result.resultType, "complete");
+      proc.stdin.write("no json\n");
+      await until("an error about it", () => lines.find((line) => line.error?.code === -32700));
+    } finally {
+      proc.stdin.end();
+    }
     assert.equal(await within(10_000, "the end", ended), 0);
   });
 

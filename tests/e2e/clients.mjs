@@ -43,7 +43,10 @@ export async function connect(kind, stack, { url = stack.url, key = stack.key, e
   const transport = stdio
     ? new (v1 ? StdioV1 : StdioV2)({ command: mal, args: ["stdio", "--url", url, "--key", key], stderr: "pipe" })
     : new (v1 ? HttpV1 : HttpV2)(new URL(url), { requestInit: { headers } });
-  await client.connect(transport);
+  await client.connect(transport).catch(async (error) => {
+    await transport.close();
+    throw error;
+  });
   const call = async (name, args, more) => checkResult(
     kind, name, await client.callTool({ name, arguments: args }, ...(v1 ? [undefined, more] : [more])), args, "2025-11-25");
   const tools = async () => {
