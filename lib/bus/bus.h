@@ -29,7 +29,7 @@ bool bus_up(const struct bus *bus);
 /* True when NATS refused us for good (the password was changed, say): only a new
  * process can connect again. */
 bool bus_closed(const struct bus *bus);
-/* Round trip to the server. */
+/* Round trip to the server; ret_us may be NULL. */
 enum status bus_check(struct bus *bus, int64_t *ret_us) MUST_CHECK;
 /* Runs on every reconnect, on a cnats thread. */
 void bus_on_reconnect(struct bus *bus, void (*fn)(void *arg), void *arg);
@@ -112,7 +112,8 @@ struct bus_service {
     void (*worker_free)(void *state);
     void (*prepare)(struct call *call, void *worker_state, void *arg);
     void *arg;
-    /* After each call, for metrics and the access line. */
+    /* After each call, for metrics and the access line; also, without prepare, of
+     * calls whose request was invalid or came too late. */
     void (*observe)(const struct call *call, enum status status, int64_t duration_us, void *arg);
     /* JSON object for $SRV.STATS data and the info rpc; may be NULL. */
     void (*stats)(struct strbuf *out, void *arg);

@@ -319,7 +319,9 @@ enum status bus_check(struct bus *bus, int64_t *ret_us)
     if (!atomic_load(&bus->up))
         return ST_UNAVAILABLE;
     TRY(bus_status(natsConnection_FlushTimeout(bus->nc, 2000)));
-    *ret_us = clock_mono_us() - start;
+    if (ret_us)
+        if (ret_us)
+            *ret_us = clock_mono_us() - start;
     return ST_OK;
 }
 

@@ -185,7 +185,7 @@ static enum status step_serve(struct service *service, struct error *err)
 {
     struct bus_server *server = NULL;
 
-    TRY(dispatch_start(service, (int)workers, &server, err));
+    TRY(dispatch_start(service, (int)workers + service->context.extra_workers, &server, err));
     pthread_mutex_lock(&service->lock);
     service->server = server;
     pthread_mutex_unlock(&service->lock);

@@ -11,7 +11,8 @@
 
 struct svc_context {
     struct bus *bus;
-    void *service; /* what start set; reaches handlers as call->service */
+    void *service;     /* what start set; reaches handlers as call->service */
+    int extra_workers; /* set by start: for calls that wait on something else than the database */
     /* Makes a further connection to the service's schema, for its own threads. */
     enum status (*pg_open)(struct pg_conn **ret_conn, struct error *err);
 };

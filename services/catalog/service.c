@@ -104,6 +104,8 @@ enum status catalog_start(struct svc_context *ctx, struct error *err)
         abort();
     if (!state->pg)
         TRY(ctx->pg_open(&state->pg, err));
+    /* A script holds its worker while it runs; the others serve on. */
+    ctx->extra_workers = catalog_config.exec_enabled ? (int)catalog_config.exec_max : 0;
     return bus_consume(ctx->bus,
                        &(struct bus_consumer_options){.durable = "catalog_audit",
                                                       .filter = "mal.evt.gateway.tool.called",
