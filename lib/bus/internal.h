@@ -61,6 +61,9 @@ natsStatus bus_loop_attach(struct loop *loop, natsOptions *opts);
 void bus_loop_free(struct loop *loop);
 /* now: sent by this thread; else by the I/O thread, with what else gathers. */
 natsStatus bus_loop_publish(struct loop *loop, natsMsg *msg, bool now);
+/* The same without headers and without a message to make. */
+natsStatus bus_loop_publish_bytes(struct loop *loop, const char *subject, const void *data, int len,
+                                  bool now);
 /* fn runs on the I/O thread after each read of the socket, until removed. */
 void bus_loop_add(struct loop *loop, void (*fn)(void *arg), void *arg);
 void bus_loop_remove(struct loop *loop, void *arg);

@@ -137,14 +137,34 @@ static void send_on_loop(struct loop *loop, bool writable)
     send_gathered(loop);
 }
 
-natsStatus bus_loop_publish(struct loop *loop, natsMsg *msg, bool now)
+/* Between the two cnats calls on_write on this thread, if at all. */
+static void publish_begin(bool now)
 {
     has_to_send = false;
     sends_itself = now;
-    natsStatus s = natsConnection_PublishMsg(loop->nc, msg);
+}
+
+static void publish_end(struct loop *loop)
+{
     sends_itself = false;
     if (has_to_send)
         send_gathered(loop);
+}
+
+natsStatus bus_loop_publish(struct loop *loop, natsMsg *msg, bool now)
+{
+    publish_begin(now);
+    natsStatus s = natsConnection_PublishMsg(loop->nc, msg);
+    publish_end(loop);
+    return s;
+}
+
+natsStatus bus_loop_publish_bytes(struct loop *loop, const char *subject, const void *data, int len,
+                                  bool now)
+{
+    publish_begin(now);
+    natsStatus s = natsConnection_Publish(loop->nc, subject, data, len);
+    publish_end(loop);
     return s;
 }
 

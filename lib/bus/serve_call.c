@@ -7,6 +7,8 @@
 #include "mal/v1/status.pb-c.h"
 #include "wire/codec.h"
 
+#include <limits.h>
+
 static int find_subject(const void *key, const void *item)
 {
     return strcmp(key, ((const struct served *)item)->endpoint->rpc->subject);
@@ -20,8 +22,13 @@ static enum status send_reply(struct bus_server *server, natsMsg *request,
 
     if (!reply || !*reply)
         return ST_OK;
-    natsMsg *msg = bus_msg_new(reply, NULL, headers, data, len);
     bool now = atomic_load(&server->n_waiting) == 0;
+    if (!headers && !atomic_load(&server->bus->up))
+        return ST_UNAVAILABLE;
+    if (!headers && len <= INT_MAX)
+        return bus_status(
+            bus_loop_publish_bytes(server->bus->loop, reply, len ? data : NULL, (int)len, now));
+    natsMsg *msg = bus_msg_new(reply, NULL, headers, data, len);
     enum status status = bus_msg_send(server->bus, msg, now);
     bus_msg_free(msg);
     return status;
@@ -133,19 +140,18 @@ void bus_server_run(struct worker *worker, struct waiting *item)
     call.rpc = served->endpoint->rpc;
     bus_call_from_headers(&call, item->msg, item->received_ms);
     int64_t start_us = clock_mono_us();
-    if (start_us / 1000 >= call.deadline_ms)
-        return; /* nobody waits for it any more */
-    enum status status = run(worker, served, &call, item->msg, &reply);
+    bool late = start_us / 1000 >= call.deadline_ms; /* nobody waits for it any more */
+    enum status status = late ? call_fail(&call, ST_DEADLINE_EXCEEDED, "It waited too long.")
+                              : run(worker, served, &call, item->msg, &reply);
     int64_t duration_us = clock_mono_us() - start_us;
     /* Counted before it is answered: who has the answer may look. */
     atomic_fetch_add(&served->n_requests, 1);
     atomic_fetch_add(&served->processing_ns, (unsigned long long)duration_us * 1000);
     if (status != ST_OK)
         count_failure(server, served, &call, status);
-    enum status answered = answer(worker, &call, item->msg, status, reply);
+    enum status answered = late ? status : answer(worker, &call, item->msg, status, reply);
     if (status == ST_OK && answered != ST_OK)
         count_failure(server, served, &call, answered);
-    status = answered;
     if (server->service.observe)
-        server->service.observe(&call, status, duration_us, server->service.arg);
+        server->service.observe(&call, answered, duration_us, server->service.arg);
 }
