@@ -102,6 +102,9 @@ enum status catalog_start(struct svc_context *ctx, struct error *err)
         state = ctx->service = calloc(1, sizeof(*state));
     if (!state)
         abort();
+    /* Scripts run on workers; they must not keep the others waiting. */
+    if (catalog_config.exec_enabled)
+        ctx->extra_workers = (int)catalog_config.exec_max;
     if (!state->pg)
         TRY(ctx->pg_open(&state->pg, err));
     /* A script holds its worker while it runs; the others serve on. */

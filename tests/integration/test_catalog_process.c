@@ -319,6 +319,55 @@ START_TEST(a_cancelled_run_is_stopped)
 }
 END_TEST
 
+static void *run_sleep(void *arg)
+{
+    Catalog__ExecuteCommandRequest req = CATALOG__EXECUTE_COMMAND_REQUEST__INIT;
+    Catalog__ExecuteCommandResponse *rsp;
+    CLEANUP(arena_done) struct arena own;
+    char request_id[UUID_SIZE];
+    struct call own_call;
+
+    (void)arg;
+    arena_init(&own);
+    uuid_v4(request_id);
+    own_call = call;
+    own_call.arena = &own;
+    own_call.request_id = request_id;
+    req.id = "c";
+    req.mode = CATALOG__EXECUTE_MODE__EXECUTE_MODE_RUN;
+    req.confirm = true;
+    req.timeout_s = 2;
+    ck_assert_int_eq(catalog_execute_command_call(bus, &own_call, &req, 0, &rsp), ST_OK);
+    ck_assert_int_eq(rsp->timed_out, 1);
+    return NULL;
+}
+
+START_TEST(scripts_that_run_keep_nobody_waiting)
+{
+    enum { RUNS = 4 }; /* MAL_EXEC_MAX, and MAL_WORKERS */
+    Catalog__RegisterCommandRequest reg = CATALOG__REGISTER_COMMAND_REQUEST__INIT;
+    Catalog__RegisterCommandResponse *registered;
+    pthread_t threads[RUNS];
+    int64_t start;
+
+    reg.id = reg.name = reg.description = reg.author = reg.category = "c";
+    reg.shell = CATALOG__SHELL__SHELL_BASH;
+    reg.script_template = "sleep 99.75";
+    ck_assert_int_eq(catalog_register_command_call(bus, new_call(WAIT_MS), &reg, 0, &registered),
+                     ST_OK);
+    for (int i = 0; i < RUNS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, run_sleep, NULL), 0);
+    while (system("test $(grep -lsz '^99.75$' /proc/[0-9]*/cmdline | wc -l) -ge 4") !=
+           0) /* NOLINT */
+        usleep(5000);
+    start = clock_mono_ms();
+    ck_assert_int_eq(register_skill("one"), ST_OK);
+    ck_assert_int_lt(clock_mono_ms() - start, 1000);
+    for (int i = 0; i < RUNS; i++)
+        pthread_join(threads[i], NULL);
+}
+END_TEST
+
 static int serve(int argc, char **argv)
 {
     return svc_main(argc, argv,
@@ -350,6 +399,7 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, the_log_catches_up_after_the_database_was_away);
     tcase_add_test(tcase, usage_stats_ask_the_others_and_do_not_wait_for_ever);
     tcase_add_test(tcase, a_cancelled_run_is_stopped);
+    tcase_add_test(tcase, scripts_that_run_keep_nobody_waiting);
     if (argc > 1 && strcmp(argv[1], "serve") == 0) {
         srunner_free(runner);
         return serve(1, argv);
