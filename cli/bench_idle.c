@@ -166,13 +166,16 @@ enum status bench_clients(struct arena *arena, const struct bench_stack *stack, 
 }
 
 enum status bench_slow_clients(struct arena *arena, const struct bench_stack *stack, int n,
-                               struct bench_load *ret_load, struct error *err)
+                               int seconds, struct bench_load *ret_load, struct error *err)
 {
+    struct bench_target target = bench_get_skill(stack->url, stack->key, NULL);
     int *fds = arena_alloc(arena, (size_t)n * sizeof *fds);
     int opened = open_many(stack, n, "POST /mcp HTTP/1.1\r\nHost: 127.", NULL, fds);
-    enum status st =
-        bench_call(arena, stack->url, stack->key, "mal_get_skill", 1, 5, ret_load, err);
+    enum status st = bench_try(arena, &target, 1, seconds, ret_load, err);
 
     close_all(fds, opened);
+    if (st == ST_OK && opened < n)
+        return error_set(err, ST_RESOURCE_EXHAUSTED, "only %d of %d slow clients connected", opened,
+                         n);
     return st;
 }

@@ -6,10 +6,104 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BENCH_SKILL "git-workflow-mal"
+#define ENVELOPE                                                                                   \
+    "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","                       \
+    "\"io.modelcontextprotocol/clientCapabilities\":{}}"
 
-enum status bench_call(struct arena *arena, const char *url, const char *key, const char *tool,
-                       int connections, int seconds, struct bench_load *ret_load, struct error *err)
+static struct bench_target tool(const char *url, const char *key, const char *name,
+                                const char *params, const char *words)
+{
+    return (struct bench_target){.url = url,
+                                 .key = key,
+                                 .method = "tools/call",
+                                 .name = name,
+                                 .params = params,
+                                 .words = words};
+}
+
+struct bench_target bench_get_skill(const char *url, const char *key, const char *words)
+{
+    return tool(url, key, "mal_get_skill",
+                "\"name\":\"mal_get_skill\",\"arguments\":{\"id\":\"" BENCH_SKILL "\"}", words);
+}
+
+struct bench_target bench_tool_document(const struct bench_stack *stack)
+{
+    return tool(stack->url, stack->key, "mal_get_skill_content",
+                "\"name\":\"mal_get_skill_content\",\"arguments\":{\"id\":\"" BENCH_DOCUMENT "\"}",
+                "\"isError\":false");
+}
+
+struct bench_target bench_resource_document(const struct bench_stack *stack)
+{
+    return (struct bench_target){.url = stack->url,
+                                 .key = stack->key,
+                                 .method = "resources/read",
+                                 .name = "skill://" BENCH_DOCUMENT "/SKILL.md",
+                                 .params = "\"uri\":\"skill://" BENCH_DOCUMENT "/SKILL.md\"",
+                                 .words = "\"contents\""};
+}
+
+enum status bench_check(struct arena *arena, const struct bench_target *target, struct error *err)
+{
+    const char *headers[] = {
+        "Content-Type: application/json",
+        "Accept: application/json, text/event-stream",
+        "MCP-Protocol-Version: 2026-07-28",
+        arena_printf(arena, "Mcp-Method: %s", target->method),
+        arena_printf(arena, "Mcp-Name: %s", target->name),
+        *target->key ? arena_printf(arena, "x-api-key: %s", target->key) : NULL,
+        NULL,
+    };
+    struct cli_request request = {
+        .method = "POST",
+        .url = target->url,
+        .headers = headers,
+        .body = arena_printf(
+            arena, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":{%s," ENVELOPE "}}",
+            target->method, target->params),
+        .timeout_ms = 10000,
+    };
+    struct cli_reply reply;
+
+    TRY(cli_http(arena, &request, &reply, err));
+    if (reply.status != 200 || (target->words && !strstr(reply.body, target->words)))
+        return error_set(err, ST_INTERNAL, "%s %s was answered with %ld: %.200s", target->method,
+                         target->name, reply.status, reply.body);
+    return ST_OK;
+}
+
+enum status bench_skills(struct arena *arena, const struct bench_stack *stack, struct error *err)
+{
+    static const char words[] = "A skill of the usual size that is read again and again, to see "
+                                "how fast the hub finds it and hands it out to its callers. ";
+    const char *common =
+        arena_printf(arena,
+                     "\"name\":\"Bench\",\"description\":\"%s%s\",\"category\":\"custom\","
+                     "\"author\":\"bench\",\"version\":\"1.0.0\","
+                     "\"trigger_patterns\":[\"measure the hub\"],\"tags\":[\"bench\",\"speed\"]",
+                     words, words);
+    struct bench_target plain =
+        tool(stack->url, stack->key, "mal_register_skill",
+             arena_printf(arena,
+                          "\"name\":\"mal_register_skill\",\"arguments\":{\"id\":\"" BENCH_SKILL
+                          "\",%s}",
+                          common),
+             "\"isError\":false");
+    struct bench_target document =
+        tool(stack->url, stack->key, "mal_register_skill",
+             arena_printf(arena,
+                          "\"name\":\"mal_register_skill\",\"arguments\":{\"id\":\"" BENCH_DOCUMENT
+                          "\",%s,\"asset_content\":\"# Bench\\n\\n%s\"}",
+                          common, words),
+             "\"isError\":false");
+
+    TRY(bench_check(arena, &plain, err));
+    return bench_check(arena, &document, err);
+}
+
+enum status bench_try(struct arena *arena, const struct bench_target *target, int connections,
+                      int seconds, struct bench_load *ret_load, struct error *err)
 {
     const char *wrk = cli_program(arena, "wrk");
     const char *script = cli_share(arena, "tests/bench/call.lua");
@@ -19,13 +113,14 @@ enum status bench_call(struct arena *arena, const char *url, const char *key, co
                           arena_printf(arena, "-d%ds", seconds),
                           "-s",
                           script,
-                          url,
+                          target->url,
                           "--",
-                          key,
-                          tool,
-                          BENCH_SKILL,
+                          target->key,
+                          target->method,
+                          target->name,
+                          target->params,
                           NULL};
-    long requests, duration_us;
+    long duration_us;
     const char *result;
     char *out;
 
@@ -35,14 +130,21 @@ enum status bench_call(struct arena *arena, const char *url, const char *key, co
                              : "wrk is not installed (apt install wrk)");
     TRY(bench_run(arena, argv, &out, err));
     result = strstr(out, "RESULT ");
-    if (!result ||
-        sscanf(result, "RESULT %ld %ld %ld %ld %ld", &requests, &duration_us, /* NOLINT */
-               &ret_load->p50_us, &ret_load->p99_us, &ret_load->errors) != 5)
+    /* NOLINTNEXTLINE(cert-err34-c): our own script's numbers */
+    if (!result || sscanf(result, "RESULT %ld %ld %ld %ld %ld", &ret_load->requests, &duration_us,
+                          &ret_load->p50_us, &ret_load->p99_us, &ret_load->errors) != 5)
         return error_set(err, ST_INTERNAL, "wrk printed no result: %.300s", out);
-    if (ret_load->errors > 0)
-        return error_set(err, ST_INTERNAL, "%ld of %ld calls to %s failed", ret_load->errors,
-                         requests, url);
-    ret_load->rps = (double)requests * 1e6 / (double)(duration_us > 0 ? duration_us : 1);
+    ret_load->rps = (double)ret_load->requests * 1e6 / (double)(duration_us > 0 ? duration_us : 1);
+    return ST_OK;
+}
+
+enum status bench_call(struct arena *arena, const struct bench_target *target, int connections,
+                       int seconds, struct bench_load *ret_load, struct error *err)
+{
+    TRY(bench_try(arena, target, connections, seconds, ret_load, err));
+    if (ret_load->errors > 0 || ret_load->requests == 0)
+        return error_set(err, ST_INTERNAL, "%ld of %ld requests to %s failed, over %d connections",
+                         ret_load->errors, ret_load->requests, target->url, connections);
     return ST_OK;
 }
 
@@ -61,6 +163,7 @@ enum status bench_pgbench_init(struct arena *arena, const struct bench_stack *st
 enum status bench_pgbench(struct arena *arena, const struct bench_stack *stack, int clients,
                           int seconds, double *ret_tps, struct error *err)
 {
+    /* Its time starts before its clients are connected. */
     const char *argv[] = {cli_program(arena, "pgbench"),
                           "-n",
                           "-S",
@@ -71,7 +174,7 @@ enum status bench_pgbench(struct arena *arena, const struct bench_stack *stack, 
                           "-j",
                           "1",
                           "-T",
-                          arena_printf(arena, "%d", seconds),
+                          arena_printf(arena, "%d", seconds + clients / 32),
                           stack->pg_url,
                           NULL};
     const char *tps;

@@ -15,8 +15,8 @@
 
 enum { OUTPUT_MAX = 1 << 20 };
 
-/* Starts argv with its stdout on a pipe. */
-static pid_t start(const char *const *argv, int *ret_fd)
+/* Starts argv with its stdout, and its stderr when both is set, on a pipe. */
+static pid_t start(const char *const *argv, bool both, int *ret_fd)
 {
     int fds[2];
     pid_t pid;
@@ -27,6 +27,8 @@ static pid_t start(const char *const *argv, int *ret_fd)
     if (pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
         (void)dup2(fds[1], STDOUT_FILENO);
+        if (both)
+            (void)dup2(fds[1], STDERR_FILENO);
         (void)execv(argv[0], (char *const *)(uintptr_t)argv);
         _exit(127);
     }
@@ -54,7 +56,7 @@ enum status bench_run(struct arena *arena, const char *const *argv, char **ret_o
                       struct error *err)
 {
     int fd = -1, code = 0;
-    pid_t pid = start(argv, &fd);
+    pid_t pid = start(argv, true, &fd);
 
     if (pid < 0)
         return error_set(err, ST_INTERNAL, "cannot start %s", argv[0]);
@@ -73,7 +75,7 @@ enum status bench_server_start(const char *const *argv, pid_t *ret_pid, int *ret
     int fd = -1;
     char *line;
 
-    *ret_pid = start(argv, &fd);
+    *ret_pid = start(argv, false, &fd);
     if (*ret_pid < 0)
         return error_set(err, ST_INTERNAL, "cannot start %s", argv[0]);
     line = read_output(&arena, fd, true);
@@ -119,7 +121,7 @@ enum status bench_stack_start(struct arena *arena, struct bench_stack *stack, st
 
     /* The limit on calls is there for clients, not for this. */
     (void)setenv("MAL_RATE_LIMIT", "0", 1);
-    stack->pid = start(argv, &fd);
+    stack->pid = start(argv, false, &fd);
     if (stack->pid < 0)
         return error_set(err, ST_INTERNAL, "cannot start mal up");
     line = read_output(arena, fd, true);

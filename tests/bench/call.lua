@@ -1,20 +1,20 @@
--- One tools/call again and again, MCP 2026-07-28. Arguments: API key, tool, id.
+-- One request again and again, MCP 2026-07-28. Arguments: API key, method, the
+-- name or uri that Mcp-Name repeats, members of params as JSON.
 -- Headers are set at init: at load time wrk has no Host header yet.
-local key, tool, id
+local request_text
 
 function init(args)
-  key, tool, id = args[1], args[2], args[3]
+  local key, method, name, params = args[1], args[2], args[3], args[4]
   wrk.method = "POST"
   wrk.headers["Content-Type"] = "application/json"
   wrk.headers["Accept"] = "application/json, text/event-stream"
   wrk.headers["MCP-Protocol-Version"] = "2026-07-28"
-  wrk.headers["Mcp-Method"] = "tools/call"
-  wrk.headers["Mcp-Name"] = tool
+  wrk.headers["Mcp-Method"] = method
+  wrk.headers["Mcp-Name"] = name
   if key ~= "" then wrk.headers["x-api-key"] = key end
-  wrk.body = string.format(
-    '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"%s","arguments":{"id":"%s"},' ..
-    '"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",' ..
-    '"io.modelcontextprotocol/clientCapabilities":{}}}}', tool, id)
+  wrk.body = '{"jsonrpc":"2.0","id":1,"method":"' .. method .. '","params":{' .. params ..
+    ',"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",' ..
+    '"io.modelcontextprotocol/clientCapabilities":{}}}}'
   request_text = wrk.format(nil, wrk.path)
 end
 
