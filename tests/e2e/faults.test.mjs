@@ -1,6 +1,7 @@
 // What fails while people work: each process is killed under a steady load of writes. No acknowledged
 // write is lost, no event is lost or doubled, and meanwhile every error is a clear one.
 import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { request } from "./http.mjs";
 import { Load, random, seed } from "./load.mjs";
@@ -38,23 +39,15 @@ async function killUnderLoad(t, tag, process_name, times = 3) {
   } finally {
     await load.stop();
   }
-  t.diagnostic(JSON.stringify(await load.settle()));
-  return load;
+  t.diagnostic(JSON.stringify({ ...await load.settle(), ...await load.audited({ complete: process_name !== "gateway" }) }));
 }
 
 describe("kill -9", () => {
-  test("of the catalog, three times, loses no write and no event", async (t) => {
-    const load = await killUnderLoad(t, "f-catalog", "catalog");
-    t.diagnostic(`calls in the audit log: ${await load.audited()}`);
-  });
+  test("of the catalog, three times, loses no write and no event", (t) => killUnderLoad(t, "f-catalog", "catalog"));
 
-  test("of the bus, three times, loses no write and no event", async (t) => {
-    await killUnderLoad(t, "f-nats", "nats");
-  });
+  test("of the bus, three times, loses no write and no event", (t) => killUnderLoad(t, "f-nats", "nats"));
 
-  test("of Postgres, three times, loses no write and no event", async (t) => {
-    await killUnderLoad(t, "f-postgres", "postgres");
-  });
+  test("of Postgres, three times, loses no write and no event", (t) => killUnderLoad(t, "f-postgres", "postgres"));
 
   test("of one gateway, three times, loses no write, no event and no session", async (t) => {
     const session = await Legacy.open(stack, "2025-11-25");
@@ -67,12 +60,15 @@ describe("kill -9", () => {
 });
 
 describe("while something is away", () => {
-  /** Stops a process without the supervisor noticing. */
-  const freeze = (name) => process.kill(stack.pid(name), "SIGSTOP");
+  /** Stops a process without the supervisor noticing, and waits until it stands still. */
+  async function freeze(name, pid = stack.pid(name)) {
+    process.kill(pid, "SIGSTOP");
+    await until(`${name} stands still`, () => /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, "latin1")));
+  }
   const thaw = (name) => process.kill(stack.pid(name), "SIGCONT");
 
   test("a call whose service dies gets UNAVAILABLE or DEADLINE_EXCEEDED, the next one works", async () => {
-    freeze("catalog");
+    await freeze("catalog");
     const pending = hub.tool("mal_register_skill", skill("mid-call"));
     await until("the call is on its way", async () => (await stack.metric("gateway", "mal_gateway_calls_in_flight")) >= 1);
     await stack.kill("catalog");
@@ -83,7 +79,7 @@ describe("while something is away", () => {
   });
 
   test("a frozen service is DEADLINE_EXCEEDED in time, others' answers do not mix in later", async () => {
-    freeze("catalog");
+    await freeze("catalog");
     const started = Date.now();
     try {
       const calls = await Promise.all(Array.from({ length: 4 }, () => hub.tool("mal_list_skills", { limit: 1 })));
@@ -104,7 +100,6 @@ describe("while something is away", () => {
 
   test("a frozen database is an error in time, and works again after", async () => {
     const pid = stack.pid("postgres");
-    const { readdirSync, readFileSync } = await import("node:fs");
     const family = [pid, ...readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((child) => {
       try {
         return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${child}/status`, "latin1"))[1]) === pid;
@@ -112,7 +107,7 @@ describe("while something is away", () => {
         return false;
       }
     })];
-    for (const one of family) process.kill(one, "SIGSTOP");
+    for (const one of family) await freeze("postgres", one).catch(() => {}); // a backend may end meanwhile
     try {
       const result = await hub.tool("mal_list_skills", { limit: 1 });
       assert.equal(result.isError, true);
@@ -125,11 +120,11 @@ describe("while something is away", () => {
   });
 
   test("without the bus the gateway answers quickly and clearly, and stays alive", async () => {
-    freeze("nats");
+    await freeze("nats");
     try {
       const answer = await hub.post("tools/call", { name: "mal_list_skills", arguments: {} }, { timeout: 12_000 });
       const status = answer.message?.result?._meta?.["mal.hub/error"]?.status ?? answer.status;
-      assert.ok(["UNAVAILABLE", "DEADLINE_EXCEEDED", 503].includes(status), answer.text);
+      assert.ok(["UNAVAILABLE", "DEADLINE_EXCEEDED", 503].includes(status), answer.text.slice(0, 300));
       assert.equal((await request(`${stack.now().admin.gateway}/healthz`, { method: "GET" })).status, 200);
     } finally {
       thaw("nats");
@@ -145,7 +140,7 @@ describe("while something is away", () => {
   });
 
   test("the bus away delays no answer that needs no service", async () => {
-    freeze("nats");
+    await freeze("nats");
     try {
       const started = Date.now();
       assert.equal((await hub.post("tools/list")).status, 200);
@@ -159,7 +154,7 @@ describe("while something is away", () => {
 
   test("calls made while the audit log's service is away are in it afterwards, once each", async () => {
     const marked = `late-${seed}`;
-    freeze("catalog");
+    await freeze("catalog");
     let results;
     try {
       results = await Promise.all(Array.from({ length: 5 }, () => hub.tool("mal_get_skill", { id: marked })));

@@ -163,23 +163,28 @@ describe("slow clients", () => {
 });
 
 describe("idle streams", () => {
+  // A gateway that has served nothing yet: what it takes is the streams'.
+  const fresh = useStack({ before, after }, { args: ["--no-starter"], env: { MAL_HTTP_WORKERS: "16" } });
+
   test(`${IDLE_STREAMS} of them hold no worker and little memory`, async (t) => {
-    const before = { kib: residentKib(pids.gateway), fds: descriptors(pids.gateway).length };
+    const client = new Modern(fresh);
+    const pid = fresh.pid("gateway");
+    const before = { kib: residentKib(pid), fds: descriptors(pid).length };
     const streams = [];
     for (let i = 0; i < IDLE_STREAMS; i += 50)
-      streams.push(...await Promise.all(Array.from({ length: 50 }, (_, j) => hub.listen({ promptsListChanged: true }, { id: i + j }))));
-    const during = residentKib(pids.gateway);
+      streams.push(...await Promise.all(Array.from({ length: 50 }, (_, j) => client.listen({ promptsListChanged: true }, { id: i + j }))));
+    const during = residentKib(pid);
     t.diagnostic(`gateway: ${before.kib} KiB, with ${IDLE_STREAMS} streams ${during} KiB: ${((during - before.kib) / IDLE_STREAMS).toFixed(2)} KiB a stream`);
     assert.ok((during - before.kib) / IDLE_STREAMS < 16, "KiB a stream");
     const started = Date.now();
-    for (let i = 0; i < 20; i++) assert.equal((await hub.post("tools/list")).status, 200);
+    for (let i = 0; i < 20; i++) assert.equal((await client.post("tools/list")).status, 200);
     t.diagnostic(`20 calls meanwhile: ${Date.now() - started} ms`);
     assert.ok(Date.now() - started < 4000);
-    await hub.ok("mal_register_subagent", { id: "idle", name: "x", description: "x", author: "x", system_prompt: "x" });
+    await client.ok("mal_register_subagent", { id: "idle", name: "x", description: "x", author: "x", system_prompt: "x" });
     await until("each hears of a change", () => streams.every((stream) => stream.events.length === 2), { deadline: 5000 });
     streams.forEach((stream) => stream.close());
-    await until("their descriptors are given back", () => descriptors(pids.gateway).length < before.fds + 50, { deadline: 30_000, every: 100 });
-    await unharmed();
+    await until("their descriptors are given back", () => descriptors(pid).length < before.fds + 50, { deadline: 30_000, every: 100 });
+    assert.equal(fresh.pid("gateway"), pid);
   });
 
   test("beyond MAL_MAX_STREAMS a stream gets 503, calls go on", async () => {

@@ -27,7 +27,7 @@ export class Load {
     this.pick = random(seed);
     this.acknowledged = new Map(); // id -> version that was acknowledged last
     this.doubtful = new Map(); // id -> versions whose answer was an error: may or may not be there
-    this.updates = new Map(); // id -> number of acknowledged updates
+    this.accepted = []; // [tool, id] of every acknowledged write
     this.errors = [];
     this.unclear = [];
     this.calls = 0;
@@ -61,7 +61,7 @@ export class Load {
     const result = answer.message?.result;
     if (answer.status === 200 && result && !result.isError) {
       this.acknowledged.set(id, version);
-      if (tool === "mal_update_skill") this.updates.set(id, (this.updates.get(id) ?? 0) + 1);
+      this.accepted.push(`${tool} ${id}`);
       return true;
     }
     doubt();
@@ -107,15 +107,27 @@ export class Load {
     return { rows: rows.size, events: events.length, errors: this.errors.length, calls: this.calls };
   }
 
-  /** Each call event of the gateway is one row of the audit log. */
-  async audited() {
+  /**
+   * Each call event of the gateway is one row of the audit log, and each acknowledged write is among
+   * them. A gateway that was killed takes the events that it had not sent yet with it.
+   */
+  async audited({ complete }) {
     const { stack } = this;
+    const rows = async (what, where) => (await stack.sql(`select ${what} from catalog.usage_log where ${where}`)).map(([one]) => one);
+    const mine = () => rows("tool_name || ' ' || resource_id", `success and resource_id like '${this.tag}-%'`);
+    if (complete)
+      await until("each acknowledged write is in the audit log", async () => {
+        const seen = new Set(await mine());
+        return this.accepted.every((one) => seen.has(one));
+      }, { deadline: 30_000, every: 100 });
+    const logged = await mine();
+    assert.equal(new Set(logged).size, logged.length, "no call twice in the audit log");
     const called = await streamMessages(stack.nats_url, "MAL_EVT", "mal.evt.gateway.tool.called");
-    assert.equal(new Set(called.map((event) => event.id)).size, called.length, "no call twice");
-    await until("the audit log has caught up", async () =>
-      Number((await stack.sql("select count(*) from catalog.usage_log"))[0][0]) >= called.length, { deadline: 30_000, every: 100 });
-    const rows = await stack.sql("select event_id from catalog.usage_log");
-    assert.deepEqual(rows.map(([id]) => id).sort(), called.map((event) => event.id).sort());
-    return called.length;
+    const ids = called.map((event) => event.id).sort();
+    assert.equal(new Set(ids).size, ids.length, "no call event twice");
+    await until("the audit log has caught up", async () => (await rows("event_id", "true")).length >= ids.length, { deadline: 30_000, every: 100 });
+    const stored = new Set(await rows("event_id", "true"));
+    assert.deepEqual(ids.filter((id) => !stored.has(id)), [], "each call event is in the audit log");
+    return { audited: stored.size };
   }
 }
