@@ -15,7 +15,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -24,7 +23,6 @@
 enum {
     EVENTS = 64,
     TICK_MS = 50,
-    PEEK_MAX = 16 * 1024, /* a request larger than this is read by a worker */
     ACCEPT_BURST = 64,
     ACCEPT_PAUSE_US = 10000,
 };
@@ -45,6 +43,8 @@ struct front {
     struct parked *parked;              /* watched */
     struct parked *ready, **ready_tail; /* for civetweb */
     atomic_int waiting;                 /* ready or taken, not yet begun by a worker */
+    atomic_int occupied;                /* workers with a connection */
+    int workers;
     atomic_bool stopping;
     char peek[PEEK_MAX + 1]; /* the thread's */
 };
@@ -118,67 +118,7 @@ static void give(struct front *front, struct parked *p)
     (void)!write(front->ready_fd, &one, sizeof one);
 }
 
-/* ---- has a request arrived? --------------------------------------------------- */
-
-/* The value of a header in a head that is not yet parsed; NULL when absent. */
-static const char *peek_header(const char *head, const char *end, const char *name)
-{
-    size_t len = strlen(name);
-
-    for (const char *line = memchr(head, '\n', (size_t)(end - head)); line && line + len < end;
-         line = memchr(line + 1, '\n', (size_t)(end - line - 1)))
-        if (strncasecmp(line + 1, name, len) == 0 && line[len + 1] == ':')
-            return line + len + 2;
-    return NULL;
-}
-
-/* Whether the last chunk has come. What is malformed is whole, and refused by
- * the worker. bytes end with NUL. */
-static bool chunks_whole(const char *bytes, const char *end)
-{
-    for (;;) {
-        size_t digits = strspn(bytes, "0123456789abcdefABCDEF"), size;
-        const char *data = bytes + digits + 2;
-
-        if (digits > 8)
-            return true;
-        if (bytes + digits + 2 > end)
-            return bytes + digits < end && bytes[digits] != '\r';
-        if (digits == 0 || memcmp(bytes + digits, "\r\n", 2) != 0)
-            return true;
-        size = strtoul(bytes, NULL, 16);
-        if (size > PEEK_MAX)
-            return true;
-        if ((size_t)(end - data) < size + 2)
-            return false;
-        if (size == 0 || memcmp(data + size, "\r\n", 2) != 0)
-            return true;
-        bytes = data + size + 2;
-    }
-}
-
-/* Whether a worker would not have to wait for the request in bytes (which end
- * with NUL). What is malformed is ready: civetweb refuses it. */
-static bool is_whole(const char *bytes, size_t len)
-{
-    const char *end = memmem(bytes, len, "\r\n\r\n", 4), *value;
-    size_t head_len, body_len;
-
-    if (len >= PEEK_MAX)
-        return true;
-    if (!end)
-        return memmem(bytes, len, "\n\n", 2) != NULL;
-    head_len = (size_t)(end - bytes) + 4;
-    if (peek_header(bytes, end, "Expect"))
-        return true;
-    value = peek_header(bytes, end, "Transfer-Encoding");
-    if (value) /* other encodings are refused */
-        return strncasecmp(value + strspn(value, " "), "chunked", 7) != 0 ||
-               chunks_whole(bytes + head_len, bytes + len);
-    value = peek_header(bytes, end, "Content-Length");
-    body_len = value ? strtoul(value, NULL, 10) : 0;
-    return body_len > PEEK_MAX - head_len || len - head_len >= body_len;
-}
+/* ---- the thread --------------------------------------------------------------- */
 
 static void look(struct front *front, struct parked *p)
 {
@@ -191,15 +131,13 @@ static void look(struct front *front, struct parked *p)
         return;
     }
     front->peek[n] = '\0';
-    if (is_whole(front->peek, (size_t)n)) {
+    if (peek_is_whole(front->peek, (size_t)n)) {
         give(front, p);
     } else if (!p->begun) {
         p->begun = true;
         p->deadline_ms = clock_mono_ms() + http_limits.request_timeout_ms;
     }
 }
-
-/* ---- the thread --------------------------------------------------------------- */
 
 static void accept_some(struct front *front)
 {
@@ -314,11 +252,20 @@ int front_accept(struct front *front)
 void front_begun(struct front *front)
 {
     (void)atomic_fetch_sub(&front->waiting, 1);
+    (void)atomic_fetch_add(&front->occupied, 1);
 }
 
-bool front_waiting(struct front *front)
+void front_ended(struct front *front)
 {
-    return atomic_load(&front->waiting) > 0;
+    (void)atomic_fetch_sub(&front->occupied, 1);
+}
+
+bool front_starved(struct front *front)
+{
+    int waiting = atomic_load_explicit(&front->waiting, memory_order_relaxed);
+
+    return waiting > 0 &&
+           waiting > front->workers - atomic_load_explicit(&front->occupied, memory_order_relaxed);
 }
 
 bool front_park(struct front *front, int fd)
@@ -367,13 +314,14 @@ static struct front *front_new(int listener)
     return front;
 }
 
-struct front *front_start(int listener)
+struct front *front_start(int listener, int workers)
 {
     struct front *front = front_new(listener);
     struct epoll_event accepting = {.events = EPOLLIN}, waking = {.events = EPOLLIN};
 
     if (!front)
         return NULL;
+    front->workers = workers;
     accepting.data.ptr = &front->listener;
     if (epoll_ctl(front->epoll_fd, EPOLL_CTL_ADD, front->listener, &accepting) != 0 ||
         epoll_ctl(front->epoll_fd, EPOLL_CTL_ADD, front->wake_fd, &waking) != 0 ||

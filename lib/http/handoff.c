@@ -25,6 +25,7 @@ enum {
     FD_HEADROOM = 64,
     ACCEPT_PAUSE_US = 10000,
     PARK_AFTER_MS = 20,
+    TURN_MS = 10,
     BRIEF_POLL_MS = 2
 };
 
@@ -46,6 +47,7 @@ static void remember_fd(struct worker *w, int fd)
     if (w->fd == fd)
         return;
     w->received = w->consumed = 0;
+    w->begun_ms = clock_mono_ms();
     front = atomic_load(&w->server->front);
     if (front)
         front_begun(front);
@@ -107,12 +109,21 @@ static int poll_ms(struct pollfd *fds, nfds_t n, int wait_ms)
     return ppoll(fds, n, wait_ms < 0 ? NULL : &wait, NULL);
 }
 
+/* How long a connection may keep its worker without a request: not at all when
+ * others wait and it has had its turn. */
+static int patience_ms(const struct worker *w, struct front *front)
+{
+    if (front_starved(front) && clock_mono_ms() - w->begun_ms >= TURN_MS)
+        return 0;
+    return PARK_AFTER_MS;
+}
+
 /* The connection of this worker waits for a further request: when that does not
- * come at once, it waits at the front, and civetweb sees an error and closes
- * the dummy. */
+ * come soon, it waits at the front, and civetweb sees an error and closes the
+ * dummy. */
 static int poll_idle(struct worker *w, struct front *front, struct pollfd *pfd, int wait_ms)
 {
-    int first_ms = front_waiting(front) ? 0 : PARK_AFTER_MS;
+    int first_ms = patience_ms(w, front);
     int n = poll_ms(pfd, 1, wait_ms < first_ms ? wait_ms : first_ms), copy;
 
     if (n != 0 || wait_ms <= first_ms)
@@ -256,7 +267,7 @@ static int find_listener(int port)
 enum status handoff_front(struct http_server *server, struct error *err)
 {
     int listener = stands_in() ? find_listener(server->port) : -1;
-    struct front *front = listener >= 0 ? front_start(listener) : NULL;
+    struct front *front = listener >= 0 ? front_start(listener, server->options.workers) : NULL;
 
     if (!front)
         return error_set(err, ST_INTERNAL, "cannot take over the listening socket");

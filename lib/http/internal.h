@@ -44,6 +44,7 @@ struct worker {
     atomic_bool busy;     /* in the handler */
     const char *buf_end;  /* end of civetweb's buffer for heads */
     bool head_full;       /* the last receive of a head filled it */
+    int64_t begun_ms;     /* when its worker got this connection */
     int64_t received;     /* bytes of this connection */
     int64_t consumed;     /* of these, by requests that are done; -1 not known */
     int64_t deadline_ms;  /* of the body being read; 0 none */
@@ -152,10 +153,16 @@ void handoff_turn_away(int fd);
 /* The same for the next connection of a listener when no descriptor is left. */
 void handoff_turn_away_one(int listener);
 
+/* ---- peek.c ---------------------------------------------------------------- */
+enum { PEEK_MAX = 16 * 1024 }; /* a request larger than this is read by a worker */
+/* Whether a worker would not have to wait for more of the request in bytes
+ * (which end with NUL). What is malformed is whole: the worker refuses it. */
+bool peek_is_whole(const char *bytes, size_t len);
+
 /* ---- front.c --------------------------------------------------------------- */
 struct front;
 /* Accepts from civetweb's listening socket in its place. NULL on failure. */
-struct front *front_start(int listener);
+struct front *front_start(int listener, int workers);
 /* No further connection is accepted; those that wait are closed. */
 void front_stop(struct front *front);
 void front_free(struct front *front);
@@ -166,8 +173,10 @@ int front_ready_fd(struct front *front);
 int front_accept(struct front *front);
 /* A worker has begun with a connection that front_accept gave. */
 void front_begun(struct front *front);
-/* Whether a connection waits for a worker. */
-bool front_waiting(struct front *front);
+/* A worker's connection is closed, or was taken from it. */
+void front_ended(struct front *front);
+/* Whether connections wait and no worker is free. */
+bool front_starved(struct front *front);
 /* Has fd wait for its next request; takes it on success only. */
 bool front_park(struct front *front, int fd);
 

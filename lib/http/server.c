@@ -70,7 +70,10 @@ static void worker_end(const struct mg_context *ctx, int thread_type, void *poin
 static void connection_ends(const struct mg_connection *conn)
 {
     struct worker *w = mg_get_thread_pointer(conn);
+    struct front *front = atomic_load(&w->server->front);
 
+    if (w->fd >= 0 && front)
+        front_ended(front);
     (void)pthread_mutex_lock(&w->lock);
     w->fd = -1;
     (void)pthread_mutex_unlock(&w->lock);

@@ -14,7 +14,7 @@
 
 enum {
     EVENTS = 64,
-    DISCARD_BYTES = 64 * 1024,
+    DISCARD_BYTES = 4096,
     DISCARD_TIMES = 16,
     USER_TIMEOUT_MS = 60 * 1000, /* unacknowledged bytes: the peer is gone */
 };
@@ -52,8 +52,10 @@ static void detach(struct stream_loop *loop, struct http_stream *s)
 /* Throws away what the client sends; false when it does not stop. */
 static bool discard_input(int fd)
 {
+    char drop[DISCARD_BYTES];
+
     for (int i = 0; i < DISCARD_TIMES; i++) {
-        ssize_t n = recvfrom(fd, NULL, DISCARD_BYTES, MSG_TRUNC | MSG_DONTWAIT, NULL, NULL);
+        ssize_t n = recvfrom(fd, drop, sizeof drop, MSG_DONTWAIT, NULL, NULL);
 
         if (n <= 0)
             return n < 0 && (errno == EAGAIN || errno == EINTR);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Request paths and forwarded addresses: whatever is accepted keeps its
- * promises. */
+/* Request paths, forwarded addresses and requests that are still arriving:
+ * whatever is accepted keeps its promises. */
 #include "http/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* NOLINTNEXTLINE(readability-identifier-naming): libFuzzer calls it so */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void must(bool held)
@@ -56,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text[size] = '\0';
     try_path(text, size);
     try_forwarded(text);
+    (void)peek_is_whole(text, size);
     free(text);
     return 0;
 }

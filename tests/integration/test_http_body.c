@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BODY_LIMIT = 300 * 1024, TIGHT_LIMIT = 10, BIG_ANSWER = 32 * 1024 * 1024 };
+enum { BODY_LIMIT = 300 * 1024, TIGHT_LIMIT = 10, BIG_ANSWER = 12 * 1024 * 1024 };
 
 static struct http_server *server;
 static int port;
