@@ -1,8 +1,9 @@
-// Traps of the two eras that no other file falls into (docs/pitfalls.md).
+// Traps of the two eras that no other file falls into (docs/pitfalls.md), and the rights on the bus.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import http from "node:http";
 import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { begin, openStream, request } from "./http.mjs";
 import { LEGACY, Legacy, MODERN, Modern } from "./mcp.mjs";
@@ -182,4 +183,35 @@ test("nested JSON in a body of REST is refused and kills nobody", async () => {
     assert.equal(answer.status, 400);
   }
   assert.equal(stack.pid("gateway"), pid);
+});
+
+describe("the rights on the bus", () => {
+  /** The bus as that process sees it. */
+  function busOf(user) {
+    const secrets = readFileSync(join(stack.dir, "secrets"), "utf8");
+    const url = new URL(stack.nats_url);
+    url.username = user;
+    url.password = new RegExp(`^MAL_NATS_PASSWORD_${user.toUpperCase()}=(.*)$`, "m").exec(secrets)[1];
+    return url.href;
+  }
+  const forbidden = {
+    catalog: ["$JS.API.DIRECT.GET.KV_MAL_SECRETS.$KV.MAL_SECRETS.key_pepper", "$JS.API.STREAM.INFO.KV_MAL_KEYS",
+      "$JS.API.STREAM.MSG.GET.KV_MAL_KEYS", "$KV.MAL_KEYS.x", "$KV.MAL_SESSIONS.x", "$JS.API.STREAM.DELETE.MAL_EVT",
+      "$JS.API.STREAM.PURGE.MAL_EVT", "mal.evt.gateway.tool.called", "mal.gateway.v1.cancelled"],
+    gateway: ["$KV.MAL_KEYS.x", "$JS.API.STREAM.DELETE.KV_MAL_KEYS", "$JS.API.STREAM.PURGE.MAL_EVT", "mal.evt.catalog.skill.deleted"],
+  };
+  for (const [user, subjects] of Object.entries(forbidden))
+    test(`${user} may use its own subjects only`, async () => {
+      for (const subject of subjects)
+        await assert.rejects(natsRequest(busOf(user), subject), /Permissions Violation/, subject);
+      const log = readFileSync(join(stack.dir, "log/nats.log"), "utf8");
+      assert.match(log, /Violation/, "the operator can see it");
+    });
+
+  test("nothing that the processes do is refused", async () => {
+    const log = readFileSync(join(stack.dir, "log/nats.log"), "utf8");
+    const refused = log.split("\n").filter((line) => /Violation/.test(line)).map((line) => /Subject "([^"]*)"/.exec(line)?.[1] ?? line);
+    const ours = new Set(Object.values(forbidden).flat());
+    assert.deepEqual(refused.filter((subject) => !ours.has(subject)), []);
+  });
 });
