@@ -9,6 +9,8 @@
 
 #include <limits.h>
 
+enum { REPLY_MAX_BYTES = 6 << 20 };
+
 static int find_subject(const void *key, const void *item)
 {
     return strcmp(key, ((const struct served *)item)->endpoint->rpc->subject);
@@ -105,20 +107,31 @@ static void count_failure(struct bus_server *server, struct served *served, cons
     pthread_mutex_unlock(&server->lock);
 }
 
+/* What goes to clients ends at 6 MiB; what the processes tell each other at the
+ * bus' own max_payload. */
+static enum status send_answer(struct bus_server *server, struct call *call, natsMsg *msg,
+                               const ProtobufCMessage *reply)
+{
+    bool for_clients = call->rpc->tool_name || call->rpc->method;
+    size_t len;
+    const void *data = wire_pack(call->arena, reply, &len);
+
+    if ((for_clients && len > REPLY_MAX_BYTES) ||
+        send_reply(server, msg, NULL, data, len) == ST_RESOURCE_EXHAUSTED) {
+        call_hint(call, "a smaller limit, or one entry at a time.");
+        return call_fail_reason(call, ST_FAILED_PRECONDITION, "REPLY_TOO_LARGE",
+                                "The answer has %zu bytes, too many to send.", len);
+    }
+    return ST_OK;
+}
+
 static enum status answer(struct worker *worker, struct call *call, natsMsg *msg,
                           enum status status, const ProtobufCMessage *reply)
 {
     struct bus_server *server = worker->server;
 
-    if (status == ST_OK) {
-        size_t len;
-        const void *data = wire_pack(call->arena, reply, &len);
-        if (send_reply(server, msg, NULL, data, len) == ST_RESOURCE_EXHAUSTED) {
-            status = call_fail(call, ST_RESOURCE_EXHAUSTED,
-                               "The answer has %zu bytes, too many to send.", len);
-            call_hint(call, "a smaller limit or one entry at a time.");
-        }
-    }
+    if (status == ST_OK)
+        status = send_answer(server, call, msg, reply);
     if (status != ST_OK)
         send_failure(server, msg, call->arena, &call->error, status);
     return status;

@@ -33,6 +33,7 @@ static const struct rpc echo_rpc = {.package = "echo",
                                     .response = &pair_rule};
 static const struct rpc echo_write_rpc = {.package = "echo",
                                           .name = "Write",
+                                          .tool_name = "mal_write",
                                           .subject = "mal.echo.v1.write",
                                           .request = &pair_rule,
                                           .response = &pair_rule};

@@ -227,13 +227,32 @@ START_TEST(too_many_waiting_requests_are_refused_at_once)
 }
 END_TEST
 
+START_TEST(what_goes_to_clients_ends_at_six_mebibytes)
+{
+    CLEANUP(asked_done) struct asked asked = {0};
+    struct bus_server *server = serve(bus, 1);
+
+    arena_init(&asked.arena);
+    ask_as(&asked, &echo_write_rpc, "big", "6500000", 5000);
+    ck_assert_int_eq(asked.status, ST_FAILED_PRECONDITION);
+    ck_assert_str_eq(asked.call.error.reason, "REPLY_TOO_LARGE");
+    asked_done(&asked);
+    asked = (struct asked){0};
+    arena_init(&asked.arena);
+    ask_as(&asked, &echo_write_rpc, "big", "6200000", 5000);
+    ck_assert_int_eq(asked.status, ST_OK);
+    bus_server_free(server);
+}
+END_TEST
+
 START_TEST(an_answer_too_large_to_send_is_said_in_words)
 {
     CLEANUP(asked_done) struct asked asked;
     struct bus_server *server = serve(bus, 1);
 
     ask(&asked, "big", "9000000", 5000);
-    ck_assert_int_eq(asked.status, ST_RESOURCE_EXHAUSTED);
+    ck_assert_int_eq(asked.status, ST_FAILED_PRECONDITION);
+    ck_assert_str_eq(asked.call.error.reason, "REPLY_TOO_LARGE");
     ck_assert_ptr_nonnull(strstr(asked.call.error.message, "too many to send"));
     asked_done(&asked);
     ask(&asked, "big", "8000000", 5000);
@@ -413,6 +432,7 @@ static void add(TCase *tests)
     ADD_TEST(tests, bytes_that_are_no_message_are_invalid);
     ADD_TEST(tests, a_request_whose_time_is_over_is_not_run);
     ADD_TEST(tests, too_many_waiting_requests_are_refused_at_once);
+    ADD_TEST(tests, what_goes_to_clients_ends_at_six_mebibytes);
     ADD_TEST(tests, an_answer_too_large_to_send_is_said_in_words);
     ADD_TEST(tests, a_stop_lets_running_calls_end);
     ADD_TEST(tests, ping_info_and_stats_follow_adr_32);
