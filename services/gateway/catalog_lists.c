@@ -4,6 +4,7 @@
 #include "catalog_lists.h"
 
 #include "invoke.h"
+#include "ratelimit.h"
 
 #include "mal/catalog/v1/catalog.api.h"
 
@@ -17,7 +18,11 @@ enum status catalog_ask(struct exchange *x, const struct rpc *rpc, const Protobu
 {
     struct call call;
     enum status status;
+    int wait_s;
 
+    if (!limits_call(x->gw->limits, x->who.id, x->now_ms, &wait_s))
+        return error_set(err, ST_RESOURCE_EXHAUSTED, "The API key %s calls too often.",
+                         x->who.name);
     exchange_call(x, &call, rpc);
     status = bus_call(x->gw->bus, &call, rpc, request, 0, ret_reply);
     if (status != ST_OK)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "mcp/seal.h"
 #include "mcp_reply.h"
+#include "progress.h"
 #include "secrets.h"
 
 #include "mal/gateway/v1/state.pb-c.h"
@@ -148,6 +149,15 @@ static bool resume(struct mcp *m, struct invocation *inv, enum answer *ret_answe
     return false;
 }
 
+static enum status run(struct mcp *m, struct invocation *inv)
+{
+    struct progress *progress = progress_begin(m, inv->tool);
+    enum status status = invocation_run(inv);
+
+    progress_end(progress);
+    return status;
+}
+
 static enum status ask_legacy(struct mcp *m, struct invocation *inv)
 {
     const char *question = arena_strdup(m->x->arena, inv->call.error.message);
@@ -158,7 +168,7 @@ static enum status ask_legacy(struct mcp *m, struct invocation *inv)
     if (answer_ask(m, &inv->flight, question) != ANSWER_YES)
         return refused(inv);
     invocation_confirm(inv);
-    return invocation_run(inv);
+    return run(m, inv);
 }
 
 enum status confirm_run(struct mcp *m, struct invocation *inv, bool *ret_written)
@@ -175,7 +185,7 @@ enum status confirm_run(struct mcp *m, struct invocation *inv, bool *ret_written
         return refused(inv);
     if (answer == ANSWER_YES)
         invocation_confirm(inv);
-    status = invocation_run(inv);
+    status = run(m, inv);
     if (!invocation_needs_confirmation(inv, status))
         return status;
     if (!m->client.form_elicitation)

@@ -2,7 +2,7 @@
 /* Messages of 2025-11-25 and earlier: handshake, sessions, batches, answers to
  * questions of ours. */
 #include "answer.h"
-#include "base/log.h"
+#include "base/ids.h"
 #include "inflight.h"
 #include "mcp/header.h"
 #include "mcp_reply.h"
@@ -114,9 +114,13 @@ static void element(struct exchange *x, const struct json *json, const struct js
                     const struct session *session, struct strbuf *out)
 {
     struct mcp m = {.x = x, .http_status = 200, .session = session, .batch = true};
+    char request_id[UUID_SIZE];
     struct error err = {0};
 
     m.version = session->version;
+    /* The request id is also the key by which a write is done once only. */
+    uuid_v7(request_id);
+    x->request_id = arena_strdup(x->arena, request_id);
     if (mcp_message_parse(x->arena, json, node, &m.msg, &err) != ST_OK)
         reply_error(&m, MCP_INVALID_REQUEST, "%s", err.message);
     else if (m.msg.kind == MCP_REQUEST)

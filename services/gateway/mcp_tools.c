@@ -2,7 +2,6 @@
 /* tools/list and tools/call. */
 #include "confirm.h"
 #include "mcp_reply.h"
-#include "progress.h"
 #include "wire/text.h"
 
 #include "mal/v1/tool.pb-c.h"
@@ -150,7 +149,6 @@ void mcp_tools_call(struct mcp *m)
     const struct tool *tool;
     const struct json_node *arguments;
     struct invocation inv;
-    struct progress *progress;
     bool written = false;
     enum status status;
 
@@ -159,11 +157,8 @@ void mcp_tools_call(struct mcp *m)
     invocation_init(&inv, m->x, tool);
     set_flight(m, &inv.flight);
     status = invocation_arguments(&inv, m->msg.json, arguments);
-    if (status == ST_OK) {
-        progress = progress_begin(m, tool);
+    if (status == ST_OK)
         status = confirm_run(m, &inv, &written);
-        progress_end(progress);
-    }
     if (written) {
         invocation_pause(&inv);
         return;
