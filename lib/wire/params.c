@@ -114,6 +114,21 @@ struct params {
     size_t n;
 };
 
+/* Whether the name goes on as a map's entry does after the field's own name. */
+static bool is_entry(const char *rest)
+{
+    return rest[0] == '.' ||
+           (rest[0] == '[' && rest[1] && strchr(rest, ']') == rest + strlen(rest) - 1);
+}
+
+/* The key in params.key and params[key] (OpenAPI's deepObject). */
+static const char *entry_key(struct arena *arena, const char *name)
+{
+    const char *rest = name + strcspn(name, ".[");
+
+    return rest[0] == '.' ? rest + 1 : arena_memdup(arena, rest + 1, strlen(rest) - 2);
+}
+
 static void read_map(struct codec *c, const struct path *path, const struct params *params,
                      const struct message_rule *rule, int index, ProtobufCMessage *message)
 {
@@ -126,7 +141,8 @@ static void read_map(struct codec *c, const struct path *path, const struct para
         if (params->field[i] != index)
             continue;
         entries[used] = message_new(c->arena, field->descriptor);
-        slot_set_pointer(field_slot(entries[used], key), strchr(params->params[i].name, '.') + 1);
+        slot_set_pointer(field_slot(entries[used], key),
+                         entry_key(c->arena, params->params[i].name));
         slot_set_pointer(field_slot(entries[used], value), params->params[i].value);
         check_entry(c, path, field, &rule->fields[index], entries[used++]);
     }
@@ -186,7 +202,7 @@ static void read_field(struct codec *c, const struct params *params,
 /* Index of the field that the parameter is for, -1 for none. */
 static int field_of(const struct message_rule *rule, const char *name)
 {
-    size_t len = strcspn(name, ".");
+    size_t len = strcspn(name, ".[");
     int index = field_find(rule->descriptor, name, len);
     bool map;
 
@@ -195,7 +211,7 @@ static int field_of(const struct message_rule *rule, const char *name)
         return -1;
     map = rule->fields[index].flags & RULE_MAP &&
           map_value(&rule->descriptor->fields[index])->type == PROTOBUF_C_TYPE_STRING;
-    return map == (name[len] == '.') ? index : -1;
+    return map == is_entry(name + len) && (map || !name[len]) ? index : -1;
 }
 
 static void bad_param(struct codec *c, const struct message_rule *rule, const char *name)

@@ -223,7 +223,7 @@ START_TEST(parameters_make_the_same_message)
     const struct wire_param params[] = {
         {"id", "a"},         {"name", " Nå "},         {"ids", "x"},      {"limit", "7"},
         {"ids", "y"},        {"params.a", "1"},        {"ratio", "-2e1"}, {"flag", "true"},
-        {"params.b", "?"},   {"colour", "red"},        {"numbers", "-3"}, {"deep", "false"},
+        {"params[b]", "?"},  {"colour", "red"},        {"numbers", "-3"}, {"deep", "false"},
         {"metadata", "{ }"}, {"colours", "dark-blue"},
     };
     ProtobufCMessage *message;
