@@ -15,8 +15,10 @@ struct http_limits http_limits = {
 const struct setting http_settings[] = {
     {.env = "MAL_HTTP_WORKERS",
      .type = SETTING_INT,
-     .fallback = "256",
-     .help = "Threads of the HTTP listener; each open connection that is no idle stream holds one.",
+     .fallback = "64",
+     .help =
+         "Threads of the HTTP listener: requests that run at once. Waiting connections and idle "
+         "streams hold none.",
      .target = &http_limits.workers,
      .min = 2,
      .max = 4096},
