@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include "base/clock.h"
+#include "base/ids.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -171,6 +172,15 @@ static natsStatus set_options(struct bus *bus, natsOptions *opts, const struct b
     if (s == NATS_OK)
         s = natsOptions_SetErrorHandler(opts, on_error, bus);
     return s;
+}
+
+/* cnats takes the first of its ids from OpenSSL, which would load all of its
+ * providers for that: two MiB a process. OpenSSL itself does not call it. */
+int RAND_bytes(unsigned char *out, int len);
+int RAND_bytes(unsigned char *out, int len)
+{
+    random_bytes(out, (size_t)len);
+    return 1;
 }
 
 static void open_library(void)
