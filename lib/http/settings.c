@@ -3,7 +3,7 @@
 #include "http/internal.h"
 
 struct http_limits http_limits = {
-    .workers = 256,
+    .workers = 64,
     .keepalive_ms = 10000,
     .request_timeout_ms = 10000,
     .body_timeout_ms = 30000,
