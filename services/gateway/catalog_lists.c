@@ -20,9 +20,10 @@ enum status catalog_ask(struct exchange *x, const struct rpc *rpc, const Protobu
     enum status status;
     int wait_s;
 
-    if (!limits_call(x->gw->limits, x->who.id, x->now_ms, &wait_s))
-        return error_set(err, ST_RESOURCE_EXHAUSTED, "The API key %s calls too often.",
-                         x->who.name);
+    if (!limits_call(x->gw->limits, x->who.id, x->now_ms, &wait_s)) {
+        (void)error_set(err, ST_RESOURCE_EXHAUSTED, "The API key %s calls too often.", x->who.name);
+        return ST_RESOURCE_EXHAUSTED;
+    }
     exchange_call(x, &call, rpc);
     status = bus_call(x->gw->bus, &call, rpc, request, 0, ret_reply);
     if (status != ST_OK)

@@ -22,6 +22,7 @@ struct confirmer;
 /* One per process; every member is thread safe. */
 struct gateway {
     struct bus *bus;
+    struct bus_server *listed; /* has no endpoints; answers $SRV */
     struct http_server *http;
     struct secrets *secrets;
     struct keyring *keys;

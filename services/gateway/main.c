@@ -16,6 +16,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#define DESCRIPTION "Serves MCP and REST and calls the hub's services over the bus."
+
 enum {
     PACKAGES_MAX = 16,
     AUDIT_CAPACITY = 10000,
@@ -84,6 +86,13 @@ static enum status check_exposure(struct gateway *gw, struct error *err)
     return ST_OK;
 }
 
+/* The gateway serves nothing on the bus, but whoever lists it sees its copies. */
+static const struct bus_service listed_as = {
+    .name = "gateway",
+    .version = MAL_VERSION,
+    .description = DESCRIPTION,
+};
+
 static enum status start(struct gateway *gw, struct error *err)
 {
     const struct http_options options = {.bind = config.bind, .handler = route, .arg = gw};
@@ -104,6 +113,7 @@ static enum status start(struct gateway *gw, struct error *err)
     gw->once = once;
     TRY(bus_event_queue_new(gw->bus, AUDIT_CAPACITY, &gw->audit));
     TRY(notifier_new(&gw->notifier, gw, err));
+    TRY(bus_serve(gw->bus, &listed_as, &gw->listed, err));
     return http_server_start(&gw->http, &options, err);
 }
 
@@ -115,6 +125,7 @@ static void stop(struct gateway *gw)
         streams_end_all(gw->streams);
     if (gw->http != NULL)
         http_server_stop(TAKE(gw->http));
+    bus_server_free(TAKE(gw->listed));
     notifier_free(TAKE(gw->notifier));
     inflight_free(TAKE(gw->inflight));
     sessions_free(TAKE(gw->sessions));
@@ -164,7 +175,7 @@ int main(int argc, char **argv)
     const struct setting *const tables[] = {gateway_settings, http_settings, NULL};
     const struct process_options options = {
         .name = "gateway",
-        .description = "Serves MCP and REST and calls the hub's services over the bus.",
+        .description = DESCRIPTION,
         .tables = tables,
     };
     static struct gateway gw;

@@ -36,7 +36,8 @@ static void put_fields(struct strbuf *out, const struct error *err)
     strbuf_char(out, ']');
 }
 
-static void respond_error(struct exchange *x, const struct error *err, const char *headers)
+static void respond_error_as(struct exchange *x, int http_status, const struct error *err,
+                             const char *headers)
 {
     CLEANUP(strbuf_done) struct strbuf body = STRBUF_INIT;
     const char *hint = *err->hint != '\0' ? err->hint : status_hint(err->status);
@@ -55,9 +56,25 @@ static void respond_error(struct exchange *x, const struct error *err, const cha
         put_fields(&body, err);
     mcp_put_member(&body, "request_id", x->request_id);
     strbuf_str(&body, "}}");
-    respond(x, status_http(err->status), "application/json", body.data, body.len,
+    respond(x, http_status, "application/json", body.data, body.len,
             arena_printf(x->arena, NO_STORE "%s%s", later ? "Retry-After: 1\r\n" : "",
                          headers != NULL ? headers : ""));
+}
+
+static void respond_error(struct exchange *x, const struct error *err)
+{
+    respond_error_as(x, status_http(err->status), err, NULL);
+}
+
+/* A request that was no call yet: HTTP says more precisely what is wrong. */
+static void refuse(struct exchange *x, int http_status, const char *message, const char *hint,
+                   const char *headers)
+{
+    struct error *err = arena_alloc(x->arena, sizeof(*err));
+
+    (void)error_set(err, ST_INVALID_ARGUMENT, "%s", message);
+    error_hint(err, "%s", hint);
+    respond_error_as(x, http_status, err, headers);
 }
 
 /* The row for method and path with fewest variables, NULL when none; *ret_allow
@@ -159,14 +176,18 @@ static bool read_body(struct rest *rest, const char **ret_body, size_t *ret_len)
     int http_status = 400;
 
     if (type != NULL && strncasecmp(type, "application/json", 16) != 0) {
-        respond_text(x, 415, "Send Content-Type: application/json.\n", NULL);
+        refuse(x, 415, "The body is not of the type application/json.",
+               "send JSON with Content-Type: application/json.", NULL);
         return false;
     }
     if (http_body(x->req, body_limit(rest->tool), ret_body, ret_len, &http_status) == ST_OK)
         return true;
-    respond_text(x, http_status,
-                 http_status == 413 ? "The body is too large.\n" : "The body could not be read.\n",
-                 NULL);
+    if (http_status == 413)
+        refuse(x, 413, "The body is too large.",
+               arena_printf(x->arena, "a body of at most %zu bytes.", body_limit(rest->tool)),
+               NULL);
+    else
+        refuse(x, http_status, "The body could not be read.", "the same request again.", NULL);
     return false;
 }
 
@@ -258,7 +279,7 @@ static void call(struct rest *rest)
     if (status == ST_OK)
         respond_reply(rest, &inv);
     else
-        respond_error(rest->x, &inv.call.error, NULL);
+        respond_error(rest->x, &inv.call.error);
 }
 
 static void no_route(struct exchange *x)
@@ -267,7 +288,7 @@ static void no_route(struct exchange *x)
 
     (void)error_set(err, ST_NOT_FOUND, "There is no such route.");
     error_hint(err, "GET /api/openapi.json, which lists the routes.");
-    respond_error(x, err, NULL);
+    respond_error(x, err);
 }
 
 void rest_handle(struct exchange *x)
@@ -285,8 +306,9 @@ void rest_handle(struct exchange *x)
     if (rest.tool == NULL && allow == NULL)
         no_route(x);
     else if (rest.tool == NULL)
-        respond_text(x, 405, "This route has no such method.\n",
-                     arena_printf(x->arena, "Allow: %s, OPTIONS\r\n", allow));
+        refuse(x, 405, "This route has no such method.",
+               arena_printf(x->arena, "one of %s.", allow),
+               arena_printf(x->arena, "Allow: %s, OPTIONS\r\n", allow));
     else
         call(&rest);
 }
