@@ -121,7 +121,7 @@ struct bus_service {
 
 /* Subscribes every endpoint in queue group "q", answers $SRV.PING, INFO and
  * STATS, starts the workers. Requests whose deadline passed while waiting are
- * dropped. */
+ * dropped. Without endpoints (and workers) it is only listed. */
 struct bus_server;
 enum status bus_serve(struct bus *bus, const struct bus_service *service,
                       struct bus_server **ret_server, struct error *err) MUST_CHECK;

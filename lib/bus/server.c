@@ -23,8 +23,8 @@ static enum status wildcard(const struct bus_service *service, char out[BUS_SUBJ
 {
     size_t prefix = 0;
 
-    if (service->n_endpoints == 0 || service->workers < 1)
-        return error_set(err, ST_INVALID_ARGUMENT, "a service needs endpoints and workers");
+    if (service->n_endpoints > 0 && service->workers < 1)
+        return error_set(err, ST_INVALID_ARGUMENT, "endpoints need workers");
     if (!*service->name || service->name[strspn(service->name, NAME_CHARS)])
         return error_set(err, ST_INVALID_ARGUMENT, "'%s' is no name for a service", service->name);
     for (size_t i = 0; i < service->n_endpoints; i++) {
@@ -169,6 +169,20 @@ static enum status start_workers(struct bus_server *server, struct error *err)
     return ST_OK;
 }
 
+/* A process without endpoints is listed all the same. */
+static natsStatus open_door(struct bus_server *server, const char *subject)
+{
+    natsStatus s;
+
+    if (server->service.n_endpoints == 0)
+        return NATS_OK;
+    s = natsConnection_QueueSubscribeSync(&server->requests, server->bus->nc, subject,
+                                          BUS_QUEUE_GROUP);
+    if (s == NATS_OK)
+        bus_loop_add(server->bus->loop, drain_requests, server);
+    return s;
+}
+
 enum status bus_serve(struct bus *bus, const struct bus_service *service,
                       struct bus_server **ret_server, struct error *err)
 {
@@ -178,12 +192,9 @@ enum status bus_serve(struct bus *bus, const struct bus_service *service,
     struct bus_server *server = server_new(bus, service);
     enum status status = start_workers(server, err);
     if (status == ST_OK) {
-        natsStatus s =
-            natsConnection_QueueSubscribeSync(&server->requests, bus->nc, subject, BUS_QUEUE_GROUP);
-        if (s == NATS_OK) {
-            bus_loop_add(bus->loop, drain_requests, server);
+        natsStatus s = open_door(server, subject);
+        if (s == NATS_OK)
             s = bus_srv_subscribe(server);
-        }
         /* Known to the server before anyone is told that we are ready. */
         if (s == NATS_OK)
             s = natsConnection_FlushTimeout(bus->nc, BUS_API_MS);

@@ -395,6 +395,24 @@ START_TEST(ping_info_and_stats_follow_adr_32)
 }
 END_TEST
 
+START_TEST(a_process_without_endpoints_is_listed_too)
+{
+    CLEANUP(arena_done) struct arena arena;
+    const struct bus_service service = {.name = "echo", .version = "0.1.0"};
+    struct bus_server *server = NULL;
+    struct error err = {0};
+    struct json json;
+
+    arena_init(&arena);
+    ck_assert_int_eq(bus_serve(bus, &service, &server, &err), ST_OK);
+    check_answer("$SRV.PING", "io.nats.micro.v1.ping_response", 1, &arena, &json);
+    check_answer("$SRV.STATS.echo", "io.nats.micro.v1.stats_response", 1, &arena, &json);
+    check_answer("$SRV.INFO.echo", "io.nats.micro.v1.info_response", 1, &arena, &json);
+    ck_assert_uint_eq(json_get(&json, json.nodes, "endpoints")->count, 0);
+    bus_server_free(server);
+}
+END_TEST
+
 START_TEST(a_service_of_another_name_does_not_answer)
 {
     struct bus_server *server = serve(bus, 1);
@@ -436,6 +454,7 @@ static void add(TCase *tests)
     ADD_TEST(tests, an_answer_too_large_to_send_is_said_in_words);
     ADD_TEST(tests, a_stop_lets_running_calls_end);
     ADD_TEST(tests, ping_info_and_stats_follow_adr_32);
+    ADD_TEST(tests, a_process_without_endpoints_is_listed_too);
     ADD_TEST(tests, a_service_of_another_name_does_not_answer);
     ADD_TEST(tests, bad_services_are_refused);
 }
