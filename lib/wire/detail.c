@@ -258,7 +258,9 @@ void put_heading(struct strbuf *buf, const struct rpc *rpc)
 /* What a run of a command came to, behind its name. */
 static void put_outcome(struct strbuf *buf, const ProtobufCMessage *reply)
 {
-    strbuf_printf(buf, "## Command: %s — ", wire_get_string(reply, "command_id"));
+    const char *name = wire_get_string(reply, "name");
+
+    strbuf_printf(buf, "## Command: %s — ", *name ? name : wire_get_string(reply, "command_id"));
     if (!wire_get_bool(reply, "executed"))
         strbuf_str(buf, "rendered");
     else if (wire_get_bool(reply, "timed_out"))

@@ -167,6 +167,7 @@ enum status catalog_execute_command(struct call *call, const Catalog__ExecuteCom
     TRY(command_find(call, req->id, &command));
     TRY(values_bind(call, &command, req->n_params, req->params, &values));
     rsp->command_id = command.id;
+    rsp->name = command.name;
     rsp->shell = command.shell;
     rsp->mode = req->mode;
     rsp->requires_confirmation = command.requires_confirmation;

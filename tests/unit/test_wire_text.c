@@ -203,6 +203,23 @@ START_TEST(scripts_are_fenced_in_their_language_beyond_their_backticks)
 }
 END_TEST
 
+START_TEST(a_run_is_headed_by_the_name_of_its_command)
+{
+    struct strbuf buf = STRBUF_INIT;
+    ProtobufCMessage *reply = decode(test_execute_command_rpc.response, "{\"command_id\":\"a\"}");
+    const char *text;
+
+    ((Test__ExecuteCommandResponse *)(void *)reply)->name = "Count | Lines";
+    wire_text(&buf, &test_execute_command_rpc,
+              decode(test_execute_command_rpc.request, "{\"id\":\"a\"}"), reply);
+    text = kept(&buf);
+    ck_assert_str_eq(text, "## Command: Count | Lines — rendered\n"
+                           "**command_id**: a\n"
+                           "**executed**: no\n"
+                           "**timed_out**: no");
+}
+END_TEST
+
 START_TEST(a_run_says_how_it_ended)
 {
     ck_assert_str_eq(text_of(&test_execute_command_rpc, "{\"id\":\"a\"}",
@@ -506,6 +523,7 @@ int main(void)
     tcase_add_test(tcase, lists_of_unknown_things_and_of_rpcs_without_title_are_shown);
     tcase_add_test(tcase, a_detail_has_a_line_per_field_and_the_document);
     tcase_add_test(tcase, scripts_are_fenced_in_their_language_beyond_their_backticks);
+    tcase_add_test(tcase, a_run_is_headed_by_the_name_of_its_command);
     tcase_add_test(tcase, a_run_says_how_it_ended);
     tcase_add_test(tcase, a_document_is_shown_on_its_own_or_missed);
     tcase_add_test(tcase, writes_begin_with_a_sentence_and_end_with_notes);
