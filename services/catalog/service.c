@@ -4,7 +4,10 @@
 #include "catalog.h"
 
 #include "base/clock.h"
+#include "svc/metrics.h"
 #include "svc/svc.h"
+
+#include <pthread.h>
 
 struct catalog_settings catalog_config = {
     .confirm_tools = "mal_delete_skill,mal_delete_project,mal_import_catalog,mal_execute_command",
@@ -83,6 +86,39 @@ struct service_state {
     struct bus_consumer *consumer;
 };
 
+static struct {
+    pthread_mutex_t lock;
+    struct metric *events;
+    const struct bus_consumer *consumer; /* NULL while there is none */
+} audited = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Counted by the consumer itself; shown as the page is made. */
+static void show_events(void *arg)
+{
+    uint64_t applied = 0, failed = 0, dead = 0;
+
+    (void)arg;
+    pthread_mutex_lock(&audited.lock);
+    if (audited.consumer)
+        bus_consumer_stats(audited.consumer, &applied, &failed, &dead);
+    pthread_mutex_unlock(&audited.lock);
+    metric_set(audited.events, "consumer=\"catalog_audit\",outcome=\"applied\"", (int64_t)applied);
+    metric_set(audited.events, "consumer=\"catalog_audit\",outcome=\"failed\"", (int64_t)failed);
+    metric_set(audited.events, "consumer=\"catalog_audit\",outcome=\"dead\"", (int64_t)dead);
+}
+
+static void audited_set(const struct bus_consumer *consumer)
+{
+    pthread_mutex_lock(&audited.lock);
+    audited.consumer = consumer;
+    pthread_mutex_unlock(&audited.lock);
+    if (consumer && !audited.events) {
+        audited.events = metric_new(METRIC_COUNTER, "mal_events_consumed_total",
+                                    "Deliveries of events; dead ones were put aside after 20.");
+        metrics_on_render(show_events, NULL);
+    }
+}
+
 static enum status store_calls(const struct bus_event *events, size_t n, void *arg)
 {
     struct service_state *state = arg;
@@ -102,21 +138,20 @@ enum status catalog_start(struct svc_context *ctx, struct error *err)
         state = ctx->service = calloc(1, sizeof(*state));
     if (!state)
         abort();
-    /* Scripts run on workers; they must not keep the others waiting. */
-    if (catalog_config.exec_enabled)
-        ctx->extra_workers = (int)catalog_config.exec_max;
     if (!state->pg)
         TRY(ctx->pg_open(&state->pg, err));
     /* A script holds its worker while it runs; the others serve on. */
     ctx->extra_workers = catalog_config.exec_enabled ? (int)catalog_config.exec_max : 0;
-    return bus_consume(ctx->bus,
-                       &(struct bus_consumer_options){.durable = "catalog_audit",
-                                                      .filter = "mal.evt.gateway.tool.called",
-                                                      .max_batch = AUDIT_BATCH,
-                                                      .max_ack_pending = AUDIT_PENDING,
-                                                      .fn = store_calls,
-                                                      .arg = state},
-                       &state->consumer, err);
+    TRY(bus_consume(ctx->bus,
+                    &(struct bus_consumer_options){.durable = "catalog_audit",
+                                                   .filter = "mal.evt.gateway.tool.called",
+                                                   .max_batch = AUDIT_BATCH,
+                                                   .max_ack_pending = AUDIT_PENDING,
+                                                   .fn = store_calls,
+                                                   .arg = state},
+                    &state->consumer, err));
+    audited_set(state->consumer);
+    return ST_OK;
 }
 
 void catalog_stop(struct svc_context *ctx)
@@ -125,6 +160,7 @@ void catalog_stop(struct svc_context *ctx)
 
     if (!state)
         return;
+    audited_set(NULL);
     if (state->consumer)
         bus_consumer_stop(state->consumer);
     pg_conn_free(state->pg);
