@@ -33,6 +33,7 @@ enum status hub_address(struct arena *arena, const char *dir, const char *url, c
  * and kept in <dir>/key. */
 enum status hub_own_key(struct hub *hub, const char *dir, struct arena *arena,
                         const char **ret_secret, struct error *err) MUST_CHECK;
-/* Loads content/; report (may be NULL) gets the one line that tells counts. */
-enum status hub_starter_load(struct hub *hub, const char *content_dir, struct strbuf *report,
-                             struct error *err) MUST_CHECK;
+/* Loads content/; report (may be NULL) gets the one line that tells counts, in
+ * words or as JSON. */
+enum status hub_starter_load(struct hub *hub, const char *content_dir, bool json,
+                             struct strbuf *report, struct error *err) MUST_CHECK;

@@ -139,6 +139,23 @@ static enum status gather(struct hub *hub, const char *content, char **ret_text,
     return *ret_text ? ST_OK : error_set(err, ST_INTERNAL, "the starter files are not UTF-8");
 }
 
+static void put_counts(struct strbuf *report, const char *name, const Catalog__Counts *counts)
+{
+    strbuf_printf(
+        report, "\"%s\":{\"mcps\":%d,\"skills\":%d,\"commands\":%d,\"subagents\":%d,\"total\":%d}",
+        name, counts->mcps, counts->skills, counts->commands, counts->subagents, counts->total);
+}
+
+/* {"inserted":{…},"present":{…},"failed":n} */
+static void report_json(struct strbuf *report, const Catalog__ImportCatalogResponse *rsp)
+{
+    strbuf_char(report, '{');
+    put_counts(report, "inserted", rsp->imported);
+    strbuf_char(report, ',');
+    put_counts(report, "present", rsp->skipped);
+    strbuf_printf(report, ",\"failed\":%zu}", rsp->n_failures);
+}
+
 static void report_counts(struct strbuf *report, const Catalog__ImportCatalogResponse *rsp)
 {
     const Catalog__Counts *in = rsp->imported, *had = rsp->skipped;
@@ -155,8 +172,8 @@ static void report_counts(struct strbuf *report, const Catalog__ImportCatalogRes
             rsp->failures[i]->id, rsp->failures[i]->reason);
 }
 
-enum status hub_starter_load(struct hub *hub, const char *content_dir, struct strbuf *report,
-                             struct error *err)
+enum status hub_starter_load(struct hub *hub, const char *content_dir, bool json,
+                             struct strbuf *report, struct error *err)
 {
     Catalog__ImportCatalogRequest req = CATALOG__IMPORT_CATALOG_REQUEST__INIT;
     Catalog__ImportCatalogResponse *rsp = NULL;
@@ -178,7 +195,9 @@ enum status hub_starter_load(struct hub *hub, const char *content_dir, struct st
             *err = call.error;
         return st;
     }
-    if (report)
+    if (report && json)
+        report_json(report, rsp);
+    else if (report)
         report_counts(report, rsp);
     if (rsp->n_failures > 0)
         return error_set(err, ST_FAILED_PRECONDITION, "%zu entries were refused: %s",
@@ -187,10 +206,11 @@ enum status hub_starter_load(struct hub *hub, const char *content_dir, struct st
 }
 
 static const char starter_help[] =
-    "Usage: mal starter load [--content DIR] [--dir DIR]\n\n"
+    "Usage: mal starter load [--content DIR] [--dir DIR] [--json]\n\n"
     "Adds what is absent of the starter catalog; changes nothing else.\n\n"
     "  --content DIR   the files (default: those that come with mal)\n"
-    "  --dir DIR       folder of the private stack (default .mal)\n";
+    "  --dir DIR       folder of the private stack (default .mal)\n"
+    "  --json          print the counts as JSON\n";
 
 int cmd_starter(int argc, char **argv)
 {
@@ -198,7 +218,7 @@ int cmd_starter(int argc, char **argv)
     const char *dir = NULL, *content = getenv("MAL_CONTENT_DIR");
     struct hub hub = {0};
     struct error err = {0};
-    bool load = false;
+    bool load = false, json = false;
     enum status st;
 
     for (int i = 1; i < argc; i++) {
@@ -210,6 +230,8 @@ int cmd_starter(int argc, char **argv)
             content = value;
         else if (cli_flag(argv[i], "load"))
             load = true;
+        else if (cli_flag(argv[i], "--json"))
+            json = true;
         else if (cli_flag(argv[i], "--help"))
             return fputs(starter_help, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
         else
@@ -219,7 +241,7 @@ int cmd_starter(int argc, char **argv)
         return cli_usage("starter needs the word load");
     st = hub_open_dir(&hub, dir, &err);
     if (st == ST_OK)
-        st = hub_starter_load(&hub, content, &report, &err);
+        st = hub_starter_load(&hub, content, json, &report, &err);
     hub_close(&hub);
     if (report.len > 0)
         (void)puts(strbuf_cstr(&report));

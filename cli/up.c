@@ -205,7 +205,7 @@ static enum status start_all(struct stack *stack, bool starter, struct error *er
                  err));
     st = hub_own_key(&hub, stack->dir, &stack->arena, &stack->key, err);
     if (st == ST_OK && starter)
-        st = hub_starter_load(&hub, NULL, NULL, err);
+        st = hub_starter_load(&hub, NULL, false, NULL, err);
     hub_close(&hub);
     TRY(st);
     TRY(stack_gateways(stack, err));

@@ -123,6 +123,8 @@ describe("mal", () => {
     try {
       assert.match((await empty.mal("starter", "load")).stdout, new RegExp(`: ${all} inserted, 0 already there`));
       assert.match((await empty.mal("starter", "load")).stdout, new RegExp(`: 0 inserted, ${all} already there`));
+      const { inserted, present, failed } = JSON.parse((await empty.mal("starter", "load", "--json")).stdout);
+      assert.deepEqual([inserted.total, present.total, failed], [0, Number(all), 0]);
       const client = new Modern(empty);
       assert.equal((await client.ok("mal_list_skills")).total, 14);
       assert.equal((await client.ok("mal_list_mcps", { status: "inactive" })).total, 6);
