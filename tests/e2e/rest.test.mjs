@@ -228,12 +228,16 @@ describe("the form of answers", () => {
 
   test("a body that is no JSON object, or of another type, is refused", async () => {
     for (const body of ["{", "[]", "7", '"x"']) assert.equal((await rest("POST", "/api/v1/skills", { body })).status, 400, body);
-    assert.equal((await rest("POST", "/api/v1/skills", { body: "id=x", headers: { "Content-Type": "application/x-www-form-urlencoded" } })).status, 415);
+    const form = await rest("POST", "/api/v1/skills", { body: "id=x", headers: { "Content-Type": "application/x-www-form-urlencoded" } });
+    assert.equal(form.status, 415);
+    assert.equal(form.json.error.status, "INVALID_ARGUMENT", form.text);
   });
 
   test("a body beyond its limit is 413, and the import takes more", async () => {
     const big = skill("big", { asset_content: "x".repeat(1_100_000) });
-    assert.equal((await rest("POST", "/api/v1/skills", { body: big })).status, 413);
+    const refused = await rest("POST", "/api/v1/skills", { body: big });
+    assert.equal(refused.status, 413);
+    assert.equal(refused.json.error.status, "INVALID_ARGUMENT", refused.text);
     const skills = Array.from({ length: 6 }, (_, i) => skill(`bulk-${i}`));
     const assets = Object.fromEntries(skills.map(({ id }) => [`skills/${id}/SKILL.md`, `${document(id)}${"words ".repeat(40_000)}`]));
     const data = JSON.stringify({ version: "1.0.0", skills, assets });
@@ -249,6 +253,7 @@ describe("the form of answers", () => {
     const answer = await rest("PUT", "/api/v1/skills/located", { body: {} });
     assert.equal(answer.status, 405);
     assert.match(answer.headers.allow, /GET/);
+    assert.equal(answer.json.error.status, "INVALID_ARGUMENT", answer.text);
   });
 
   test("paths that climb or hide bytes find nothing", async () => {
