@@ -11,6 +11,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +80,8 @@ static void become_server_user(void)
 
 /* Runs a program of the installation as the server's user, its output in
  * <dir>/log. */
-static int run(const struct pg_server *server, const char *program, const char *const argv[])
+/* argv[0] is filled in: initdb finds its companions by its own whole path. */
+static int run(const struct pg_server *server, const char *program, const char *argv[])
 {
     char path[256], log[128];
     int status;
@@ -87,6 +89,7 @@ static int run(const struct pg_server *server, const char *program, const char *
 
     (void)snprintf(path, sizeof(path), "%s/%s", server->bin, program);
     (void)snprintf(log, sizeof(log), "%s/log", server->dir);
+    argv[0] = path;
     pid = fork();
     if (pid < 0)
         die("fork: %s", strerror(errno));
@@ -98,7 +101,7 @@ static int run(const struct pg_server *server, const char *program, const char *
         for (int fd = 3; fd < 256; fd++)
             (void)close(fd);
         (void)signal(SIGINT, SIG_IGN);
-        execv(path, (char *const *)argv);
+        execv(path, (char *const *)(uintptr_t)argv);
         _exit(127);
     }
     while (waitpid(pid, &status, 0) < 0)
@@ -115,9 +118,9 @@ static void data_dir(const struct pg_server *server, char out[96])
 static int control(const struct pg_server *server, const char *action, const char *mode)
 {
     char data[96], options[256];
-    const char *const start[] = {"pg_ctl", "-D",         data, "-w",    "-t",    "60",
-                                 "-l",     "server.log", "-o", options, "start", NULL};
-    const char *const stop[] = {"pg_ctl", "-D", data, "-w", "-t", "60", "-m", mode, "stop", NULL};
+    const char *start[] = {"pg_ctl", "-D",         data, "-w",    "-t",    "60",
+                           "-l",     "server.log", "-o", options, "start", NULL};
+    const char *stop[] = {"pg_ctl", "-D", data, "-w", "-t", "60", "-m", mode, "stop", NULL};
 
     data_dir(server, data);
     (void)snprintf(options, sizeof(options),
@@ -186,15 +189,15 @@ void pg_server_start(struct pg_server *server)
 {
     const struct passwd *user = server_user();
     char data[96];
-    const char *const argv[] = {"initdb",
-                                "--no-sync",
-                                "--auth=trust",
-                                "--username=mal",
-                                "--locale=C.UTF-8",
-                                "--encoding=UTF8",
-                                "-D",
-                                data,
-                                NULL};
+    const char *argv[] = {"initdb",
+                          "--no-sync",
+                          "--auth=trust",
+                          "--username=mal",
+                          "--locale=C.UTF-8",
+                          "--encoding=UTF8",
+                          "-D",
+                          data,
+                          NULL};
 
     *server = (struct pg_server){.dir = "/tmp/mal-pg-XXXXXX"};
     find_binaries(server);
