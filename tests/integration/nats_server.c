@@ -59,6 +59,8 @@ static void spawn(struct nats_server *server)
         if (getppid() != parent)
             _exit(1);
         execlp("nats-server", "nats-server", "-c", path, (char *)NULL);
+        /* Where Debian puts it, which is on root's PATH only. */
+        execl("/usr/sbin/nats-server", "nats-server", "-c", path, (char *)NULL);
         (void)fprintf(stderr, "nats_server: cannot run nats-server: %s\n", strerror(errno));
         _exit(127);
     }
