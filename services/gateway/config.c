@@ -55,7 +55,7 @@ const struct setting gateway_settings[] = {
            "Milliseconds a tool may take; tools with a timeout of their own get that and 5 s."),
     NUMBER("MAL_CONFIRM_TIMEOUT_MS", "300000", 1000, 3600000, confirm_timeout_ms,
            "Milliseconds a user has to answer a confirmation."),
-    NUMBER("MAL_MAX_QUESTIONS", "64", 0, 4096, max_questions,
+    NUMBER("MAL_MAX_QUESTIONS", "16", 0, 4096, max_questions,
            "Questions to users of older clients that may wait at the same time; each holds a "
            "thread of the listener."),
     NUMBER("MAL_SESSION_TIMEOUT_MS", "86400000", 100, 2592000000, session_timeout_ms,

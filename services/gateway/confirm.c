@@ -103,50 +103,54 @@ static const Gateway__ConfirmState *open_state(struct mcp *m, struct invocation 
     return state;
 }
 
-/* What the retry says. False: a JSON-RPC error was written. */
-static bool resume(struct mcp *m, struct invocation *inv, enum answer *ret_answer)
+/* Makes the state void for others; ALREADY_EXISTS when it was. */
+static enum status use_up(struct mcp *m, const Gateway__ConfirmState *state)
+{
+    enum status status = bus_kv_create(m->x->gw->once, state->nonce, "1", 1);
+
+    if (status == ST_OK)
+        return ST_OK;
+    if (status == ST_ALREADY_EXISTS) {
+        reply_error(m, MCP_INVALID_PARAMS, "requestState was used already; call anew without it");
+        return ST_INVALID_ARGUMENT;
+    }
+    reply_error(m, MCP_INTERNAL_ERROR,
+                "the confirmation could not be recorded; nothing was "
+                "changed, call again");
+    return ST_UNAVAILABLE;
+}
+
+/* What the retry says. Failed: a JSON-RPC error was written. */
+static enum status resume(struct mcp *m, struct invocation *inv, enum answer *ret_answer)
 {
     const struct json_node *responses = json_get(m->msg.json, m->msg.params, "inputResponses");
     const struct json_node *ours;
     const Gateway__ConfirmState *state;
     const char *text;
-    enum status status;
 
     *ret_answer = ANSWER_NONE;
     if (mcp_param(m, "requestState", &text) == PARAM_WRONG ||
         (responses != NULL && responses->type != JSON_T_OBJECT)) {
         reply_error(m, MCP_INVALID_PARAMS,
                     "requestState must be a string and inputResponses an object");
-        return false;
+        return ST_INVALID_ARGUMENT;
     }
     if (text == NULL)
-        return true;
+        return ST_OK;
     state = open_state(m, inv, text);
     if (state == NULL) {
         reply_error(m, MCP_INVALID_PARAMS,
-                    "requestState is not valid for this call; call anew "
-                    "without it");
-        return false;
+                    "requestState is not valid for this call; call anew without it");
+        return ST_INVALID_ARGUMENT;
     }
     ours = responses != NULL ? json_get(m->msg.json, responses, "confirm") : NULL;
     if (ours == NULL)
-        return true;
+        return ST_OK;
     if (!answer_read(m->msg.json, ours, ret_answer)) {
         reply_error(m, MCP_INVALID_PARAMS, "inputResponses.confirm must be an ElicitResult");
-        return false;
+        return ST_INVALID_ARGUMENT;
     }
-    if (*ret_answer == ANSWER_NONE)
-        return true;
-    status = bus_kv_create(m->x->gw->once, state->nonce, "1", 1);
-    if (status == ST_OK)
-        return true;
-    if (status == ST_ALREADY_EXISTS)
-        reply_error(m, MCP_INVALID_PARAMS, "requestState was used already; call anew without it");
-    else
-        reply_error(m, MCP_INTERNAL_ERROR,
-                    "the confirmation could not be recorded; nothing was "
-                    "changed, call again");
-    return false;
+    return *ret_answer == ANSWER_NONE ? ST_OK : use_up(m, state);
 }
 
 static enum status run(struct mcp *m, struct invocation *inv)
@@ -171,16 +175,14 @@ static enum status ask_legacy(struct mcp *m, struct invocation *inv)
     return run(m, inv);
 }
 
-enum status confirm_run(struct mcp *m, struct invocation *inv, bool *ret_written)
+enum status confirm_run(struct mcp *m, struct invocation *inv, enum confirm *ret_answered)
 {
     enum answer answer = ANSWER_NONE;
-    enum status status;
+    enum status status = m->modern ? resume(m, inv, &answer) : ST_OK;
 
-    *ret_written = false;
-    if (m->modern && !resume(m, inv, &answer)) {
-        *ret_written = true;
-        return ST_INVALID_ARGUMENT;
-    }
+    *ret_answered = status == ST_OK ? CONFIRM_PENDING : CONFIRM_ANSWERED;
+    if (status != ST_OK)
+        return status;
     if (answer == ANSWER_NO)
         return refused(inv);
     if (answer == ANSWER_YES)
@@ -194,6 +196,6 @@ enum status confirm_run(struct mcp *m, struct invocation *inv, bool *ret_written
         return m->batch || !mcp_accepts(m->x, "text/event-stream") ? ask_the_model(inv)
                                                                    : ask_legacy(m, inv);
     put_input_required(m, inv);
-    *ret_written = true;
+    *ret_answered = CONFIRM_ASKED;
     return status;
 }

@@ -5,7 +5,13 @@
 #include "invoke.h"
 #include "mcp_call.h"
 
-/* As invocation_run, asking the caller's user where that is needed and possible.
- * *ret_written: an interim result or a JSON-RPC error stands in m->out, and the
- * call does not end with this request. */
-enum status confirm_run(struct mcp *m, struct invocation *inv, bool *ret_written) MUST_CHECK;
+enum confirm {
+    CONFIRM_PENDING,  /* the outcome is still to be written */
+    CONFIRM_ANSWERED, /* the call has failed, its JSON-RPC error stands in m->out */
+    CONFIRM_ASKED,    /* an interim result stands in m->out, the call goes on later */
+};
+
+/* As invocation_run, asking the caller's user where that is needed and
+ * possible. */
+enum status confirm_run(struct mcp *m, struct invocation *inv,
+                        enum confirm *ret_answered) MUST_CHECK;

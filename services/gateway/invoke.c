@@ -127,13 +127,19 @@ void invocation_about(struct invocation *inv, const struct wire_param *params, s
                 note_resource(inv, params[j].value);
 }
 
+void invocation_about_arguments(struct invocation *inv, const struct json *json,
+                                const struct json_node *arguments)
+{
+    for (size_t i = 0; arguments != NULL && i < ARRAY_SIZE(id_fields); i++)
+        note_resource(inv, json_text(inv->x->arena, json, json_get(json, arguments, id_fields[i])));
+}
+
 enum status invocation_arguments(struct invocation *inv, const struct json *json,
                                  const struct json_node *arguments)
 {
     struct json rest = {0};
 
-    for (size_t i = 0; arguments != NULL && i < ARRAY_SIZE(id_fields); i++)
-        note_resource(inv, json_text(inv->x->arena, json, json_get(json, arguments, id_fields[i])));
+    invocation_about_arguments(inv, json, arguments);
     TRY(admit(inv));
     if (inv->tool->guarded && arguments != NULL && json_get(json, arguments, "confirm") != NULL) {
         TRY(take_confirm(inv, json, arguments, &rest));

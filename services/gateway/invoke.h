@@ -27,6 +27,8 @@ void invocation_init(struct invocation *inv, struct exchange *x, const struct to
 enum status invocation_arguments(struct invocation *inv, const struct json *json,
                                  const struct json_node *arguments) MUST_CHECK;
 /* The id among these is what the call is about, whatever becomes of it. */
+void invocation_about_arguments(struct invocation *inv, const struct json *json,
+                                const struct json_node *arguments);
 void invocation_about(struct invocation *inv, const struct wire_param *params, size_t n);
 /* The same from parameters of a path and a query. */
 enum status invocation_params(struct invocation *inv, struct wire_param *params,

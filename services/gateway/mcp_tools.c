@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tools/list and tools/call. */
 #include "confirm.h"
+#include "keylist.h"
 #include "mcp_reply.h"
 #include "wire/text.h"
 
@@ -112,6 +113,20 @@ static void put_failure(struct mcp *m, const struct invocation *inv)
     reply_end(m, strbuf_cstr(&meta));
 }
 
+/* To the caller a tool beyond its scopes does not exist; the audit log knows
+ * that it was tried. */
+static void note_hidden(struct mcp *m, const char *name, const struct json_node *arguments)
+{
+    const struct tool *hidden = tools_find(m->x->gw->tools, name, SCOPES_ALL);
+    struct invocation inv;
+
+    if (hidden == NULL)
+        return;
+    invocation_init(&inv, m->x, hidden);
+    invocation_about_arguments(&inv, m->msg.json, arguments);
+    invocation_done(&inv, ST_PERMISSION_DENIED);
+}
+
 /* The name and the arguments' node; false: -32602 answered. */
 static bool read_call(struct mcp *m, const struct tool **ret_tool,
                       const struct json_node **ret_arguments)
@@ -127,6 +142,7 @@ static bool read_call(struct mcp *m, const struct tool **ret_tool,
     }
     *ret_tool = tools_find(m->x->gw->tools, name, m->x->who.scopes);
     if (*ret_tool == NULL) {
+        note_hidden(m, name, *ret_arguments);
         reply_error(m, MCP_INVALID_PARAMS, "Unknown tool: %.128s", name);
         return false;
     }
@@ -149,7 +165,7 @@ void mcp_tools_call(struct mcp *m)
     const struct tool *tool;
     const struct json_node *arguments;
     struct invocation inv;
-    bool written = false;
+    enum confirm confirm = CONFIRM_PENDING;
     enum status status;
 
     if (!read_call(m, &tool, &arguments))
@@ -158,8 +174,8 @@ void mcp_tools_call(struct mcp *m)
     set_flight(m, &inv.flight);
     status = invocation_arguments(&inv, m->msg.json, arguments);
     if (status == ST_OK)
-        status = confirm_run(m, &inv, &written);
-    if (written) {
+        status = confirm_run(m, &inv, &confirm);
+    if (confirm == CONFIRM_ASKED) {
         invocation_pause(&inv);
         return;
     }
@@ -170,7 +186,7 @@ void mcp_tools_call(struct mcp *m)
         m->answered = !m->batch && !mcp_stream(m);
     } else if (status == ST_OK) {
         put_result(m, &inv);
-    } else {
+    } else if (confirm != CONFIRM_ANSWERED) {
         put_failure(m, &inv);
     }
 }
