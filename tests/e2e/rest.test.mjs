@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { Validator } from "@seriousme/openapi-schema-validator";
 import { request } from "./http.mjs";
 import { Modern } from "./mcp.mjs";
 import { command, document, samples, server, skill, subagent } from "./samples.mjs";
@@ -295,6 +296,13 @@ describe("/api/openapi.json", () => {
     const { servers: __, ...committed } = openapi;
     assert.deepEqual(served, committed);
     assert.match(answer.json.openapi, /^3\.1\./);
+  });
+
+  test("a public validator finds it a valid OpenAPI 3.1 document", async () => {
+    const validator = new Validator();
+    const { valid, errors } = await validator.validate(structuredClone(openapi));
+    assert.ok(valid, JSON.stringify(errors, null, 1));
+    assert.equal(validator.version, "3.1");
   });
 
   test("all its schemas compile and all its references lead somewhere", () => {
