@@ -176,8 +176,8 @@ static natsStatus set_options(struct bus *bus, natsOptions *opts, const struct b
 
 /* cnats takes the first of its ids from OpenSSL, which would load all of its
  * providers for that: two MiB a process. OpenSSL itself does not call it. */
-int RAND_bytes(unsigned char *out, int len);
-int RAND_bytes(unsigned char *out, int len)
+int bus_rand_bytes(unsigned char *out, int len) __asm__("RAND_bytes");
+int bus_rand_bytes(unsigned char *out, int len)
 {
     random_bytes(out, (size_t)len);
     return 1;
