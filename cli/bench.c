@@ -30,6 +30,7 @@ enum {
 static const int connections[LOADS] = {1, 16, 64};
 
 struct figures {
+    int seconds; /* of each measurement */
     double hub[LOADS], echo[LOADS], pg[LOADS];
     long p50[LOADS], p99[LOADS];
     double direct_p50, sdk_ratio;
@@ -60,12 +61,13 @@ static double median(double *values)
 /* Hub, bare server and pgbench in turn, so that a slow phase of the machine
  * strikes all three. */
 static enum status measure_load(struct arena *arena, const struct bench_stack *stack,
-                                const char *echo_url, int which, int seconds,
-                                struct figures *figures, struct error *err)
+                                const char *echo_url, int which, struct figures *figures,
+                                struct error *err)
 {
     struct bench_target get = bench_get_skill(stack->url, stack->key, NULL);
     struct bench_target fixed = bench_get_skill(echo_url, "", NULL);
     double hub[ROUNDS], echo[ROUNDS], pg[ROUNDS], p50[ROUNDS], p99[ROUNDS];
+    int seconds = figures->seconds;
 
     for (int round = 0; round < ROUNDS; round++) {
         struct bench_load load = {0}, bare = {0};
@@ -107,6 +109,18 @@ static enum status measure_audit(struct arena *arena, const struct bench_stack *
     figures->audited = median(with);
     figures->unaudited = median(without);
     return ST_OK;
+}
+
+/* Who else works on this machine takes more from a hub of many processes than
+ * from a yardstick of one. */
+static void warn_of_others(void)
+{
+    double load = 0;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (getloadavg(&load, 1) == 1 && load > (double)cores / 4)
+        (void)printf("Others use this machine (load %.1f on %ld cores): expect too little.\n", load,
+                     cores);
 }
 
 static void print_memory(const struct bench_stack *stack, const char *when)
@@ -226,8 +240,7 @@ static enum status measure_direct(struct arena *arena, const struct bench_stack 
 }
 
 static enum status measure_loads(struct arena *arena, const struct bench_stack *stack,
-                                 const char *server, int seconds, struct figures *figures,
-                                 struct error *err)
+                                 const char *server, struct figures *figures, struct error *err)
 {
     const char *argv[] = {server, "127.0.0.1:0", NULL};
     struct bench_target get = bench_get_skill(stack->url, stack->key, "\"isError\":false");
@@ -239,7 +252,7 @@ static enum status measure_loads(struct arena *arena, const struct bench_stack *
     st = bench_check(arena, &get, err);
     for (int i = 0; i < LOADS && st == ST_OK; i++)
         st = measure_load(arena, stack, arena_printf(arena, "http://127.0.0.1:%d/mcp", port), i,
-                          seconds, figures, err);
+                          figures, err);
     bench_server_stop(pid);
     return st;
 }
@@ -248,7 +261,7 @@ static enum status measure(struct arena *arena, struct bench_stack *stack, int s
                            struct error *err)
 {
     const char *server = cli_binary(arena, "mal-bench-server");
-    struct figures f = {0};
+    struct figures f = {.seconds = seconds};
     long idle_gateway = bench_rss_kib(bench_pid(stack, "gateway"));
     long idle_service = bench_rss_kib(bench_pid(stack, "catalog"));
 
@@ -258,7 +271,7 @@ static enum status measure(struct arena *arena, struct bench_stack *stack, int s
     TRY(bench_skills(arena, stack, err));
     TRY(bench_pgbench_init(arena, stack, err));
     TRY(measure_direct(arena, stack, server, seconds, &f, err));
-    TRY(measure_loads(arena, stack, server, seconds, &f, err));
+    TRY(measure_loads(arena, stack, server, &f, err));
     print_loads(&f);
     TRY(measure_audit(arena, stack, seconds, &f, err));
     print_memory(stack, "after the load");
@@ -291,6 +304,7 @@ int cmd_bench(int argc, char **argv)
     }
     if (seconds < 1 || seconds > 600)
         return cli_usage("--seconds takes a number from 1 to 600");
+    warn_of_others();
     st = bench_stack_start(&arena, &stack, &err);
     if (st == ST_OK)
         st = measure(&arena, &stack, seconds, &err);
