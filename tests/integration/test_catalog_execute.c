@@ -2,6 +2,7 @@
 /* Running commands: who may, what comes back, and what a script cannot do. */
 #include "catalog_fixture.h"
 
+#include "isolation.h"
 #include "sandbox.h"
 
 #include <dirent.h>
@@ -218,8 +219,11 @@ END_TEST
 
 START_TEST(the_hub_s_own_files_are_hidden)
 {
-    char dir[] = "/var/lib/mal-test-XXXXXX", file[64], script[200];
+    char dir[4096], file[4200], script[4300];
 
+    /* A place that is not hidden anyway: root's own, else where the tests run. */
+    ck_assert_ptr_nonnull(geteuid() == 0 ? memcpy(dir, "/var/lib", 9) : getcwd(dir, 4000));
+    (void)strncat(dir, "/mal-test-XXXXXX", 20);
     ck_assert_ptr_nonnull(mkdtemp(dir));
     (void)chmod(dir, 0755);
     (void)snprintf(file, sizeof(file), "%s/secret", dir);
@@ -281,6 +285,11 @@ int main(void)
 {
     Suite *suite = suite_create("catalog_execute");
     TCase *tcase = tcase_create("execute");
+
+    if (!can_isolate()) {
+        (void)puts("skipped: " NO_ISOLATION);
+        return TEST_SKIPPED;
+    }
 
     tcase_add_checked_fixture(tcase, set_up_execution, tear_down);
     tcase_set_timeout(tcase, 60);
