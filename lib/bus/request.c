@@ -57,7 +57,7 @@ static enum status request_once(struct request *req, natsMsg **ret_msg)
  * time, for a service or a server that is being restarted. */
 static enum status read_again(struct request *req, bool no_responders, natsMsg **ret_msg)
 {
-    if (req->deadline_ms - clock_mono_ms() < 2 * NO_RESPONDERS_PAUSE_MS)
+    if (req->deadline_ms - clock_mono_ms() < 2L * NO_RESPONDERS_PAUSE_MS)
         return ST_UNAVAILABLE;
     bus_inbox_discard(req->inbox);
     req->first = 0;

@@ -80,16 +80,21 @@ static void become_server_user(void)
 
 /* Runs a program of the installation as the server's user, its output in
  * <dir>/log. */
-/* argv[0] is filled in: initdb finds its companions by its own whole path. */
-static int run(const struct pg_server *server, const char *program, const char *argv[])
+enum { PATH_BYTES = 256 };
+
+/* argv[0] is the whole path: initdb finds its companions by it. */
+static void program_path(const struct pg_server *server, const char *program, char *out)
 {
-    char path[256], log[128];
+    (void)snprintf(out, PATH_BYTES, "%s/%s", server->bin, program);
+}
+
+static int run(const struct pg_server *server, const char *const argv[])
+{
+    char log[128];
     int status;
     pid_t pid;
 
-    (void)snprintf(path, sizeof(path), "%s/%s", server->bin, program);
     (void)snprintf(log, sizeof(log), "%s/log", server->dir);
-    argv[0] = path;
     pid = fork();
     if (pid < 0)
         die("fork: %s", strerror(errno));
@@ -101,7 +106,7 @@ static int run(const struct pg_server *server, const char *program, const char *
         for (int fd = 3; fd < 256; fd++)
             (void)close(fd);
         (void)signal(SIGINT, SIG_IGN);
-        execv(path, (char *const *)(uintptr_t)argv);
+        execv(argv[0], (char *const *)(uintptr_t)argv);
         _exit(127);
     }
     while (waitpid(pid, &status, 0) < 0)
@@ -117,17 +122,18 @@ static void data_dir(const struct pg_server *server, char out[96])
 
 static int control(const struct pg_server *server, const char *action, const char *mode)
 {
-    char data[96], options[256];
-    const char *start[] = {"pg_ctl", "-D",         data, "-w",    "-t",    "60",
-                           "-l",     "server.log", "-o", options, "start", NULL};
-    const char *stop[] = {"pg_ctl", "-D", data, "-w", "-t", "60", "-m", mode, "stop", NULL};
+    char data[96], options[256], path[PATH_BYTES];
+    const char *const start[] = {path, "-D",         data, "-w",    "-t",    "60",
+                                 "-l", "server.log", "-o", options, "start", NULL};
+    const char *const stop[] = {path, "-D", data, "-w", "-t", "60", "-m", mode, "stop", NULL};
 
     data_dir(server, data);
+    program_path(server, "pg_ctl", path);
     (void)snprintf(options, sizeof(options),
                    "-c listen_addresses='' -c unix_socket_directories=%s -c fsync=off "
                    "-c shared_buffers=16MB -c max_connections=100 -c log_min_messages=warning",
                    server->dir);
-    return run(server, "pg_ctl", strcmp(action, "start") == 0 ? start : stop);
+    return run(server, strcmp(action, "start") == 0 ? start : stop);
 }
 
 static void show_log(const struct pg_server *server, const char *name)
@@ -188,16 +194,16 @@ static void start_keeper(struct pg_server *server)
 void pg_server_start(struct pg_server *server)
 {
     const struct passwd *user = server_user();
-    char data[96];
-    const char *argv[] = {"initdb",
-                          "--no-sync",
-                          "--auth=trust",
-                          "--username=mal",
-                          "--locale=C.UTF-8",
-                          "--encoding=UTF8",
-                          "-D",
-                          data,
-                          NULL};
+    char data[96], path[PATH_BYTES];
+    const char *const argv[] = {path,
+                                "--no-sync",
+                                "--auth=trust",
+                                "--username=mal",
+                                "--locale=C.UTF-8",
+                                "--encoding=UTF8",
+                                "-D",
+                                data,
+                                NULL};
 
     *server = (struct pg_server){.dir = "/tmp/mal-pg-XXXXXX"};
     find_binaries(server);
@@ -207,7 +213,8 @@ void pg_server_start(struct pg_server *server)
         die("chown: %s", strerror(errno));
     start_keeper(server);
     data_dir(server, data);
-    if (run(server, "initdb", argv) != 0) {
+    program_path(server, "initdb", path);
+    if (run(server, argv) != 0) {
         show_log(server, "log");
         die("initdb failed");
     }
