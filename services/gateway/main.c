@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "confirm.h"
 #include "inflight.h"
+#include "keylist.h"
 #include "keyring.h"
 #include "notify.h"
 #include "ratelimit.h"
@@ -160,6 +161,21 @@ static bool started(struct process *process, struct gateway *gw)
     return true;
 }
 
+/* A setting that cannot be read is told at once, not when the bus is there. */
+static bool keys_readable(struct process *process)
+{
+    CLEANUP(arena_done) struct arena arena;
+    const struct listed_key *keys;
+    struct error err = {0};
+    size_t n;
+
+    arena_init(&arena);
+    if (keylist_parse(&arena, config.api_keys, &keys, &n, &err) == ST_OK)
+        return true;
+    process_fail(process, &err);
+    return false;
+}
+
 static void say_ready(struct process *process, struct gateway *gw)
 {
     CLEANUP(strbuf_done) struct strbuf fields = STRBUF_INIT;
@@ -190,7 +206,7 @@ int main(int argc, char **argv)
     gw.secrets = &secrets;
     gw.loopback = is_loopback(config.bind);
     metrics(&gw);
-    if (process_start(&process) && process_connect(&process)) {
+    if (process_start(&process) && keys_readable(&process) && process_connect(&process)) {
         gw.bus = process.bus;
         if (started(&process, &gw)) {
             say_ready(&process, &gw);

@@ -244,6 +244,15 @@ describe("Origin and Host", () => {
   });
 });
 
+describe("keys that cannot be read", () => {
+  test("are told at once, without waiting for the bus", async () => {
+    const env = { MAL_API_KEYS: '{"ana":"x"', MAL_NATS_URL: "nats://127.0.0.1:1" };
+    const { code, stderr } = await run(join(bin, "mal-gateway"), [], { timeout: 15_000, env });
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /MAL_API_KEYS/);
+  });
+});
+
 describe("without any key", () => {
   test("the gateway refuses to listen beyond loopback and names the command that mends it", async () => {
     const dir = mkdtempSync(join(tmpdir(), "e2e-nats-"));
