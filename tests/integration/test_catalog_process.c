@@ -328,10 +328,9 @@ static void *run_sleep(void *arg)
     char request_id[UUID_SIZE];
     struct call own_call;
 
-    (void)arg;
     arena_init(&own);
     uuid_v4(request_id);
-    own_call = call;
+    own_call = *(const struct call *)arg;
     own_call.arena = &own;
     own_call.request_id = request_id;
     req.id = "c";
@@ -349,6 +348,7 @@ START_TEST(scripts_that_run_keep_nobody_waiting)
     Catalog__RegisterCommandRequest reg = CATALOG__REGISTER_COMMAND_REQUEST__INIT;
     Catalog__RegisterCommandResponse *registered;
     pthread_t threads[RUNS];
+    struct call model;
     int64_t start;
 
     reg.id = reg.name = reg.description = reg.author = reg.category = "c";
@@ -356,8 +356,9 @@ START_TEST(scripts_that_run_keep_nobody_waiting)
     reg.script_template = "sleep 99.75";
     ck_assert_int_eq(catalog_register_command_call(bus, new_call(WAIT_MS), &reg, 0, &registered),
                      ST_OK);
+    model = call;
     for (int i = 0; i < RUNS; i++)
-        ck_assert_int_eq(pthread_create(&threads[i], NULL, run_sleep, NULL), 0);
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, run_sleep, &model), 0);
     while (system("test $(grep -lsz '^99.75$' /proc/[0-9]*/cmdline | wc -l) -ge 4") !=
            0) /* NOLINT */
         usleep(5000);
