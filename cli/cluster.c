@@ -244,14 +244,13 @@ static enum status create_database(struct stack *stack, struct error *err)
 /* The same file that compose and Kubernetes apply. */
 static enum status bootstrap(struct stack *stack, struct error *err)
 {
+    static const char *const roles[] = {"CATALOG", "SPRINT", "GAMIFY"};
     struct arena *arena = &stack->arena;
     const char *psql = cli_program(arena, "psql");
     const char *file = cli_share(arena, "deploy/postgres/bootstrap.sql");
     const char *password =
         arena_printf(arena, "PGPASSWORD=%s", secret_get(stack, "MAL_PG_PASSWORD"));
-    const char *catalog = arena_printf(arena, "MAL_PG_PASSWORD_CATALOG=%s",
-                                       secret_get(stack, "MAL_PG_PASSWORD_CATALOG"));
-    const char *const extra[] = {password, catalog, NULL};
+    const char *extra[ARRAY_SIZE(roles) + 2] = {password};
     const char *argv[] = {psql, "-qX", "-h", stack->pg_socket, "-U", "mal", "-d", "mal",
                           "-f", file,  NULL};
     struct child tool = {.name = "psql", .stop_signal = SIGKILL, .argv = argv};
@@ -260,6 +259,11 @@ static enum status bootstrap(struct stack *stack, struct error *err)
         return error_set(err, ST_FAILED_PRECONDITION, "%s",
                          psql ? "deploy/postgres/bootstrap.sql is missing beside this binary"
                               : "psql is not installed");
+    for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
+        const char *name = arena_printf(arena, "MAL_PG_PASSWORD_%s", roles[i]);
+
+        extra[i + 1] = arena_printf(arena, "%s=%s", name, secret_get(stack, name));
+    }
     TRY(secrets_save(stack, err));
     tool.env = stack_env(stack, NULL, extra);
     tool.log = arena_printf(arena, "%s/log/bootstrap.log", stack->dir);
@@ -293,7 +297,7 @@ static bool tcp_answers(int port)
 
 enum status stack_nats(struct stack *stack, struct error *err)
 {
-    static const char *const users[] = {"GATEWAY", "CATALOG", "CLI"};
+    static const char *const users[] = {"GATEWAY", "CATALOG", "SPRINT", "GAMIFY", "CLI"};
     struct arena *arena = &stack->arena;
     const char **argv = arena_alloc(arena, 12 * sizeof *argv);
     const char **extra = arena_alloc(arena, (ARRAY_SIZE(users) + 3) * sizeof *extra);

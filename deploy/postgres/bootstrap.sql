@@ -5,10 +5,14 @@
 set client_min_messages = warning;
 
 \getenv catalog MAL_PG_PASSWORD_CATALOG
+\getenv sprint MAL_PG_PASSWORD_SPRINT
+\getenv gamify MAL_PG_PASSWORD_GAMIFY
 
 create temporary table service (name text, password text);
 insert into service values
-  ('catalog', :'catalog');
+  ('catalog', :'catalog'),
+  ('sprint', :'sprint'),
+  ('gamify', :'gamify');
 
 create extension if not exists unaccent with schema public;
 revoke create on schema public from public;
