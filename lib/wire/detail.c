@@ -80,6 +80,10 @@ static void put_bullet(struct strbuf *buf, const ProtobufCMessage *message)
     bool named = name[0] && strcmp(name, id) != 0;
     size_t before;
 
+    if (!named) {
+        name = wire_get_string(message, "text");
+        named = name[0];
+    }
     put_new_line(buf);
     strbuf_str(buf, "- ");
     if (id[0])

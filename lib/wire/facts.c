@@ -76,6 +76,12 @@ static const struct fact decision_facts[] = {
     {"work_item_id", FACT_VALUE, "", ""},
     {0},
 };
+static const struct fact digest_facts[] = {
+    {"kind", FACT_VALUE, "", ""},
+    {"period", FACT_VALUE, "", ""},
+    {"project_id", FACT_VALUE, "", ""},
+    {0},
+};
 static const struct fact contribution_facts[] = {
     {"type", FACT_VALUE, "", ""},
     {"points", FACT_VALUE, "", " XP"},
@@ -111,6 +117,7 @@ static const struct kind kinds[] = {
     {"Member", "Member", "member", member_facts},
     {"SearchHit", NULL, "hit", hit_facts},
     {"Decision", NULL, "decision", decision_facts},
+    {"Digest", NULL, "digest", digest_facts},
     {"Contribution", NULL, "contribution", contribution_facts},
     {"Achievement", NULL, "achievement", achievement_facts},
     {"CommandParameter", NULL, "parameter", parameter_facts},

@@ -101,14 +101,16 @@ static void put_bulk(struct strbuf *buf, const struct rpc *rpc, const ProtobufCM
     }
 }
 
+/* The internal field unlocked holds what the ids of new_achievements stand for. */
 static void put_unlocked(struct strbuf *buf, const ProtobufCMessage *reply)
 {
-    const ProtobufCFieldDescriptor *unlocked = field_named(reply, "new_achievements");
+    const ProtobufCFieldDescriptor *unlocked = field_named(reply, "unlocked");
 
     for (size_t i = 0; unlocked && i < *field_count(reply, unlocked); i++) {
-        strbuf_str(buf, "Unlocked: ");
-        put_scalar(buf, unlocked, rule_of(reply, unlocked), field_elem(reply, unlocked, i));
-        strbuf_str(buf, ".\n");
+        const ProtobufCMessage *achievement = slot_message(field_elem(reply, unlocked, i));
+
+        strbuf_printf(buf, "Unlocked: %s %s (+%lld XP).\n", wire_get_string(achievement, "icon"),
+                      name_of(achievement), (long long)wire_get_int(achievement, "xp_reward"));
     }
 }
 

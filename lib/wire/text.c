@@ -13,15 +13,24 @@ static const ProtobufCMessage *found_in(const ProtobufCMessage *item)
     return inner ? inner : item;
 }
 
+/* What an item says below its facts. */
+static const char *about_of(const ProtobufCMessage *item, const ProtobufCMessage *found)
+{
+    static const char *const fields[] = {"description", "text", "body"};
+    const char *about = wire_get_string(item, "snippet");
+
+    for (size_t i = 0; !about[0] && i < ARRAY_SIZE(fields); i++)
+        about = wire_get_string(found, fields[i]);
+    return about;
+}
+
 static void put_item(struct strbuf *buf, const ProtobufCMessage *item)
 {
     const ProtobufCMessage *found = found_in(item);
     const char *id = wire_get_string(found, "id"), *name = name_of(found);
-    const char *about = wire_get_string(item, "snippet");
+    const char *about = about_of(item, found);
     size_t before;
 
-    if (!about[0])
-        about = wire_get_string(found, "description");
     put_blank_line(buf);
     if (name[0])
         strbuf_printf(buf, "### %s\n", name);
@@ -38,6 +47,17 @@ static void put_item(struct strbuf *buf, const ProtobufCMessage *item)
     if (about[0])
         strbuf_str(buf, about);
     put_new_line(buf);
+}
+
+/* The items of a page; NULL when the reply is none. */
+static const ProtobufCFieldDescriptor *items_of(const ProtobufCMessage *reply)
+{
+    const ProtobufCFieldDescriptor *items = field_named(reply, "items");
+
+    return items && field_repeated(items) && items->type == PROTOBUF_C_TYPE_MESSAGE &&
+                   field_named(reply, "total")
+               ? items
+               : NULL;
 }
 
 static void put_list(const struct text *text, const ProtobufCFieldDescriptor *items)
@@ -85,7 +105,7 @@ void wire_text(struct strbuf *buf, const struct rpc *rpc, const ProtobufCMessage
 {
     struct strbuf own = STRBUF_INIT;
     struct text text = {.buf = &own, .rpc = rpc, .request = request, .reply = reply};
-    const ProtobufCFieldDescriptor *items = field_named(reply, "items");
+    const ProtobufCFieldDescriptor *items = items_of(reply);
     const ProtobufCMessage *entity = entity_of(reply);
     int finished = rpc->response->text_field;
 
@@ -93,8 +113,7 @@ void wire_text(struct strbuf *buf, const struct rpc *rpc, const ProtobufCMessage
         strbuf_str(&own, slot_string(field_slot(reply, &reply->descriptor->fields[finished])));
     } else if (strncmp(rpc->name, "Export", 6) == 0) {
         wire_to_json(&own, rpc->response, reply);
-    } else if (items && field_repeated(items) && items->type == PROTOBUF_C_TYPE_MESSAGE &&
-               !entity) {
+    } else if (items && !entity) {
         put_list(&text, items);
         put_warnings(&own, reply);
     } else {

@@ -50,7 +50,8 @@ const struct setting gateway_settings[] = {
     NUMBER("MAL_BODY_LIMIT", "1048576", 1024, 64 * MIB, body_limit,
            "Bytes of a request body, beyond which it gets 413."),
     NUMBER("MAL_IMPORT_BODY_LIMIT", "7340032", 1024, 64 * MIB, import_limit,
-           "The same for calls of mal_import_catalog over REST."),
+           "The same over REST for calls that may hold more: mal_import_catalog and "
+           "mal_log_interaction."),
     NUMBER("MAL_CALL_TIMEOUT_MS", "15000", 100, 600000, call_timeout_ms,
            "Milliseconds a tool may take; tools with a timeout of their own get that and 5 s."),
     NUMBER("MAL_CONFIRM_TIMEOUT_MS", "300000", 1000, 3600000, confirm_timeout_ms,

@@ -119,16 +119,12 @@ static enum status permit(struct rest *rest, struct call *call)
     return ST_OK;
 }
 
-/* Some field holds more than an ordinary body: the route has a limit of its
- * own. */
+/* A request that may hold more than an ordinary body has a limit of its own. */
 static size_t body_limit(const struct tool *tool)
 {
-    const struct message_rule *rule = tool->rpc->request;
+    bool large = tools_text_bytes(tool->rpc->request) > (uint64_t)config.body_limit;
 
-    for (unsigned i = 0; i < rule->descriptor->n_fields; i++)
-        if (rule->fields[i].max_bytes > config.body_limit)
-            return (size_t)config.import_limit;
-    return (size_t)config.body_limit;
+    return (size_t)(large ? config.import_limit : config.body_limit);
 }
 
 /* The body with the path's variables as further members. */

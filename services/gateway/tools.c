@@ -31,6 +31,21 @@ static unsigned scopes_of(const struct rpc *rpc)
     return rpc->destructive ? SCOPE_WRITE | SCOPE_DESTRUCTIVE : SCOPE_WRITE;
 }
 
+uint64_t tools_text_bytes(const struct message_rule *rule)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < rule->descriptor->n_fields; i++) {
+        const struct field_rule *field = &rule->fields[i];
+        uint64_t bytes = field->max_bytes != 0 ? field->max_bytes : field->max_len;
+
+        if (field->message != NULL)
+            bytes = tools_text_bytes(field->message);
+        sum += field->max_items != 0 ? bytes * field->max_items : bytes;
+    }
+    return sum;
+}
+
 static bool has_field(const struct message_rule *rule, const char *name)
 {
     return protobuf_c_message_descriptor_get_field_by_name(rule->descriptor, name) != NULL;

@@ -34,6 +34,8 @@ struct tools {
 struct tools *tools_new(const struct package *packages, size_t n_packages,
                         const char *confirm_tools);
 void tools_free(struct tools *tools);
+/* Bytes that the texts of a message may have as far as its rules bound them. */
+uint64_t tools_text_bytes(const struct message_rule *rule);
 /* NULL when there is none or the scopes do not suffice: to the caller that is
  * the same. */
 const struct tool *tools_find(const struct tools *tools, const char *name, unsigned scopes);

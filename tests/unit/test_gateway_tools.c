@@ -134,6 +134,23 @@ START_TEST(a_listed_tool_without_confirm_gets_one)
 END_TEST
 
 static const struct {
+    const char *tool;
+    bool large;
+} sizes[] = {
+    {"mal_import_catalog", true},
+    {"mal_register_skill", false},
+    {"mal_register_command", false},
+};
+
+START_TEST(only_requests_whose_texts_add_up_to_more_get_the_large_limit)
+{
+    const struct tool *tool = tools_find(tools, sizes[_i].tool, ALL);
+
+    ck_assert_int_eq(tools_text_bytes(tool->rpc->request) > 1048576, sizes[_i].large);
+}
+END_TEST
+
+static const struct {
     const char *template, *path, *vars; /* NULL: no match */
 } paths[] = {
     {"/api/v1/skills", "/api/v1/skills", ""},
@@ -250,6 +267,8 @@ int main(void)
     tcase_add_test(tcase, a_cursor_that_is_none_is_refused);
     tcase_add_test(tcase, older_revisions_are_not_shown_what_they_do_not_know);
     tcase_add_test(tcase, a_listed_tool_without_confirm_gets_one);
+    tcase_add_loop_test(tcase, only_requests_whose_texts_add_up_to_more_get_the_large_limit, 0,
+                        (int)ARRAY_SIZE(sizes));
     tcase_add_loop_test(tcase, paths_match_their_templates, 0, (int)ARRAY_SIZE(paths));
     tcase_add_test(tcase, queries_are_decoded_and_bounded);
     tcase_add_loop_test(tcase, only_uris_of_skills_name_one, 0, (int)ARRAY_SIZE(uris));

@@ -132,12 +132,51 @@ START_TEST(lists_of_unknown_things_and_of_rpcs_without_title_are_shown)
                      "status: todo · count: 2 · points: 1.5");
     ck_assert_str_eq(
         text_of(&test_list_decisions_rpc, "{}",
-                "{\"items\":[{\"id\":\"7\",\"user_id\":\"ana\"}]," PAGE("1", "1", "false") "}"),
+                "{\"items\":[{\"id\":\"7\",\"text\":\"Use it.\",\"user_id\":\"ana\"}]," PAGE(
+                    "1", "1", "false") "}"),
         "## Decisions\n"
         "Showing 1 of 1 (offset 0)\n"
         "\n"
         "### 7\n"
-        "`7` · @ana");
+        "`7` · @ana\n"
+        "Use it.");
+}
+END_TEST
+
+START_TEST(digests_are_listed_with_their_bodies)
+{
+    const struct rpc rpc = {.name = "ListDigests",
+                            .request = wire_rule(&test__list_things_request__descriptor),
+                            .response = wire_rule(&test__list_digests_response__descriptor)};
+
+    ck_assert_str_eq(text_of(&rpc, "{}",
+                             "{\"items\":[{\"kind\":\"daily\",\"period\":\"2026-03-02\",\"body\":"
+                             "\"2 items done.\"}],\"total\":1}"),
+                     "## Digests\n"
+                     "Showing 1 of 1 (offset 0)\n"
+                     "\n"
+                     "daily · 2026-03-02\n"
+                     "2 items done.");
+}
+END_TEST
+
+START_TEST(only_a_reply_with_a_total_is_a_list)
+{
+    const struct rpc rpc = {.name = "GetContext",
+                            .request = wire_rule(&test__list_things_request__descriptor),
+                            .response = wire_rule(&test__get_context_response__descriptor)};
+
+    ck_assert_str_eq(
+        text_of(&rpc, "{}",
+                "{\"items\":[{\"id\":\"A-1\",\"title\":\"a\",\"status\":\"todo\"}],"
+                "\"decisions\":[{\"id\":\"7\",\"text\":\"Use it.\",\"user_id\":\"ana\"}]}"),
+        "## Context\n"
+        "\n"
+        "### todo (1)\n"
+        "- `A-1` a — todo\n"
+        "\n"
+        "### decisions\n"
+        "- `7` Use it. — @ana");
 }
 END_TEST
 
@@ -332,13 +371,34 @@ START_TEST(an_award_says_how_it_came_about)
                 "{\"contribution\":{\"id\":\"1\",\"user_id\":\"ana\",\"type\":\"commit\","
                 "\"base_points\":12,\"multiplier_percent\":130},\"awarded_points\":15,"
                 "\"member\":{\"id\":\"ana\",\"xp\":116,\"level\":2,\"title\":\"Apprentice\"},"
-                "\"level_up\":true,\"new_achievements\":[\"first-commit\"]}"),
+                "\"level_up\":true}"),
         "Awarded 15 XP to ana (commit, 12 × 130 %): 116 XP, level 2.\n"
-        "Level up: 2 (Apprentice).\n"
-        "Unlocked: first-commit.");
+        "Level up: 2 (Apprentice).");
     ck_assert_str_eq(text_of(&test_log_contribution_rpc, "{\"id\":\"x\"}",
                              "{\"contribution\":{\"id\":\"1\"},\"duplicate\":true}"),
                      "Already recorded; no XP awarded.");
+}
+END_TEST
+
+START_TEST(an_award_names_what_it_unlocked)
+{
+    Test__Achievement badge = TEST__ACHIEVEMENT__INIT, *badges[] = {&badge};
+    Test__Contribution contribution = TEST__CONTRIBUTION__INIT;
+    Test__LogContributionResponse reply = TEST__LOG_CONTRIBUTION_RESPONSE__INIT;
+    struct strbuf buf = STRBUF_INIT;
+    const char *id = "first-commit", *text;
+
+    badge.name = "First Commit";
+    badge.icon = "🏗️";
+    badge.xp_reward = 10;
+    reply.contribution = &contribution;
+    reply.n_new_achievements = 1;
+    reply.new_achievements = &id;
+    reply.n_unlocked = 1;
+    reply.unlocked = badges;
+    wire_text(&buf, &test_log_contribution_rpc, NULL, &reply.base);
+    text = kept(&buf);
+    ck_assert_msg(strstr(text, "\nUnlocked: 🏗️ First Commit (+10 XP).") != NULL, "%s", text);
 }
 END_TEST
 
@@ -521,6 +581,8 @@ int main(void)
     tcase_add_test(tcase, an_empty_list_says_what_to_try);
     tcase_add_test(tcase, a_search_names_the_query_and_shows_the_fragment);
     tcase_add_test(tcase, lists_of_unknown_things_and_of_rpcs_without_title_are_shown);
+    tcase_add_test(tcase, digests_are_listed_with_their_bodies);
+    tcase_add_test(tcase, only_a_reply_with_a_total_is_a_list);
     tcase_add_test(tcase, a_detail_has_a_line_per_field_and_the_document);
     tcase_add_test(tcase, scripts_are_fenced_in_their_language_beyond_their_backticks);
     tcase_add_test(tcase, a_run_is_headed_by_the_name_of_its_command);
@@ -529,6 +591,7 @@ int main(void)
     tcase_add_test(tcase, writes_begin_with_a_sentence_and_end_with_notes);
     tcase_add_test(tcase, a_profile_says_whether_it_is_new);
     tcase_add_test(tcase, an_award_says_how_it_came_about);
+    tcase_add_test(tcase, an_award_names_what_it_unlocked);
     tcase_add_test(tcase, imports_and_bulk_updates_list_what_failed);
     tcase_add_test(tcase, a_sprint_groups_its_items_by_status);
     tcase_add_test(tcase, messages_and_changes_have_their_own_forms);
