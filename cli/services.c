@@ -168,15 +168,21 @@ static enum status start_process(struct stack *stack, struct child *child, const
     return child_start(child, err);
 }
 
+/* "sprint", "sprint-2" */
+static const char *copy_name(struct stack *stack, const char *name, int copy)
+{
+    return copy == 1 ? name : arena_printf(&stack->arena, "%s-%d", name, copy);
+}
+
 static const char *ready_url(struct stack *stack, const struct child *child)
 {
     return arena_printf(&stack->arena, "http://127.0.0.1:%d/readyz", child->admin_port);
 }
 
-static enum status service_start(struct stack *stack, const char *name, const char *binary,
-                                 struct error *err)
+static enum status service_start(struct stack *stack, const char *name, int copy,
+                                 const char *binary, struct error *err)
 {
-    struct child *child = stack_add(stack, name);
+    struct child *child = stack_add(stack, copy_name(stack, name, copy));
     const char *extra[16] = {NULL};
     const char *password = NULL;
     size_t n;
@@ -208,8 +214,8 @@ enum status stack_services(struct stack *stack, struct error *err)
         const char *binary =
             cli_binary(&stack->arena, arena_printf(&stack->arena, "mal-%s", services[i]));
 
-        if (binary)
-            TRY(service_start(stack, services[i], binary, err));
+        for (int copy = 1; binary && copy <= stack->n_replicas; copy++)
+            TRY(service_start(stack, services[i], copy, binary, err));
     }
     for (size_t i = first; i < stack->n_children; i++)
         TRY(stack_wait_ready(stack, &stack->children[i], ready_url(stack, &stack->children[i]),
@@ -225,8 +231,7 @@ enum status stack_gateways(struct stack *stack, struct error *err)
     if (!binary)
         return error_set(err, ST_FAILED_PRECONDITION, "mal-gateway is missing beside this binary");
     for (int i = 0; i < stack->n_gateways; i++) {
-        const char *name = i == 0 ? "gateway" : arena_printf(&stack->arena, "gateway-%d", i + 1);
-        struct child *child = stack_add(stack, name);
+        struct child *child = stack_add(stack, copy_name(stack, "gateway", i + 1));
         const char *extra[16] = {NULL};
         size_t n;
 

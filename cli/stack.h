@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { STACK_CHILDREN_MAX = 24, STACK_GATEWAYS_MAX = 8 };
+enum { STACK_CHILDREN_MAX = 32, STACK_GATEWAYS_MAX = 8, STACK_REPLICAS_MAX = 3 };
 
 /* One supervised process. */
 struct child {
@@ -31,7 +31,7 @@ struct stack {
     const char *dir;
     const char *pg_data, *pg_socket; /* pg_data is outside dir when Postgres cannot reach it */
     bool ephemeral, json;
-    int n_gateways, port;
+    int n_gateways, n_replicas, port;
     int lock_fd;
     uid_t pg_uid; /* whom Postgres runs as when we are root */
     gid_t pg_gid;

@@ -28,6 +28,7 @@ static const char up_help[] =
     "  --dir DIR       folder of the stack (default .mal, or MAL_DIR)\n"
     "  --port N        port of the gateway (default 8420)\n"
     "  --gateways N    gateway copies, on consecutive ports (default 1, most 8)\n"
+    "  --replicas N    copies of every service (default 1, most 3)\n"
     "  --ephemeral     a throw-away folder and free ports\n"
     "  --no-starter    leave the catalog empty\n"
     "  --json          one line of JSON when ready\n\n"
@@ -49,6 +50,8 @@ static int parse_options(struct stack *stack, struct up_options *options, int ar
             stack->port = (int)strtol(value, NULL, 10);
         else if ((value = cli_option(argc, argv, &i, "--gateways")))
             stack->n_gateways = (int)strtol(value, NULL, 10);
+        else if ((value = cli_option(argc, argv, &i, "--replicas")))
+            stack->n_replicas = (int)strtol(value, NULL, 10);
         else if (cli_flag(argv[i], "--ephemeral"))
             stack->ephemeral = true;
         else if (cli_flag(argv[i], "--no-starter"))
@@ -62,6 +65,8 @@ static int parse_options(struct stack *stack, struct up_options *options, int ar
     }
     if (stack->n_gateways < 1 || stack->n_gateways > STACK_GATEWAYS_MAX)
         return cli_usage("--gateways takes a number from 1 to %d", STACK_GATEWAYS_MAX);
+    if (stack->n_replicas < 1 || stack->n_replicas > STACK_REPLICAS_MAX)
+        return cli_usage("--replicas takes a number from 1 to %d", STACK_REPLICAS_MAX);
     if (stack->port < 1 || stack->port > 65535 - STACK_GATEWAYS_MAX)
         return cli_usage("--port takes a number from 1 to %d", 65535 - STACK_GATEWAYS_MAX);
     return EXIT_DONE;
@@ -232,7 +237,7 @@ static void supervise(struct stack *stack, const sigset_t *signals)
 
 int cmd_up(int argc, char **argv)
 {
-    struct stack stack = {.n_gateways = 1, .port = DEFAULT_PORT, .lock_fd = -1};
+    struct stack stack = {.n_gateways = 1, .n_replicas = 1, .port = DEFAULT_PORT, .lock_fd = -1};
     struct up_options options = {.starter = true};
     struct error err = {0};
     sigset_t signals;

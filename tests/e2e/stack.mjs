@@ -160,8 +160,8 @@ class Stack {
 }
 
 /** Starts a stack and waits for its line of JSON. */
-export async function startStack({ gateways = 1, env = {}, args = [], wrap = [] } = {}) {
-  const words = [...wrap, mal, "up", "--ephemeral", "--json", "--gateways", String(gateways), ...args];
+export async function startStack({ gateways = 1, replicas = 1, env = {}, args = [], wrap = [] } = {}) {
+  const words = [...wrap, mal, "up", "--ephemeral", "--json", "--gateways", String(gateways), "--replicas", String(replicas), ...args];
   const proc = spawn(words[0], words.slice(1), { env: cleanEnv(env), stdio: ["ignore", "pipe", "pipe"] });
   let errors = "";
   proc.stderr.setEncoding("utf8").on("data", (text) => (errors += text));
