@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the handlers of the game share. */
+#pragma once
+
+#include "base/settings.h"
+#include "mal/gamify/v1/events.pb-c.h"
+#include "mal/gamify/v1/gamify.server.h"
+#include "pg/pg.h"
+#include "wire/call.h"
+#include "wire/codec.h"
+
+/* Written by settings_load before threads start; tests write it themselves. */
+struct gamify_settings {
+    int64_t lines_per_point;  /* of a commit */
+    int64_t check_interval_s; /* between two sweeps for missed achievements */
+};
+extern struct gamify_settings gamify_config;
+extern const struct setting gamify_setting_table[];
+
+/* ---- process ------------------------------------------------------------ */
+
+struct svc_context;
+enum status gamify_start(struct svc_context *ctx, struct error *err);
+void gamify_stop(struct svc_context *ctx);
