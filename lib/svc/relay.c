@@ -2,7 +2,11 @@
 /* The outbox relay: publishes events in id order and marks them. One copy of a
  * service is active at a time, the one that holds the schema's advisory lock. A
  * crash between publishing and marking publishes again under the same message
- * id, which the stream drops, and beyond its window the consumer's inbox. */
+ * id, which the stream drops, and beyond its window the consumer's inbox. Ids
+ * are given out before the commit, so that a lower one may come after a higher
+ * one was sent; it is not missed, because what is sent is marked row by row.
+ * Events of one entity keep their order: its row is locked before they are
+ * added. */
 #include "svc/internal.h"
 
 #include "base/clock.h"
@@ -12,6 +16,7 @@
 
 enum {
     BATCH = 100,
+    CLEAN_BATCH = 5000,
     PUBLISH_TIMEOUT_MS = 5000,
     QUERY_TIMEOUT_MS = 10000,
     WAIT_MS = 500,     /* for a notification; also how long a stop may take */
@@ -47,10 +52,12 @@ static const struct query outbox_clean = {
            " where published_at < now() - interval '30 days' limit 5000)",
 };
 
+/* Longer than the stream keeps an event, whatever the clocks of the two servers
+ * say: while it can be delivered, it is known. */
 static const struct query inbox_clean = {
     .name = "mal_inbox_clean",
     .sql = "delete from inbox where event_id in (select event_id from inbox"
-           " where seen_at < now() - interval '30 days' limit 5000)",
+           " where seen_at < now() - interval '30 days 6 hours' limit 5000)",
 };
 
 static const struct query outbox_count = {
@@ -70,7 +77,8 @@ struct relay {
     bool active; /* holds the lock in the session `generation` */
     unsigned generation;
     int retry_ms;
-    int64_t cleaned_ms;
+    bool cleaning; /* more old rows are there */
+    int64_t clean_at_ms;
 };
 
 static struct metric *published;
@@ -139,8 +147,13 @@ static enum status relay_batch(struct relay *relay, int *ret_rows)
 
     *ret_rows = 0;
     TRY(pg_rows(&call, &rows, &outbox_next, ""));
+    /* Read in a new session, without the lock. */
+    if (pg_conn_generation(relay->conn) != relay->generation)
+        return ST_UNAVAILABLE;
     *ret_rows = rows.n;
-    while (n < (size_t)rows.n && n < BATCH && status == ST_OK) {
+    /* A copy that stood still for long has lost its place to another one. */
+    while (n < (size_t)rows.n && n < BATCH && status == ST_OK &&
+           clock_mono_ms() < call.deadline_ms) {
         status = publish(relay, &rows, (int)n);
         if (status == ST_OK) {
             ids[n] = arena_strdup(&relay->arena, pg_cell(&rows, (int)n, "id"));
@@ -155,15 +168,20 @@ static enum status relay_batch(struct relay *relay, int *ret_rows)
     return status;
 }
 
+/* A bounded part of what is old; as long as there is more, the next round goes
+ * on with it. */
 static enum status clean(struct relay *relay)
 {
     struct call call = relay_call(relay);
+    int sent = 0, seen = 0;
 
-    if (relay->cleaned_ms && clock_mono_ms() - relay->cleaned_ms < CLEAN_MS)
+    if (clock_mono_ms() < relay->clean_at_ms)
         return ST_OK;
-    relay->cleaned_ms = clock_mono_ms();
-    TRY(pg_exec(&call, &outbox_clean, NULL, ""));
-    return pg_exec(&call, &inbox_clean, NULL, "");
+    TRY(pg_exec(&call, &outbox_clean, &sent, ""));
+    TRY(pg_exec(&call, &inbox_clean, &seen, ""));
+    relay->cleaning = sent == CLEAN_BATCH || seen == CLEAN_BATCH;
+    relay->clean_at_ms = relay->cleaning ? 0 : clock_mono_ms() + CLEAN_MS;
+    return ST_OK;
 }
 
 /* All that waits, batch by batch. */
@@ -177,8 +195,10 @@ static enum status relay_round(struct relay *relay)
         if (!relay->active)
             return ST_OK;
         TRY(relay_batch(relay, &rows));
-    } while (rows == BATCH && !relay->stop);
-    return clean(relay);
+        if (rows < BATCH)
+            TRY(clean(relay));
+    } while ((rows == BATCH || relay->cleaning) && !relay->stop);
+    return ST_OK;
 }
 
 /* Until an event is added, or it is time to look anyway. */

@@ -206,6 +206,60 @@ START_TEST(calls_of_tools_are_in_the_log_within_a_second)
 }
 END_TEST
 
+/* How long the stream knows an event's id, two minutes as a rule. */
+static void set_window_ms(int ms)
+{
+    struct bus_message reply;
+    char config[512];
+
+    (void)snprintf(config, sizeof(config),
+                   "{\"name\":\"MAL_EVT\",\"description\":\"Events of the services\","
+                   "\"subjects\":[\"mal.evt.>\"],\"storage\":\"file\",\"num_replicas\":1,"
+                   "\"max_age\":2592000000000000,\"allow_direct\":true,"
+                   "\"duplicate_window\":%d000000}",
+                   ms);
+    ck_assert_int_eq(bus_request(bus, "$JS.API.STREAM.UPDATE.MAL_EVT", NULL, config, strlen(config),
+                                 5000, &reply),
+                     ST_OK);
+    ck_assert_msg(memmem(reply.data, reply.len, "\"error\"", 7) == NULL, "%.*s", (int)reply.len,
+                  (const char *)reply.data);
+    bus_message_release(&reply);
+}
+
+static int stored_events(void)
+{
+    struct bus_message reply;
+    const char *found;
+
+    ck_assert_int_eq(bus_request(bus, "$JS.API.STREAM.INFO.MAL_EVT", NULL, NULL, 0, 5000, &reply),
+                     ST_OK);
+    found = memmem(reply.data, reply.len, "\"messages\":", 11);
+    int n = found ? (int)strtol(found + 11, NULL, 10) : -1;
+    bus_message_release(&reply);
+    return n;
+}
+
+START_TEST(a_call_that_the_stream_takes_twice_is_logged_once)
+{
+    char twice[UUID_SIZE], last[UUID_SIZE];
+
+    new_call(WAIT_MS);
+    uuid_v7(twice);
+    uuid_v7(last);
+    set_window_ms(100);
+    tell_call(twice, "mal_get_skill");
+    AWAIT(strcmp(pg_server_value(pg_url, "select count(*) from catalog.usage_log"), "1") == 0);
+    usleep(200000); /* past the window */
+    tell_call(twice, "mal_get_skill");
+    tell_call(last, "mal_list_skills");
+    ck_assert_int_eq(stored_events(), 3);
+    AWAIT(strcmp(pg_server_value(pg_url, "select count(*) from catalog.usage_log where tool_name ="
+                                         " 'mal_list_skills'"),
+                 "1") == 0);
+    ck_assert_str_eq(pg_server_value(pg_url, "select count(*) from catalog.usage_log"), "2");
+}
+END_TEST
+
 START_TEST(the_log_catches_up_after_the_database_was_away)
 {
     char event_id[UUID_SIZE];
@@ -398,6 +452,7 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, a_reply_of_six_megabytes_arrives);
     tcase_add_test(tcase, a_write_s_event_leaves_the_outbox);
     tcase_add_test(tcase, calls_of_tools_are_in_the_log_within_a_second);
+    tcase_add_test(tcase, a_call_that_the_stream_takes_twice_is_logged_once);
     tcase_add_test(tcase, the_log_catches_up_after_the_database_was_away);
     tcase_add_test(tcase, usage_stats_ask_the_others_and_do_not_wait_for_ever);
     if (can_isolate()) {

@@ -248,7 +248,9 @@ START_TEST(old_rows_are_removed)
                   " select gen_random_uuid(), 'mal.evt.demo.old', '', now() - days * interval '1"
                   " day' from unnest(array[10, 31, 40]) days;"
                   "insert into demo.inbox (event_id, seen_at) select gen_random_uuid(), now() -"
-                  " days * interval '1 day' from unnest(array[10, 31, 40]) days");
+                  " days * interval '1 day' from unnest(array[10, 31, 40]) days,"
+                  /* more than goes at once */
+                  " generate_series(1, case days when 40 then 12000 else 1 end)");
     child_ready(&child);
     AWAIT(strcmp(pg_server_value(pg_url, "select count(*) from demo.outbox"), "1") == 0);
     AWAIT(strcmp(pg_server_value(pg_url, "select count(*) from demo.inbox"), "1") == 0);
