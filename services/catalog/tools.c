@@ -3,6 +3,8 @@
 #include "catalog.h"
 
 #include "mal/catalog/v1/catalog.api.h"
+#include "mal/gamify/v1/gamify.api.h"
+#include "mal/sprint/v1/sprint.api.h"
 
 /* One row per package of tools that this build has. */
 static const struct {
@@ -10,6 +12,8 @@ static const struct {
     const size_t *n;
 } packages[] = {
     {catalog_rpcs, &catalog_n_rpcs},
+    {sprint_rpcs, &sprint_n_rpcs},
+    {gamify_rpcs, &gamify_n_rpcs},
 };
 
 static bool is_known(const char *tool)
