@@ -287,3 +287,17 @@ const void *pg_cell_bytes(const struct pg_rows *rows, int row, const char *colum
     *ret_len = 0;
     return text ? bytes_parse(arena, text, ret_len) : NULL;
 }
+
+enum status pg_keep_json(struct call *call, const char **io_given, const char *stored)
+{
+    static const struct query same_json = {
+        .name = "mal_same_json", .sql = "select $1::jsonb = $2::jsonb", .params = 2};
+    const char *same;
+
+    if (!**io_given || strcmp(*io_given, stored) == 0)
+        return ST_OK;
+    TRY(pg_text(call, &same_json, &same, "ss", *io_given, stored));
+    if (strcmp(same, "t") == 0)
+        *io_given = stored;
+    return ST_OK;
+}

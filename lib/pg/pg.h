@@ -64,6 +64,10 @@ enum status pg_exec(struct call *call, const struct query *query, int *ret_rows,
 enum status pg_text(struct call *call, const struct query *query, const char **ret_text,
                     const char *types, ...) MUST_CHECK;
 
+/* jsonb has its own order of keys and spacing: *io_given becomes stored where
+ * both are the same value in other words. Nothing given ("") stays so. */
+enum status pg_keep_json(struct call *call, const char **io_given, const char *stored) MUST_CHECK;
+
 /* A bare result, for what the four above cannot say. */
 struct pg_rows {
     void *result; /* PGresult, owned by the call's arena */

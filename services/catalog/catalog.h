@@ -8,6 +8,7 @@
 #include "pg/pg.h"
 #include "wire/call.h"
 #include "wire/codec.h"
+#include "wire/handler.h"
 
 /* Written by settings_load before threads start; tests write it themselves. */
 struct catalog_settings {
@@ -22,53 +23,8 @@ struct catalog_settings {
 extern struct catalog_settings catalog_config;
 extern const struct setting catalog_setting_table[];
 
-/* ---- requests ---------------------------------------------------------- */
-
-/* Splits a TAGS filter; nothing left in a given filter is a violation. */
-enum status filter_tags(struct call *call, const char *text, size_t *ret_n,
-                        const char ***ret_tags) MUST_CHECK;
-/* Whether the comma list names the word. */
-bool list_names(const char *list, const char *word);
-/* The value's spelling in JSON and in columns, NULL when it is not set. */
-const char *enum_text(const ProtobufCMessage *message, const char *field);
-/* Whether name is one of the update's fields that were given, null included. */
-bool update_names(const ProtobufCMessage *update, const char *name);
-/* INVALID_ARGUMENT when the update gives nothing to change. */
-enum status update_check(struct call *call, const ProtobufCMessage *update) MUST_CHECK;
-
-struct names {
-    size_t n;
-    const char **items;
-};
-/* Takes the update's fields over into the entity's fields of the same name and
- * tells which of them now differ. Values are borrowed from the update. */
-void update_merge(struct call *call, ProtobufCMessage *entity, const ProtobufCMessage *update,
-                  struct names *ret_changed);
-void names_add(struct call *call, struct names *names, const char *name);
-void names_add_once(struct call *call, struct names *names, const char *name);
-bool names_have(const struct names *names, const char *name);
-
 /* ---- replies ----------------------------------------------------------- */
 
-void *new_message(struct call *call, const ProtobufCMessageDescriptor *descriptor);
-
-/* Completes Page<T> once items and total are there. */
-#define PAGE_DONE(rsp, req)                                                                        \
-    do {                                                                                           \
-        (rsp)->count = (int32_t)(rsp)->n_items;                                                    \
-        (rsp)->offset = (req)->offset;                                                             \
-        (rsp)->has_more = (rsp)->total - (rsp)->count > (req)->offset && (rsp)->count > 0;         \
-        if ((rsp)->has_more) {                                                                     \
-            (rsp)->has_next_offset_case =                                                          \
-                (__typeof__((rsp)->has_next_offset_case))PAGE_NEXT_OFFSET;                         \
-            (rsp)->next_offset = (rsp)->offset + (rsp)->count;                                     \
-        }                                                                                          \
-    } while (0)
-/* The number of next_offset, the same in every page message. */
-enum { PAGE_NEXT_OFFSET = 6 };
-
-/* Text in a strbuf moved into the call's arena; the buffer is emptied. */
-const char *take_text(struct call *call, struct strbuf *buf);
 /* Columns of type jsonb. */
 const char *pairs_json(struct call *call, size_t n, Mal__Pair *const *pairs);
 const char *parameters_json(struct call *call, size_t n,
@@ -76,15 +32,8 @@ const char *parameters_json(struct call *call, size_t n,
 
 /* ---- failures ---------------------------------------------------------- */
 
-/* Names what was not found; other failures pass. kind is "Skill". */
-enum status fail_missing(struct call *call, enum status status, const char *kind, const char *id);
-/* Names the taken id; other failures pass. */
-enum status fail_taken(struct call *call, enum status status, const char *kind, const char *id);
 /* Whether the operator wants the user asked before the tool acts. */
 bool is_guarded(const char *tool);
-/* The answer of a guarded tool without confirm. */
-enum status fail_unconfirmed(struct call *call, const char *tool, const char *fmt, ...)
-    PRINTF(3, 4);
 
 /* ---- entities: also used by the import --------------------------------- */
 

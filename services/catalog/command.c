@@ -10,7 +10,7 @@ enum status catalog_list_commands(struct call *call, const Catalog__ListCommands
     const char **tags;
     size_t n;
 
-    TRY(filter_tags(call, req->tags, &n, &tags));
+    TRY(filter_tags(call, "tags", req->tags, &n, &tags));
     TRY(pg_one(call, &rsp->base, sql_command_count, "Sa", req->category, n, tags));
     TRY(pg_all(call, &rsp->base, "items", sql_command_list, "Saii", req->category, n, tags,
                req->limit, req->offset));

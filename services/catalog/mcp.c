@@ -11,7 +11,7 @@ enum status catalog_list_mcps(struct call *call, const Catalog__ListMcpsRequest 
     const char *status = enum_text(&req->base, "status"), **tags;
     size_t n;
 
-    TRY(filter_tags(call, req->tags, &n, &tags));
+    TRY(filter_tags(call, "tags", req->tags, &n, &tags));
     TRY(pg_one(call, &rsp->base, sql_mcp_count, "sa", status, n, tags));
     TRY(pg_all(call, &rsp->base, "items", sql_mcp_list, "saii", status, n, tags, req->limit,
                req->offset));

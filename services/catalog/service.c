@@ -65,6 +65,11 @@ const struct setting catalog_setting_table[] = {
     {0},
 };
 
+bool is_guarded(const char *tool)
+{
+    return list_names(catalog_config.confirm_tools, tool);
+}
+
 enum status catalog_check(struct call *call, const Catalog__CheckRequest *req,
                           Catalog__CheckResponse *rsp)
 {

@@ -10,7 +10,7 @@ enum status catalog_list_skills(struct call *call, const Catalog__ListSkillsRequ
     const char *category = enum_text(&req->base, "category"), **tags;
     size_t n;
 
-    TRY(filter_tags(call, req->tags, &n, &tags));
+    TRY(filter_tags(call, "tags", req->tags, &n, &tags));
     TRY(pg_one(call, &rsp->base, sql_skill_count, "sa", category, n, tags));
     TRY(pg_all(call, &rsp->base, "items", sql_skill_list, "saii", category, n, tags, req->limit,
                req->offset));

@@ -10,7 +10,7 @@ enum status catalog_list_subagents(struct call *call, const Catalog__ListSubagen
     const char **tags;
     size_t n;
 
-    TRY(filter_tags(call, req->tags, &n, &tags));
+    TRY(filter_tags(call, "tags", req->tags, &n, &tags));
     TRY(pg_one(call, &rsp->base, sql_subagent_count, "a", n, tags));
     TRY(pg_all(call, &rsp->base, "items", sql_subagent_list, "aii", n, tags, req->limit,
                req->offset));
@@ -61,22 +61,6 @@ enum status catalog_register_subagent(struct call *call,
     return tx_commit(&tx);
 }
 
-/* jsonb has its own order of keys and spacing; the same object in other words
- * is no change. */
-static enum status same_schema(struct call *call, Catalog__UpdateSubagentRequest *update,
-                               const Catalog__Subagent *subagent)
-{
-    const char *same;
-
-    if (!*update->input_schema)
-        return ST_OK;
-    TRY(pg_text(call, sql_subagent_same_schema, &same, "ss", update->input_schema,
-                subagent->input_schema));
-    if (strcmp(same, "t") == 0)
-        update->input_schema = subagent->input_schema;
-    return ST_OK;
-}
-
 static enum status save(struct tx *tx, Catalog__Subagent **subagent_io, const struct names *changed)
 {
     struct call *call = tx->call;
@@ -106,12 +90,10 @@ enum status catalog_update_subagent(struct call *call, const Catalog__UpdateSuba
     struct names changed = {0}, warnings = {0};
 
     TRY(update_check(call, &req->base));
-    if (wire_is_unset(&req->base, "input_schema"))
-        update.input_schema = "{}";
     TRY(tx_begin(&tx, call));
     TRY(fail_missing(call, pg_one(call, &subagent->base, sql_subagent_lock, "s", req->id),
                      "Subagent", req->id));
-    TRY(same_schema(call, &update, subagent));
+    TRY(pg_keep_json(call, &update.input_schema, subagent->input_schema));
     update_merge(call, &subagent->base, &update.base, &changed);
     tools_warn(call, req->n_tools_allowed, req->tools_allowed, &warnings);
     if (changed.n)

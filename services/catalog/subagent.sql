@@ -32,9 +32,6 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11,
 returning id, name, description, author, tags, system_prompt, model, tools_allowed, max_turns,
           input_schema, output_format, created_at, updated_at;
 
--- name: subagent_same_schema :one
-select $1::jsonb = $2::jsonb;
-
 -- name: subagent_update :one catalog.v1.Subagent
 update subagent
    set name = $2, description = $3, tags = $4, system_prompt = $5, model = $6,

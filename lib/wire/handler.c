@@ -1,32 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What several requests of the catalog have in common: filters, enums, lists of
- * names, guards. */
-#include "catalog.h"
+/* What handlers of any service have in common: filters, enums, replies, failures
+ * that name the tool to go on with. */
+#include "wire/handler.h"
 
-/* The tag as the registering tools store it: trimmed, lower case. */
+#include "wire/internal.h"
+
+/* The tag as it is stored: trimmed, lower case. */
 static const char *normal_tag(struct call *call, const char *text, size_t len)
 {
-    Catalog__UpdateSkillRequest probe = CATALOG__UPDATE_SKILL_REQUEST__INIT;
-    struct error ignored = {0};
-    const char *tag;
-
-    while (len > 0 && *text == ' ') {
-        text++;
-        len--;
-    }
-    while (len > 0 && text[len - 1] == ' ')
-        len--;
-    tag = arena_memdup(call->arena, text, len);
-    probe.id = "x";
-    probe.n_tags = 1;
-    probe.tags = &tag;
-    /* A tag too long to exist stays as it is and matches nothing. */
-    if (wire_check(call->arena, wire_rule(probe.base.descriptor), &probe.base, &ignored) != ST_OK)
-        return tag;
-    return probe.tags[0];
+    return text_lower(call->arena, text_trim(call->arena, arena_memdup(call->arena, text, len)));
 }
 
-enum status filter_tags(struct call *call, const char *text, size_t *ret_n, const char ***ret_tags)
+enum status filter_tags(struct call *call, const char *field, const char *text, size_t *ret_n,
+                        const char ***ret_tags)
 {
     const char **tags = arena_alloc(call->arena, (strlen(text) / 2 + 1) * sizeof(*tags));
     size_t n = 0;
@@ -40,7 +26,7 @@ enum status filter_tags(struct call *call, const char *text, size_t *ret_n, cons
         p += len + (p[len] == ',');
     }
     if (*text && n == 0)
-        call_field(call, "tags", "must name at least one tag");
+        call_field(call, field, "must name at least one");
     *ret_n = n;
     *ret_tags = tags;
     return call_invalid(call);
@@ -71,34 +57,6 @@ const char *enum_text(const ProtobufCMessage *message, const char *field)
                           (int)wire_get_int(message, field));
 }
 
-void names_add(struct call *call, struct names *names, const char *name)
-{
-    /* Grown by doubling at powers of two. */
-    if ((names->n & (names->n - 1)) == 0) {
-        const char **grown =
-            arena_alloc(call->arena, (names->n ? names->n * 2 : 1) * sizeof(*grown));
-
-        if (names->n)
-            memcpy(grown, names->items, names->n * sizeof(*grown));
-        names->items = grown;
-    }
-    names->items[names->n++] = name;
-}
-
-bool names_have(const struct names *names, const char *name)
-{
-    for (size_t i = 0; i < names->n; i++)
-        if (strcmp(names->items[i], name) == 0)
-            return true;
-    return false;
-}
-
-void names_add_once(struct call *call, struct names *names, const char *name)
-{
-    if (!names_have(names, name))
-        names_add(call, names, name);
-}
-
 void *new_message(struct call *call, const ProtobufCMessageDescriptor *descriptor)
 {
     void *message = arena_alloc(call->arena, descriptor->sizeof_message);
@@ -122,6 +80,11 @@ enum status fail_missing(struct call *call, enum status status, const char *kind
         {"Command", "mal_list_commands or mal_search_catalog"},
         {"Subagent", "mal_list_subagents or mal_search_catalog"},
         {"MCP server", "mal_list_mcps"},
+        {"Project", "mal_list_projects"},
+        {"Sprint", "mal_list_sprints"},
+        {"Work item", "mal_list_work_items"},
+        {"Interaction", "mal_list_interactions or mal_search_interactions"},
+        {"Member", "mal_get_leaderboard"},
     };
 
     if (status != ST_NOT_FOUND)
@@ -139,6 +102,10 @@ enum status fail_taken(struct call *call, enum status status, const char *kind, 
         {"Command", "mal_get_command to see it"},
         {"Subagent", "mal_get_subagent to see it"},
         {"MCP server", "mal_list_mcps to see it"},
+        {"Project", "mal_update_project to change it"},
+        {"Sprint", "mal_update_sprint to change it"},
+        {"Work item", "mal_update_work_item to change it"},
+        {"Interaction", "mal_get_interaction to see it"},
     };
 
     if (status != ST_ALREADY_EXISTS)
@@ -147,11 +114,6 @@ enum status fail_taken(struct call *call, enum status status, const char *kind, 
         if (strcmp(changers[i][0], kind) == 0)
             call_hint(call, "%s, or another id.", changers[i][1]);
     return call_fail(call, ST_ALREADY_EXISTS, "%s '%s' already exists.", kind, id);
-}
-
-bool is_guarded(const char *tool)
-{
-    return list_names(catalog_config.confirm_tools, tool);
 }
 
 enum status fail_unconfirmed(struct call *call, const char *tool, const char *fmt, ...)

@@ -1,44 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Updates of any entity: what the request names is compared with the stored
- * entity and taken over field by field. */
-#include "catalog.h"
+/* Updates of any entity, field by field, and lists of names. */
+#include "wire/update.h"
+
+#include "wire/internal.h"
 
 static const ProtobufCFieldDescriptor *find(const ProtobufCMessage *message, const char *name)
 {
     return protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
 }
 
-static void *slot(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+static bool is_optional(const ProtobufCFieldDescriptor *field)
 {
-    return (char *)message + field->offset;
+    return (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
 }
 
-static uint32_t *quantifier(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
-{
-    return (uint32_t *)(void *)((char *)message + field->quantifier_offset);
-}
-
-static size_t *length(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
-{
-    return (size_t *)(void *)((char *)message + field->quantifier_offset);
-}
-
+/* Of an object given as {}, which the codec leaves out, that. */
 static const char *text_of(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
 {
-    const char *text = *(const char **)slot(message, field);
+    const char *text = slot_string(field_slot(message, field));
+    const struct message_rule *rule = wire_rule(message->descriptor);
+    unsigned i = (unsigned)(field - message->descriptor->fields);
 
-    return text ? text : "";
+    return !*text && rule && rule->fields[i].flags & RULE_JSON ? "{}" : text;
 }
 
 static bool has_value(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
 {
-    if (field->label == PROTOBUF_C_LABEL_REPEATED)
-        return *length(message, field) > 0;
-    if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
-        return *quantifier(message, field) == field->id;
+    if (field_repeated(field))
+        return *field_count(message, field) > 0;
+    if (is_optional(field))
+        return field_chosen(message, field);
     if (field->type == PROTOBUF_C_TYPE_STRING)
-        return *text_of(message, field) != '\0';
-    return *(const int32_t *)slot(message, field) != 0;
+        return *slot_string(field_slot(message, field)) != '\0';
+    return *(const int32_t *)field_slot(message, field) != 0;
+}
+
+void names_add(struct call *call, struct names *names, const char *name)
+{
+    /* Grown by doubling at powers of two. */
+    if ((names->n & (names->n - 1)) == 0) {
+        const char **grown =
+            arena_alloc(call->arena, (names->n ? names->n * 2 : 1) * sizeof(*grown));
+
+        if (names->n)
+            memcpy(grown, names->items, names->n * sizeof(*grown));
+        names->items = grown;
+    }
+    names->items[names->n++] = name;
+}
+
+bool names_have(const struct names *names, const char *name)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (strcmp(names->items[i], name) == 0)
+            return true;
+    return false;
+}
+
+void names_add_once(struct call *call, struct names *names, const char *name)
+{
+    if (!names_have(names, name))
+        names_add(call, names, name);
 }
 
 bool update_names(const ProtobufCMessage *update, const char *name)
@@ -88,11 +110,11 @@ static bool same_list(struct call *call, const ProtobufCFieldDescriptor *field, 
                       const ProtobufCMessage *a, const ProtobufCMessage *b,
                       const ProtobufCFieldDescriptor *field_b)
 {
-    size_t n = *length(a, field);
-    void *const *items_a = *(void *const **)slot(a, field);
-    void *const *items_b = *(void *const **)slot(b, field_b);
+    size_t n = *field_count(a, field);
+    void *const *items_a = *(void *const **)field_slot(a, field);
+    void *const *items_b = *(void *const **)field_slot(b, field_b);
 
-    if (n != *length(b, field_b))
+    if (n != *field_count(b, field_b))
         return false;
     for (size_t i = 0; i < n; i++) {
         bool found = same_element(call, field, items_a[i], items_b[i]);
@@ -105,26 +127,34 @@ static bool same_list(struct call *call, const ProtobufCFieldDescriptor *field, 
     return true;
 }
 
+/* Nothing is as good as an empty text, but no number. */
 static bool same_scalar(const ProtobufCMessage *a, const ProtobufCFieldDescriptor *field,
                         const ProtobufCMessage *b, const ProtobufCFieldDescriptor *field_b)
 {
     if (field->type == PROTOBUF_C_TYPE_STRING)
         return strcmp(text_of(a, field), text_of(b, field_b)) == 0;
-    return *(const int32_t *)slot(a, field) == *(const int32_t *)slot(b, field_b);
+    if (is_optional(field) && is_optional(field_b) &&
+        field_chosen(a, field) != field_chosen(b, field_b))
+        return false;
+    return *(const int32_t *)field_slot(a, field) == *(const int32_t *)field_slot(b, field_b);
 }
 
 /* Enums, int32 and booleans have four bytes, strings a pointer. */
 static void take_over(ProtobufCMessage *entity, const ProtobufCFieldDescriptor *to,
                       const ProtobufCMessage *update, const ProtobufCFieldDescriptor *from)
 {
-    if (to->label == PROTOBUF_C_LABEL_REPEATED) {
-        *length(entity, to) = *length(update, from);
-        *(void **)slot(entity, to) = *(void **)slot(update, from);
-    } else if (to->type == PROTOBUF_C_TYPE_STRING) {
-        *(const char **)slot(entity, to) = text_of(update, from);
-    } else {
-        *(int32_t *)slot(entity, to) = *(const int32_t *)slot(update, from);
+    if (field_repeated(to)) {
+        *field_count(entity, to) = *field_count(update, from);
+        slot_set_pointer(field_slot(entity, to), *(void **)field_slot(update, from));
+        return;
     }
+    if (to->type == PROTOBUF_C_TYPE_STRING)
+        slot_set_pointer(field_slot(entity, to), text_of(update, from));
+    else
+        *(int32_t *)field_slot(entity, to) = *(const int32_t *)field_slot(update, from);
+    if (is_optional(to))
+        *(uint32_t *)(void *)((char *)entity + to->quantifier_offset) =
+            has_value(update, from) ? to->id : 0;
 }
 
 void update_merge(struct call *call, ProtobufCMessage *entity, const ProtobufCMessage *update,
@@ -140,7 +170,7 @@ void update_merge(struct call *call, ProtobufCMessage *entity, const ProtobufCMe
 
         if (!to || is_addressing(from->name) || !update_names(update, from->name))
             continue;
-        if (from->label == PROTOBUF_C_LABEL_REPEATED)
+        if (field_repeated(from))
             same = same_list(call, from, map, update, entity, to);
         else
             same = same_scalar(update, from, entity, to);
