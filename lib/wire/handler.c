@@ -84,7 +84,7 @@ enum status fail_missing(struct call *call, enum status status, const char *kind
         {"Sprint", "mal_list_sprints"},
         {"Work item", "mal_list_work_items"},
         {"Interaction", "mal_list_interactions or mal_search_interactions"},
-        {"Member", "mal_get_leaderboard"},
+        {"Member", "mal_list_team_members"},
     };
 
     if (status != ST_NOT_FOUND)
