@@ -75,6 +75,13 @@ struct call hub_call(struct hub *hub, int timeout_ms)
     };
 }
 
+enum status hub_failed(const struct call *call, enum status status, struct error *err)
+{
+    if (status != ST_OK && err)
+        *err = call->error;
+    return status;
+}
+
 enum status hub_address(struct arena *arena, const char *dir, const char *url, const char *key,
                         struct hub_address *ret_address, struct error *err)
 {

@@ -20,6 +20,8 @@ enum status hub_open_dir(struct hub *hub, const char *dir, struct error *err) MU
 void hub_close(struct hub *hub);
 /* A call by the operator; valid until hub_close. */
 struct call hub_call(struct hub *hub, int timeout_ms);
+/* The call's status; its words go to err when it failed. */
+enum status hub_failed(const struct call *call, enum status status, struct error *err) MUST_CHECK;
 
 /* Where clients reach the hub: --url/MAL_URL and --key/MAL_KEY, else those of
  * the private stack in dir. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mal starter load: sends content/ as one import. */
+/* mal starter load: sends content/ as one import, and its achievements. */
 #include "hub.h"
 
 #include "mal/catalog/v1/catalog.api.h"
+#include "mal/gamify/v1/gamify.api.h"
 #include "wire/codec.h"
 
 #include <dirent.h>
@@ -139,31 +140,42 @@ static enum status gather(struct hub *hub, const char *content, char **ret_text,
     return *ret_text ? ST_OK : error_set(err, ST_INTERNAL, "the starter files are not UTF-8");
 }
 
-static void put_counts(struct strbuf *report, const char *name, const Catalog__Counts *counts)
+/* What was sent, and what came of it. */
+struct starter {
+    const Catalog__ImportCatalogResponse *catalog;
+    const Gamify__ImportAchievementsResponse *achievements;
+};
+
+static void put_counts(struct strbuf *report, const char *name, const Catalog__Counts *counts,
+                       int achievements)
 {
-    strbuf_printf(
-        report, "\"%s\":{\"mcps\":%d,\"skills\":%d,\"commands\":%d,\"subagents\":%d,\"total\":%d}",
-        name, counts->mcps, counts->skills, counts->commands, counts->subagents, counts->total);
+    strbuf_printf(report,
+                  "\"%s\":{\"mcps\":%d,\"skills\":%d,\"commands\":%d,\"subagents\":%d,"
+                  "\"achievements\":%d,\"total\":%d}",
+                  name, counts->mcps, counts->skills, counts->commands, counts->subagents,
+                  achievements, counts->total + achievements);
 }
 
 /* {"inserted":{…},"present":{…},"failed":n} */
-static void report_json(struct strbuf *report, const Catalog__ImportCatalogResponse *rsp)
+static void report_json(struct strbuf *report, const struct starter *starter)
 {
     strbuf_char(report, '{');
-    put_counts(report, "inserted", rsp->imported);
+    put_counts(report, "inserted", starter->catalog->imported, starter->achievements->inserted);
     strbuf_char(report, ',');
-    put_counts(report, "present", rsp->skipped);
-    strbuf_printf(report, ",\"failed\":%zu}", rsp->n_failures);
+    put_counts(report, "present", starter->catalog->skipped, starter->achievements->skipped);
+    strbuf_printf(report, ",\"failed\":%zu}", starter->catalog->n_failures);
 }
 
-static void report_counts(struct strbuf *report, const Catalog__ImportCatalogResponse *rsp)
+static void report_counts(struct strbuf *report, const struct starter *starter)
 {
+    const Catalog__ImportCatalogResponse *rsp = starter->catalog;
     const Catalog__Counts *in = rsp->imported, *had = rsp->skipped;
+    int new = starter->achievements->inserted, old = starter->achievements->skipped;
 
-    strbuf_printf(report, "mcps %d, skills %d, commands %d, subagents %d", in->mcps + had->mcps,
-                  in->skills + had->skills, in->commands + had->commands,
-                  in->subagents + had->subagents);
-    strbuf_printf(report, ": %d inserted, %d already there", in->total, had->total);
+    strbuf_printf(report, "mcps %d, skills %d, commands %d, subagents %d, achievements %d",
+                  in->mcps + had->mcps, in->skills + had->skills, in->commands + had->commands,
+                  in->subagents + had->subagents, new + old);
+    strbuf_printf(report, ": %d inserted, %d already there", in->total + new, had->total + old);
     for (size_t i = 0; i < rsp->n_failures; i++)
         strbuf_printf(
             report, "\nfailed: %s '%s': %s",
@@ -172,8 +184,8 @@ static void report_counts(struct strbuf *report, const Catalog__ImportCatalogRes
             rsp->failures[i]->id, rsp->failures[i]->reason);
 }
 
-enum status hub_starter_load(struct hub *hub, const char *content_dir, bool json,
-                             struct strbuf *report, struct error *err)
+static enum status import_catalog(struct hub *hub, const char *content_dir, struct starter *starter,
+                                  struct error *err)
 {
     Catalog__ImportCatalogRequest req = CATALOG__IMPORT_CATALOG_REQUEST__INIT;
     Catalog__ImportCatalogResponse *rsp = NULL;
@@ -181,33 +193,64 @@ enum status hub_starter_load(struct hub *hub, const char *content_dir, bool json
     char *text = NULL;
     enum status st;
 
-    if (!content_dir)
-        content_dir = cli_share(&hub->arena, "content");
-    if (!content_dir)
-        return error_set(err, ST_NOT_FOUND, "the folder content is missing beside this binary");
     TRY(gather(hub, content_dir, &text, err));
     req.data = text;
     req.confirm = true;
     st = catalog_import_catalog_call(hub->bus, &call, &req, IMPORT_TIMEOUT_MS, &rsp);
     free(text);
-    if (st != ST_OK) {
-        if (err)
-            *err = call.error;
-        return st;
-    }
+    starter->catalog = rsp;
+    return hub_failed(&call, st, err);
+}
+
+static enum status import_achievements(struct hub *hub, const char *content_dir,
+                                       struct starter *starter, struct error *err)
+{
+    const char *path = arena_printf(&hub->arena, "%s/achievements.json", content_dir);
+    const char *items = cli_read_file(&hub->arena, path, NULL), *text;
+    struct call call = hub_call(hub, IMPORT_TIMEOUT_MS);
+    Gamify__ImportAchievementsResponse *rsp = NULL;
+    ProtobufCMessage *req = NULL;
+    struct json json = {0};
+    enum status st;
+
+    if (!items)
+        return error_set(err, ST_NOT_FOUND, "%s is missing", path);
+    text = arena_printf(&hub->arena, "{\"items\":%s}", items);
+    TRY(json_parse(&hub->arena, text, strlen(text), NULL, &json, err));
+    TRY(wire_from_json(&hub->arena, gamify_import_achievements_rpc.request, &json, json.nodes, &req,
+                       err));
+    st = gamify_import_achievements_call(hub->bus, &call,
+                                         (const Gamify__ImportAchievementsRequest *)(void *)req,
+                                         IMPORT_TIMEOUT_MS, &rsp);
+    starter->achievements = rsp;
+    return hub_failed(&call, st, err);
+}
+
+enum status hub_starter_load(struct hub *hub, const char *content_dir, bool json,
+                             struct strbuf *report, struct error *err)
+{
+    struct starter starter = {0};
+
+    if (!content_dir)
+        content_dir = cli_share(&hub->arena, "content");
+    if (!content_dir)
+        return error_set(err, ST_NOT_FOUND, "the folder content is missing beside this binary");
+    TRY(import_catalog(hub, content_dir, &starter, err));
+    TRY(import_achievements(hub, content_dir, &starter, err));
     if (report && json)
-        report_json(report, rsp);
+        report_json(report, &starter);
     else if (report)
-        report_counts(report, rsp);
-    if (rsp->n_failures > 0)
+        report_counts(report, &starter);
+    if (starter.catalog->n_failures > 0)
         return error_set(err, ST_FAILED_PRECONDITION, "%zu entries were refused: %s",
-                         rsp->n_failures, rsp->failures[0]->reason);
+                         starter.catalog->n_failures, starter.catalog->failures[0]->reason);
     return ST_OK;
 }
 
 static const char starter_help[] =
     "Usage: mal starter load [--content DIR] [--dir DIR] [--json]\n\n"
-    "Adds what is absent of the starter catalog; changes nothing else.\n\n"
+    "Adds what is absent of the starter catalog and its achievements; changes\n"
+    "nothing else.\n\n"
     "  --content DIR   the files (default: those that come with mal)\n"
     "  --dir DIR       folder of the private stack (default .mal)\n"
     "  --json          print the counts as JSON\n";

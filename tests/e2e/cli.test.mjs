@@ -119,7 +119,7 @@ describe("mal", () => {
     const first = await stack.mal("starter", "load");
     assert.equal(first.code, 0, first.stderr);
     const [, all] = /: 0 inserted, (\d+) already there/.exec(first.stdout) ?? assert.fail(first.stdout);
-    assert.match(first.stdout, /mcps 6, skills 14, commands 14, subagents 5/);
+    assert.equal(first.stdout, "mcps 6, skills 14, commands 14, subagents 5, achievements 14: 0 inserted, 53 already there\n");
     const empty = await startStack({ args: ["--no-starter"] });
     try {
       assert.match((await empty.mal("starter", "load")).stdout, new RegExp(`: ${all} inserted, 0 already there`));
