@@ -90,6 +90,28 @@ class Stack {
     }, { deadline: 30_000 });
   }
 
+  /**
+   * Runs `work` while no copy of a service is there: the supervisor stands still, so that it starts
+   * none, and goes on afterwards.
+   */
+  async without(name, work) {
+    const copies = Object.keys(this.now().pids).filter((one) => one === name || one.startsWith(`${name}-`));
+    const before = copies.map((one) => this.pid(one));
+    process.kill(this.proc.pid, "SIGSTOP");
+    try {
+      await until("the supervisor stands still", () => /^State:\s+T/m.test(readFileSync(`/proc/${this.proc.pid}/status`, "latin1")));
+      for (const pid of before) process.kill(pid, "SIGKILL");
+      await until(`no ${name} is left`, () => !before.some(alive));
+      return await work();
+    } finally {
+      process.kill(this.proc.pid, "SIGCONT");
+      for (const [i, one] of copies.entries()) {
+        await until(`${one} is started again`, () => this.now().pids[one] !== before[i] && alive(this.now().pids[one]), { deadline: 30_000 });
+        await this.ready(one);
+      }
+    }
+  }
+
   /** Waits until the process says it is ready on its admin listener. */
   async ready(name) {
     return until(`${name} is ready`, async () => {
