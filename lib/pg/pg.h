@@ -100,6 +100,12 @@ enum status tx_rollback_to(struct tx *tx) MUST_CHECK;
  * request id are the call's. The relay publishes it after the commit. */
 enum status event_add(struct tx *tx, const char *subject,
                       const ProtobufCMessage *payload) MUST_CHECK;
+/* Many at once, in their order, in one statement. */
+struct event {
+    const char *subject;
+    const ProtobufCMessage *payload;
+};
+enum status event_add_all(struct tx *tx, size_t n, const struct event *events) MUST_CHECK;
 /* Inserts into the inbox; *ret_new is false when that event was handled before. */
 enum status event_seen(struct tx *tx, const char *event_id, bool *ret_new) MUST_CHECK;
 

@@ -203,6 +203,36 @@ START_TEST(an_event_too_big_for_the_bus_is_refused)
 }
 END_TEST
 
+START_TEST(many_events_keep_their_order_and_texts)
+{
+    enum { EVENTS = 300 };
+    static struct part parts[EVENTS];
+    static struct event events[EVENTS];
+    CLEANUP(tx_done) struct tx tx = {0};
+
+    for (int i = 0; i < EVENTS; i++) {
+        part_init(&parts[i].base);
+        parts[i].name = arena_printf(&f.arena, "%03d \\x'\"{,}\n", i);
+        events[i] = (struct event){i % 2 ? "mal.evt.demo.part.odd" : "mal.evt.demo.part.even",
+                                   &parts[i].base};
+    }
+    ck_assert_int_eq(tx_begin(&tx, &f.call), ST_OK);
+    ck_assert_int_eq(event_add_all(&tx, 0, NULL), ST_OK);
+    ck_assert_int_eq(event_add_all(&tx, EVENTS, events), ST_OK);
+    ck_assert_int_eq(tx_commit(&tx), ST_OK);
+    ck_assert_str_eq(
+        pg_server_value(f.url, "select concat_ws('|', count(*), count(distinct event_id), bool_and("
+                               "substring(payload from 3 for 3) = convert_to(to_char(n, 'FM000'),"
+                               " 'UTF8') and subject like case n % 2 when 0 then '%.even' else "
+                               "'%.odd' end and actor = 'ana'), min(encode(substring(payload from "
+                               "6), 'hex'))) from (select *, row_number() over (order by id) - 1 "
+                               "as n from demo.outbox) t"),
+        "300|300|t|205c7827227b2c7d0a");
+    events[0].payload = &parts[0].base;
+    ck_assert_int_eq(event_add_all(&tx, 1, events), ST_INTERNAL);
+}
+END_TEST
+
 START_TEST(an_event_is_new_once)
 {
     static const char id[] = "018e0000-0000-7000-8000-0000000000aa";
@@ -383,6 +413,7 @@ int main(void)
     tcase_add_test(tcase, no_transaction_begins_or_commits_after_the_deadline);
     tcase_add_test(tcase, an_event_is_written_with_its_change_or_not_at_all);
     tcase_add_test(tcase, an_event_too_big_for_the_bus_is_refused);
+    tcase_add_test(tcase, many_events_keep_their_order_and_texts);
     tcase_add_test(tcase, an_event_is_new_once);
     tcase_add_test(tcase, a_connection_cut_anywhere_leaves_all_or_nothing);
     tcase_add_test(tcase, a_lost_answer_leaves_all_or_nothing);
