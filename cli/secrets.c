@@ -57,6 +57,23 @@ const char *secret_get(struct stack *stack, const char *name)
     return secrets[n_secrets++].value;
 }
 
+const char *secret_sealing_key(struct stack *stack)
+{
+    char one[TOKEN_SIZE], two[TOKEN_SIZE];
+    const char *name = "MAL_SECRET_KEYS";
+
+    for (size_t i = 0; i < n_secrets; i++)
+        if (strcmp(secrets[i].name, name) == 0)
+            return secrets[i].value;
+    if (n_secrets >= SECRETS_MAX)
+        abort();
+    token_hex(one);
+    token_hex(two);
+    secrets[n_secrets] =
+        (struct secret){name, arena_printf(&stack->arena, "k1:%.32s%.32s", one, two)};
+    return secrets[n_secrets++].value;
+}
+
 enum status secrets_save(struct stack *stack, struct error *err)
 {
     CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;

@@ -199,9 +199,10 @@ static enum status service_start(struct stack *stack, const char *name, int copy
         extra[n++] =
             arena_printf(&stack->arena, "MAL_PG_URL=%s", stack_pg_url(stack, name, password));
     }
-    extra[n++] = arena_printf(&stack->arena, "MAL_DIR=%s", stack->dir);
-    if (!binary_knows(stack, binary, "MAL_DIR="))
-        extra[--n] = NULL;
+    if (binary_knows(stack, binary, "MAL_DIR="))
+        extra[n++] = arena_printf(&stack->arena, "MAL_DIR=%s", stack->dir);
+    if (binary_knows(stack, binary, "MAL_SECRET_KEYS="))
+        extra[n++] = arena_printf(&stack->arena, "MAL_SECRET_KEYS=%s", secret_sealing_key(stack));
     TRY(secrets_save(stack, err));
     return start_process(stack, child, binary, extra, err);
 }

@@ -68,6 +68,8 @@ const char *stack_nats_url(struct stack *stack);
 enum status secrets_load(struct stack *stack, struct error *err) MUST_CHECK;
 /* A secret by name, made and stored when new; in the arena. */
 const char *secret_get(struct stack *stack, const char *name);
+/* MAL_SECRET_KEYS of the stack: one key, made and stored when new. */
+const char *secret_sealing_key(struct stack *stack);
 /* NAME=value lines of all secrets for a child's environment. */
 enum status secrets_save(struct stack *stack, struct error *err) MUST_CHECK;
 

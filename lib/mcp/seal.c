@@ -12,7 +12,7 @@
 enum {
     NONCE_SIZE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
     TAG_SIZE = crypto_aead_xchacha20poly1305_ietf_ABYTES,
-    TEXT_MAX = 16384,
+    TEXT_MAX = 32768, /* a secret of 4,000 characters of four bytes */
     SUM_SIZE = 4,
 };
 

@@ -18,7 +18,8 @@ struct catalog_settings {
     const char *subagent_model;
     bool exec_enabled, exec_network;
     int64_t exec_max;
-    const char *data_dir; /* folder of the hub's own data, hidden from commands */
+    const char *data_dir;    /* folder of the hub's own data, hidden from commands */
+    const char *secret_keys; /* MAL_SECRET_KEYS, see mcp/secret.h */
 };
 extern struct catalog_settings catalog_config;
 extern const struct setting catalog_setting_table[];
@@ -80,10 +81,16 @@ bool secret_is_masked(const char *value);
 void mcp_mask(Catalog__Mcp *mcp);
 /* Literal values become ${env:NAME} with NAME made from their key. */
 void mcp_export(struct call *call, Catalog__Mcp *mcp);
-/* The given pairs, where *** stands for what is stored under the same key; one
- * that stands for nothing is a violation of field. */
+/* The given pairs, sealed, where *** stands for what is stored under the same
+ * key; one that stands for nothing is a violation of field, as is a literal
+ * value while there is no key to seal it with. */
 Mal__Pair **secrets_keep(struct call *call, const char *field, size_t n, Mal__Pair *const *given,
                          size_t n_stored, Mal__Pair *const *stored);
+
+/* Seals literal values in place; violations as in secrets_keep. */
+void secrets_seal(struct call *call, const char *field, size_t n, Mal__Pair **pairs);
+/* At start: seals with the newest key what an older one sealed or none did. */
+enum status secrets_reseal(struct call *call) MUST_CHECK;
 
 /* ---- rendering --------------------------------------------------------- */
 

@@ -131,6 +131,8 @@ static void check_mcp(struct import *import, struct call *probe, const struct js
     if (probe->error.n_fields == 0) {
         drop_masked(import, entry, "env_vars", &req->n_env_vars, req->env_vars);
         drop_masked(import, entry, "headers", &req->n_headers, req->headers);
+        secrets_seal(probe, "env_vars", req->n_env_vars, req->env_vars);
+        secrets_seal(probe, "headers", req->n_headers, req->headers);
     }
 }
 

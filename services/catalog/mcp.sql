@@ -54,3 +54,13 @@ returning id, name, description, author, tags, transport, endpoint_url, command,
 
 -- name: mcp_delete :exec
 delete from mcp where id = $1;
+
+-- name: mcp_secrets :many catalog.v1.Mcp
+select id, transport, env_vars, headers, status
+  from mcp
+ where env_vars <> '{}' or headers <> '{}'
+ order by id
+   for update;
+
+-- name: mcp_reseal :exec
+update mcp set env_vars = $2::jsonb, headers = $3::jsonb where id = $1;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Values of env_vars and headers: literal ones are secrets and leave the hub
- * neither in replies nor in exports, references to the operator's variables are
- * shown as written. */
+/* Values of env_vars and headers: literal ones are secrets, are kept sealed and
+ * leave the hub neither in replies nor in exports, references to the operator's
+ * variables are shown as written. */
 #include "catalog.h"
+
+#include "mcp/secret.h"
 
 #include <ctype.h>
 
@@ -79,10 +81,55 @@ static const char *value_of(size_t n, Mal__Pair *const *pairs, const char *key)
     return NULL;
 }
 
+/* Text that secret_keys_read refused at start is not in use. */
+static struct secret_keys keys_now(void)
+{
+    struct secret_keys keys;
+    struct error err = {0};
+
+    if (secret_keys_read(catalog_config.secret_keys, &keys, &err) != ST_OK)
+        keys.n = 0;
+    return keys;
+}
+
+static void seal_pair(struct call *call, const struct secret_keys *keys, const char *field,
+                      Mal__Pair *pair)
+{
+    const char *sealed;
+
+    if (secret_is_reference(pair->value) || secret_is_masked(pair->value))
+        return;
+    sealed = secret_seal(call->arena, keys, pair->value);
+    if (sealed)
+        pair->value = sealed;
+    else
+        call_field(call, arena_printf(call->arena, "%s.%s", field, pair->key),
+                   "is a literal value, which is only kept sealed; set MAL_SECRET_KEYS or give "
+                   "${env:NAME}");
+}
+
+void secrets_seal(struct call *call, const char *field, size_t n, Mal__Pair **pairs)
+{
+    struct secret_keys keys = keys_now();
+
+    for (size_t i = 0; i < n; i++)
+        seal_pair(call, &keys, field, pairs[i]);
+}
+
+/* Whether the stored value, opened, is the given one. */
+static bool is_same(struct call *call, const struct secret_keys *keys, const char *stored,
+                    const char *given)
+{
+    const char *plain = stored ? secret_open(call->arena, keys, stored) : NULL;
+
+    return plain && strcmp(plain, given) == 0;
+}
+
 Mal__Pair **secrets_keep(struct call *call, const char *field, size_t n, Mal__Pair *const *given,
                          size_t n_stored, Mal__Pair *const *stored)
 {
     Mal__Pair **pairs = arena_alloc(call->arena, n * sizeof(void *));
+    struct secret_keys keys = keys_now();
 
     for (size_t i = 0; i < n; i++) {
         const char *known = value_of(n_stored, stored, given[i]->key);
@@ -90,9 +137,11 @@ Mal__Pair **secrets_keep(struct call *call, const char *field, size_t n, Mal__Pa
         pairs[i] = new_message(call, given[i]->base.descriptor);
         pairs[i]->key = given[i]->key;
         pairs[i]->value = given[i]->value;
-        if (!secret_is_masked(given[i]->value))
-            continue;
-        if (known)
+        if (is_same(call, &keys, known, given[i]->value))
+            pairs[i]->value = known;
+        else if (!secret_is_masked(given[i]->value))
+            seal_pair(call, &keys, field, pairs[i]);
+        else if (known)
             pairs[i]->value = known;
         else
             call_field(call, arena_printf(call->arena, "%s.%s", field, given[i]->key),

@@ -16,6 +16,7 @@ struct catalog_settings catalog_config = {
     .subagent_model = "claude-sonnet-4-5-20250929",
     .exec_max = 4,
     .data_dir = "",
+    .secret_keys = "",
 };
 
 const struct setting catalog_setting_table[] = {
@@ -62,6 +63,13 @@ const struct setting catalog_setting_table[] = {
      .fallback = "",
      .help = "Folder of the hub's own data, which scripts of commands cannot see.",
      .target = &catalog_config.data_dir},
+    {.env = "MAL_SECRET_KEYS",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Keys that seal secrets of downstream servers, id:64 hexadecimal digits; the first "
+             "seals, all that follow a comma still open.",
+     .target = &catalog_config.secret_keys,
+     .secret = true},
     {0},
 };
 
@@ -134,6 +142,19 @@ static enum status store_calls(const struct bus_event *events, size_t n, void *a
     return audit_store(&call, events, n);
 }
 
+static enum status reseal(struct pg_conn *pg, struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena;
+    struct call call = {.arena = &arena, .pg = pg, .now_ms = clock_wall_ms()};
+    enum status status;
+
+    arena_init(&arena);
+    status = secrets_reseal(&call);
+    if (status != ST_OK)
+        *err = call.error;
+    return status;
+}
+
 /* Called again after a failure. */
 enum status catalog_start(struct svc_context *ctx, struct error *err)
 {
@@ -145,6 +166,7 @@ enum status catalog_start(struct svc_context *ctx, struct error *err)
         abort();
     if (!state->pg)
         TRY(ctx->pg_open(&state->pg, err));
+    TRY(reseal(state->pg, err));
     /* A script holds its worker while it runs; the others serve on. */
     ctx->extra_workers = catalog_config.exec_enabled ? (int)catalog_config.exec_max : 0;
     TRY(bus_consume(ctx->bus,

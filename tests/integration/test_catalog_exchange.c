@@ -338,6 +338,8 @@ int main(void)
     Suite *suite = suite_create("catalog_exchange");
     TCase *tcase = case_new(suite, "exchange", 60);
 
+    catalog_config.secret_keys =
+        "k:0000000000000000000000000000000000000000000000000000000000000001";
     tcase_add_test(tcase, an_export_holds_everything_and_makes_an_equal_hub);
     tcase_add_test(tcase, an_export_can_be_narrowed);
     tcase_add_test(tcase, an_export_that_is_too_large_says_how_to_make_it_smaller);

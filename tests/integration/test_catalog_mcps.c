@@ -2,6 +2,10 @@
 /* Downstream MCP servers: what goes with which transport, and secrets that stay
  * in the hub. */
 #include "catalog_fixture.h"
+#include "mcp/secret.h"
+
+#define OLD_KEY "old:0000000000000000000000000000000000000000000000000000000000000001"
+#define NEW_KEY "new:0000000000000000000000000000000000000000000000000000000000000002"
 
 static const char remote[] =
     "{'id':'far','name':'Far','description':'d','author':'ana','tags':['web'],"
@@ -36,11 +40,27 @@ START_TEST(a_server_comes_back_masked)
 }
 END_TEST
 
-START_TEST(on_the_bus_a_server_can_be_had_with_its_secrets)
+/* What is stored under a name of env_vars, opened with the keys in use. */
+static const char *opened(const char *name)
+{
+    struct secret_keys keys;
+    struct error err = {0};
+    char query[200];
+
+    ck_assert_int_eq(secret_keys_read(catalog_config.secret_keys, &keys, &err), ST_OK);
+    (void)snprintf(query, sizeof(query), "select env_vars->>'%s' from catalog.mcp where id='near'",
+                   name);
+    return secret_open(&f->arena, &keys, pg_server_value(f->url, query));
+}
+
+START_TEST(on_the_bus_a_server_can_be_had_with_its_sealed_secrets)
 {
     OK(f, "RegisterMcp", local);
     OK(f, "ResolveMcp", "{'id':'near'}");
-    HAS(f, "hunter2");
+    HAS_NOT(f, "hunter2");
+    HAS(f, "'A_KEY':'sealed:new:");
+    HAS(f, "'B':'${env:B}'");
+    ck_assert_str_eq(opened("A_KEY"), "hunter2");
     OK(f, "RegisterMcp", remote);
     OK(f, "ResolveMcp", "{}");
     HAS(f, "'id':'far'");
@@ -128,12 +148,58 @@ START_TEST(stars_keep_the_stored_secret)
     OK(f, "UpdateMcp", "{'id':'near','env_vars':{'A_KEY':'***','C':'new'}}");
     HAS(f, "'changed':['env_vars']");
     HAS(f, "'env_vars':{'C':'***','A_KEY':'***'}");
-    OK(f, "ResolveMcp", "{'id':'near'}");
-    HAS(f, "{'C':'new','A_KEY':'hunter2'}");
+    ck_assert_str_eq(opened("C"), "new");
+    ck_assert_str_eq(opened("A_KEY"), "hunter2");
+    OK(f, "UpdateMcp", "{'id':'near','env_vars':{'A_KEY':'hunter2','C':'new'}}");
+    HAS(f, "'changed':[]");
     FAILS(f, "UpdateMcp", "{'id':'near','env_vars':{'D':'***'}}", ST_INVALID_ARGUMENT);
     MENTIONS(f, "env_vars.D");
     OK(f, "UpdateMcp", "{'id':'near','env_vars':{}}");
     HAS(f, "'env_vars':{}");
+}
+END_TEST
+
+START_TEST(without_a_key_literal_secrets_are_refused)
+{
+    catalog_config.secret_keys = "";
+    FAILS(f, "RegisterMcp", local, ST_INVALID_ARGUMENT);
+    MENTIONS(f, "env_vars.A_KEY");
+    MENTIONS(f, "MAL_SECRET_KEYS");
+    refuse("'transport':'streamable-http','endpoint_url':'http://a/b','headers':{'X-K':'b'}",
+           "headers.X-K");
+    OK(f, "RegisterMcp",
+       "{'id':'m','name':'M','description':'d','author':'ana','transport':'stdio',"
+       "'command':'x','env_vars':{'A':'${env:A}'}}");
+}
+END_TEST
+
+START_TEST(a_new_key_seals_anew_what_an_old_one_sealed)
+{
+    const char *before;
+
+    catalog_config.secret_keys = OLD_KEY;
+    OK(f, "RegisterMcp", local);
+    before = pg_server_value(f->url, "select updated_at from catalog.mcp where id='near'");
+    catalog_config.secret_keys = NEW_KEY "," OLD_KEY;
+    ck_assert_int_eq(secrets_reseal(&f->call), ST_OK);
+    catalog_config.secret_keys = NEW_KEY;
+    ck_assert_str_eq(opened("A_KEY"), "hunter2");
+    ck_assert_str_eq(pg_server_value(f->url, "select env_vars->>'B' from catalog.mcp"), "${env:B}");
+    ck_assert_str_eq(pg_server_value(f->url, "select updated_at from catalog.mcp where id='near'"),
+                     before);
+    ck_assert_int_eq(events(f, "catalog.mcp.updated"), 1);
+    ck_assert_int_eq(secrets_reseal(&f->call), ST_OK);
+    ck_assert_int_eq(events(f, "catalog.mcp.updated"), 1);
+}
+END_TEST
+
+START_TEST(a_literal_value_stored_before_there_were_keys_is_sealed)
+{
+    OK(f, "RegisterMcp", local);
+    (void)pg_server_value(f->url, "update catalog.mcp set env_vars = '{\"A_KEY\": \"plain\"}'"
+                                  " returning id");
+    ck_assert_int_eq(secrets_reseal(&f->call), ST_OK);
+    ck_assert_str_eq(opened("A_KEY"), "plain");
 }
 END_TEST
 
@@ -159,13 +225,17 @@ int main(void)
     Suite *suite = suite_create("catalog_mcps");
     TCase *tcase = case_new(suite, "mcps", 30);
 
+    catalog_config.secret_keys = NEW_KEY;
     tcase_add_test(tcase, a_server_comes_back_masked);
-    tcase_add_test(tcase, on_the_bus_a_server_can_be_had_with_its_secrets);
+    tcase_add_test(tcase, on_the_bus_a_server_can_be_had_with_its_sealed_secrets);
     tcase_add_test(tcase, fields_that_do_not_go_with_the_transport_are_refused);
     tcase_add_test(tcase, what_the_operator_does_not_allow_is_a_warning);
     tcase_add_test(tcase, lists_filter_by_status_and_tags);
     tcase_add_test(tcase, only_trusted_keys_change_servers);
     tcase_add_test(tcase, stars_keep_the_stored_secret);
+    tcase_add_test(tcase, without_a_key_literal_secrets_are_refused);
+    tcase_add_test(tcase, a_new_key_seals_anew_what_an_old_one_sealed);
+    tcase_add_test(tcase, a_literal_value_stored_before_there_were_keys_is_sealed);
     tcase_add_test(tcase, a_server_can_change_its_transport);
     return run_suite(suite);
 }

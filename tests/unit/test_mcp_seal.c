@@ -3,6 +3,7 @@
 #include "mcp/apikey.h"
 #include "mcp/header.h"
 #include "mcp/seal.h"
+#include "mcp/secret.h"
 
 #include <check.h>
 #include <sodium.h>
@@ -137,6 +138,65 @@ START_TEST(keys_are_random_and_hash_under_their_pepper)
 }
 END_TEST
 
+#define KEY_A "a:0000000000000000000000000000000000000000000000000000000000000001"
+#define KEY_B "b:0000000000000000000000000000000000000000000000000000000000000002"
+#define KEY_A_AGAIN "a:0000000000000000000000000000000000000000000000000000000000000003"
+
+static struct secret_keys secret_keys(const char *text)
+{
+    struct secret_keys keys;
+    struct error err = {0};
+
+    ck_assert_int_eq(secret_keys_read(text, &keys, &err), ST_OK);
+    return keys;
+}
+
+START_TEST(a_secret_opens_with_the_key_it_names)
+{
+    struct secret_keys a = secret_keys(KEY_A), b = secret_keys(KEY_B),
+                       both = secret_keys(KEY_B "," KEY_A), other = secret_keys(KEY_A_AGAIN);
+    char *large = arena_alloc(&arena, 16001);
+    const char *sealed = secret_seal(&arena, &a, "hunter2");
+
+    ck_assert(strncmp(sealed, "sealed:a:", 9) == 0);
+    ck_assert(secret_is_sealed(sealed) && !secret_is_sealed("hunter2"));
+    ck_assert_str_eq(secret_open(&arena, &a, sealed), "hunter2");
+    ck_assert_str_eq(secret_open(&arena, &both, sealed), "hunter2");
+    ck_assert_ptr_null(secret_open(&arena, &b, sealed));
+    ck_assert_ptr_null(secret_open(&arena, &other, sealed));
+    ck_assert_ptr_null(secret_open(&arena, &a, "hunter2"));
+    ck_assert(secret_is_current(&a, sealed) && !secret_is_current(&both, sealed));
+    memset(large, 'x', 16000);
+    ck_assert_str_eq(secret_open(&arena, &a, secret_seal(&arena, &a, large)), large);
+}
+END_TEST
+
+START_TEST(without_keys_nothing_is_sealed_or_opened)
+{
+    struct secret_keys none = secret_keys(""), a = secret_keys(KEY_A);
+
+    ck_assert_ptr_null(secret_seal(&arena, &none, "x"));
+    ck_assert_ptr_null(secret_open(&arena, &none, secret_seal(&arena, &a, "x")));
+}
+END_TEST
+
+static const char *const bad_keys[] = {
+    "a",         "a:",       ":00",
+    "a:00",      KEY_A "00", KEY_A "," KEY_A_AGAIN,
+    "a b" KEY_A, "," KEY_A,  "a:000000000000000000000000000000000000000000000000000000000000000g",
+};
+
+START_TEST(a_list_of_keys_that_cannot_be_used_is_refused)
+{
+    struct secret_keys keys;
+    struct error err = {0};
+
+    ck_assert_int_eq(secret_keys_read(bad_keys[_i], &keys, &err), ST_INVALID_ARGUMENT);
+    ck_assert(strstr(err.message, "MAL_SECRET_KEYS") != NULL);
+    ck_assert(strstr(err.message, "00") == NULL);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("mcp_seal");
@@ -151,6 +211,10 @@ int main(void)
     tcase_add_test(tcase, a_cursor_comes_back_as_it_was);
     tcase_add_test(tcase, the_empty_cursor_is_the_beginning_and_rubbish_is_none);
     tcase_add_test(tcase, keys_are_random_and_hash_under_their_pepper);
+    tcase_add_test(tcase, a_secret_opens_with_the_key_it_names);
+    tcase_add_test(tcase, without_keys_nothing_is_sealed_or_opened);
+    tcase_add_loop_test(tcase, a_list_of_keys_that_cannot_be_used_is_refused, 0,
+                        (int)ARRAY_SIZE(bad_keys));
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
