@@ -84,6 +84,10 @@ static enum status prepare(struct call *call, const struct query *query,
     *ret_statement = conn_statement(conn, query);
     if (*ret_statement)
         return ST_OK;
+    if (query->replan) {
+        *ret_statement = conn_statement_add(conn, query);
+        return ST_OK;
+    }
     conn_before_send(conn);
     if (!PQsendPrepare(conn->db, query->name, query->sql, 0, NULL))
         return unsent(call);
@@ -92,15 +96,22 @@ static enum status prepare(struct call *call, const struct query *query,
     return ST_OK;
 }
 
-static enum status send_prepared(struct call *call, const struct query *query,
-                                 const struct params *params, PGresult **ret_result,
-                                 struct statement **ret_statement)
+static enum status send_query(struct call *call, const struct query *query,
+                              const struct params *params, PGresult **ret_result,
+                              struct statement **ret_statement)
 {
+    int sent;
+
     TRY(prepare(call, query, ret_statement));
     count_query();
     conn_before_send(call->pg);
-    if (!PQsendQueryPrepared(call->pg->db, query->name, params->n, params->values, params->lengths,
-                             params->formats, 0))
+    if (query->replan)
+        sent = PQsendQueryParams(call->pg->db, query->sql, params->n, NULL, params->values,
+                                 params->lengths, params->formats, 0);
+    else
+        sent = PQsendQueryPrepared(call->pg->db, query->name, params->n, params->values,
+                                   params->lengths, params->formats, 0);
+    if (!sent)
         return unsent(call);
     return receive(call, query->name, ret_result);
 }
@@ -115,12 +126,12 @@ enum status run_query(struct call *call, const struct query *query, const char *
     if (params_read(params, call->arena, types, ap) != ST_OK || params->n != query->params)
         return fail_internal(call, query->name, "parameters '%s' for $1…$%d", types, query->params);
     TRY(may_send(call));
-    status = send_prepared(call, query, params, &result, ret_statement);
+    status = send_query(call, query, params, &result, ret_statement);
     if (status != ST_OK && is_stale_plan(result) && !call->pg->in_tx) {
         error_clear(&call->error);
         conn_close(call->pg);
         TRY(may_send(call));
-        status = send_prepared(call, query, params, &result, ret_statement);
+        status = send_query(call, query, params, &result, ret_statement);
     }
     *ret_result = result;
     return status;

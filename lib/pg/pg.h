@@ -15,6 +15,7 @@ struct query {
     const char *sql;
     const char *message; /* full name of the row's message, NULL when not said */
     int params;          /* number of $n */
+    bool replan;         /* planned anew for the values of each call: optional filters */
 };
 
 /* Parameters follow as the letters of types say, one each:

@@ -8,7 +8,7 @@ select id, name, 'a ''quoted'' $7; "text"' as "a $8; name", $$ $6 $$ as tag, '
   from thing
  where id = $1;
 
--- name: golden_list :many golden.v1.Thing
+-- name: golden_list :many golden.v1.Thing :replan
 select id /* $3 ; */, name
   from thing
  where kind = $2 and tags && $1::text[] -- trailing

@@ -321,6 +321,33 @@ START_TEST(a_query_is_prepared_once_a_session)
 }
 END_TEST
 
+START_TEST(a_query_with_optional_filters_is_never_prepared)
+{
+    static const struct query filtered = {
+        .name = "test_filtered",
+        .sql = "select n as count from generate_series(1, 5) n where $1::int is null or n = $1",
+        .params = 1,
+        .replan = true,
+    };
+    const char *text;
+
+    for (int i = 1; i <= 5; i++) {
+        struct sample sample = new_sample();
+
+        ck_assert_int_eq(pg_one(&f.call, &sample.base, &filtered, "i", i), ST_OK);
+        ck_assert_int_eq(sample.count, i);
+    }
+    ck_assert_int_eq(pg_text(&f.call,
+                             QUERY("prepared",
+                                   "select count(*) from pg_prepared_statements"
+                                   " where name <> 'prepared'",
+                                   0),
+                             &text, ""),
+                     ST_OK);
+    ck_assert_str_eq(text, "0");
+}
+END_TEST
+
 START_TEST(one_query_serves_two_messages)
 {
     const struct query *query = QUERY("shared", "select 'n'::text as name", 0);
@@ -375,6 +402,7 @@ int main(void)
     tcase_add_test(tcase, rows_affected_are_counted);
     tcase_add_test(tcase, cells_of_bare_rows_are_read_by_name);
     tcase_add_test(tcase, a_query_is_prepared_once_a_session);
+    tcase_add_test(tcase, a_query_with_optional_filters_is_never_prepared);
     tcase_add_test(tcase, one_query_serves_two_messages);
     tcase_add_test(tcase, hundreds_of_statements_fit);
     suite_add_tcase(suite, tcase);

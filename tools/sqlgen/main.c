@@ -74,7 +74,7 @@ static void put_query(struct strbuf *header, struct strbuf *source, struct arena
                       query->message);
     else
         strbuf_str(source, "NULL");
-    strbuf_printf(source, ", %d}};\n\n", query->params);
+    strbuf_printf(source, ", %d, %s}};\n\n", query->params, query->replan ? "true" : "false");
 }
 
 static int queries(struct arena *arena, const char *path, const char *prefix)

@@ -90,13 +90,20 @@ static bool is_message(const char *text)
                strlen(text);
 }
 
-/* words is what follows "-- name:": NAME :KIND [MESSAGE]. */
+/* words is what follows "-- name:": NAME :KIND [MESSAGE] [:replan]. */
 static void read_annotation(struct sql_file *file, int line, char *words)
 {
     static const char *const kinds[] = {":one", ":many", ":exec", ":text", ":rows"};
     char *name = strsep(&words, " "), *kind = words ? strsep(&words, " ") : NULL;
     char *message = words ? strsep(&words, " ") : NULL;
-    bool known = false;
+    bool known = false, replan = false;
+    if (message && strcmp(message, ":replan") == 0) {
+        replan = true;
+        message = NULL;
+    } else if (words && strcmp(words, ":replan") == 0) {
+        replan = true;
+        words = NULL;
+    }
     for (size_t i = 0; kind && i < ARRAY_SIZE(kinds); i++)
         known = known || strcmp(kind, kinds[i]) == 0;
     if (!is_name(name))
@@ -105,7 +112,8 @@ static void read_annotation(struct sql_file *file, int line, char *words)
         refuse(file, line, "query %s has kind '%s'; use :one, :many, :exec, :text or :rows", name,
                kind ? kind : "");
     if (words || (message && !is_message(message)))
-        refuse(file, line, "query %s: after the kind comes one message such as catalog.v1.Skill",
+        refuse(file, line,
+               "query %s: after the kind comes one message such as catalog.v1.Skill, then :replan",
                name);
     if (strncmp(name, file->noun, strlen(file->noun)) != 0 || name[strlen(file->noun)] != '_')
         refuse(file, line, "query %s must begin with %s_, the name of its file", name, file->noun);
@@ -114,7 +122,8 @@ static void read_annotation(struct sql_file *file, int line, char *words)
             refuse(file, line, "query %s is there already, line %d; rename one", name,
                    file->queries[i].line);
     file->queries = grow(file->arena, file->queries, file->n, &file->size, sizeof *file->queries);
-    file->queries[file->n++] = (struct sql_query){.name = name, .message = message, .line = line};
+    file->queries[file->n++] =
+        (struct sql_query){.name = name, .message = message, .line = line, .replan = replan};
 }
 
 /* The line's annotation without the words "name:", trimmed, single spaces; NULL

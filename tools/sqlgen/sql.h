@@ -13,6 +13,7 @@ struct sql_query {
     const char *name;
     const char *message; /* NULL when not said */
     const char *sql;     /* without the annotation and the final semicolon */
+    bool replan;
     int params;
     int line;
 };

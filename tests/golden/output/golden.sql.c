@@ -7,19 +7,19 @@ static const char golden_get_text[] =
     "' as lines\n"
     "  from thing\n"
     " where id = $1";
-const struct query sql_golden_get[1] = {{"golden_get", golden_get_text, "mal.golden.v1.Thing", 1}};
+const struct query sql_golden_get[1] = {{"golden_get", golden_get_text, "mal.golden.v1.Thing", 1, false}};
 
 static const char golden_list_text[] =
     "select id /* $3 ; */, name\n"
     "  from thing\n"
     " where kind = $2 and tags && $1::text[] -- trailing\n"
     " order by id";
-const struct query sql_golden_list[1] = {{"golden_list", golden_list_text, "mal.golden.v1.Thing", 2}};
+const struct query sql_golden_list[1] = {{"golden_list", golden_list_text, "mal.golden.v1.Thing", 2, true}};
 
 static const char golden_touch_text[] =
     "update thing set seen = seen + 1 where why = 'really?\077!' and name <> E'\\\\t\\u00fc \342"
     "\200\223 \303\274'";
-const struct query sql_golden_touch[1] = {{"golden_touch", golden_touch_text, NULL, 0}};
+const struct query sql_golden_touch[1] = {{"golden_touch", golden_touch_text, NULL, 0, false}};
 
 const struct query *const sql_golden_queries[] = {
     sql_golden_get,
