@@ -20,6 +20,7 @@ int cmd_call(int argc, char **argv);
 int cmd_stdio(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_events(int argc, char **argv);
 
 /* Prints "mal: …" and, if the error has one, the hint; returns EXIT_FAILED. */
 int cli_fail(const struct error *err);

@@ -23,6 +23,7 @@ static const struct command {
     {"starter", cmd_starter, "load the starter catalog"},
     {"call", cmd_call, "call a tool: mal call mal_get_skill id=git-workflow-mal"},
     {"stdio", cmd_stdio, "bridge a client that only speaks stdio to the hub"},
+    {"events", cmd_events, "rebuild what a service made of the event stream"},
     {"doctor", cmd_doctor, "check what this machine needs to run the hub"},
     {"bench", cmd_bench, "measure the hub against this machine's own limits"},
 };

@@ -183,6 +183,26 @@ void bus_consumer_stop(struct bus_consumer *consumer); /* joins and frees */
 void bus_consumer_stats(const struct bus_consumer *consumer, uint64_t *ret_applied,
                         uint64_t *ret_failed, uint64_t *ret_dead);
 
+/* What the event stream holds. */
+struct bus_stream {
+    uint64_t first, last; /* sequences; last < first when it is empty */
+    int64_t since_ms;     /* of what was published from then on nothing is missing */
+};
+enum status bus_stream_state(struct bus *bus, struct bus_stream *ret_stream) MUST_CHECK;
+/* Reads the events of a filter from a sequence on, at least up to the last one
+ * that is there at the start, in their order, and gives them to fn in batches; a
+ * failure of fn ends it. ret_stream says what the stream held at the start. A
+ * reader's name is that of a consumer on the server, for one caller at a time. */
+struct bus_read_options {
+    const char *reader; /* e.g. catalog_replay */
+    const char *filter;
+    uint64_t from; /* 0 = the first */
+    enum status (*fn)(const struct bus_event *events, size_t n, void *arg);
+    void *arg;
+};
+enum status bus_read(struct bus *bus, const struct bus_read_options *options,
+                     struct bus_stream *ret_stream) MUST_CHECK;
+
 /* New events from now on, for live views: ephemeral, in order, fn on its own
  * thread; survives reconnects (fn gets event NULL when events may have been
  * missed). */

@@ -9,6 +9,8 @@ int64_t call_deadline(const struct call *call)
 {
     int64_t longest = clock_mono_ms() + call->pg->statement_timeout_ms;
 
+    if (call->pg->in_tx && call->pg->tx_mode == TX_LONG && call->deadline_ms > 0)
+        return call->deadline_ms;
     return call->deadline_ms > 0 && call->deadline_ms < longest ? call->deadline_ms : longest;
 }
 

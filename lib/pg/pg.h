@@ -87,7 +87,11 @@ struct tx {
     struct call *call; /* NULL when none is open */
     int savepoints;
 };
-enum tx_mode { TX_READ_WRITE, TX_SNAPSHOT /* repeatable read, read only */ };
+enum tx_mode {
+    TX_READ_WRITE,
+    TX_SNAPSHOT, /* repeatable read, read only */
+    TX_LONG,     /* only the call's deadline bounds its queries */
+};
 enum status tx_begin(struct tx *tx, struct call *call) MUST_CHECK;
 enum status tx_begin_mode(struct tx *tx, struct call *call, enum tx_mode mode) MUST_CHECK;
 enum status tx_commit(struct tx *tx) MUST_CHECK;

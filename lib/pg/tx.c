@@ -19,14 +19,17 @@ enum status tx_begin(struct tx *tx, struct call *call)
 
 enum status tx_begin_mode(struct tx *tx, struct call *call, enum tx_mode mode)
 {
-    const char *sql =
-        mode == TX_SNAPSHOT ? "begin isolation level repeatable read read only" : "begin";
+    static const char *const begin[] = {
+        [TX_READ_WRITE] = "begin",
+        [TX_SNAPSHOT] = "begin isolation level repeatable read read only",
+        [TX_LONG] = "begin; set local statement_timeout to 0",
+    };
 
     if (call->pg && call->pg->in_tx)
         return fail_internal(call, "begin", "a transaction is open already");
     if (call->deadline_ms > 0 && clock_mono_ms() >= call->deadline_ms)
         return call_fail(call, ST_DEADLINE_EXCEEDED, "There was no time left to ask the database.");
-    TRY(run_command(call, sql, call->pg ? call_deadline(call) : 0));
+    TRY(run_command(call, begin[mode], call->pg ? call_deadline(call) : 0));
     call->pg->in_tx = true;
     call->pg->tx_mode = mode;
     *tx = (struct tx){.call = call};

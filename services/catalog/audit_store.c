@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "bus/bus.h"
 #include "mal/gateway/v1/events.pb-c.h"
+#include "replay.sql.h"
 
 /* One array per column. */
 struct columns {
@@ -75,7 +76,8 @@ static void columns_add(struct columns *columns, struct call *call, const char *
     columns->request_id[i] = called->request_id;
 }
 
-enum status audit_store(struct call *call, const struct bus_event *events, size_t n)
+static enum status store(struct call *call, const struct query *query,
+                         const struct bus_event *events, size_t n)
 {
     struct columns c;
 
@@ -90,7 +92,17 @@ enum status audit_store(struct call *call, const struct bus_event *events, size_
     }
     if (c.n == 0)
         return ST_OK;
-    return pg_exec(call, sql_audit_insert, NULL, "aaaaaaaaaa", c.n, c.event_id, c.n, c.tool, c.n,
-                   c.resource, c.n, c.user, c.n, c.at, c.n, c.duration, c.n, c.success, c.n,
-                   c.status, c.n, c.channel, c.n, c.request_id);
+    return pg_exec(call, query, NULL, "aaaaaaaaaa", c.n, c.event_id, c.n, c.tool, c.n, c.resource,
+                   c.n, c.user, c.n, c.at, c.n, c.duration, c.n, c.success, c.n, c.status, c.n,
+                   c.channel, c.n, c.request_id);
+}
+
+enum status audit_store(struct call *call, const struct bus_event *events, size_t n)
+{
+    return store(call, sql_audit_insert, events, n);
+}
+
+enum status audit_take(struct call *call, const struct bus_event *events, size_t n)
+{
+    return store(call, sql_replay_take, events, n);
 }

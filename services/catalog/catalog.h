@@ -119,6 +119,8 @@ const char *script_render(struct call *call, const Catalog__Command *command,
 struct bus_event;
 /* Writes a batch of mal.evt.gateway.tool.called into the log of calls. */
 enum status audit_store(struct call *call, const struct bus_event *events, size_t n) MUST_CHECK;
+/* The same into the table that gathers them for a replay. */
+enum status audit_take(struct call *call, const struct bus_event *events, size_t n) MUST_CHECK;
 
 struct svc_context;
 enum status catalog_start(struct svc_context *ctx, struct error *err);

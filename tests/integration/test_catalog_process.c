@@ -1,118 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mal-catalog as a process between a real NATS and a real Postgres: calls over
- * the bus, the log of calls from events, peers that answer, a run that is
- * cancelled. The test program itself, run with "serve", is the process. */
-#include "base/clock.h"
-#include "base/ids.h"
-#include "catalog.h"
+/* mal-catalog as a process: calls over the bus, the log of calls from events,
+ * peers that answer, a run that is cancelled. */
+#include "catalog_process.h"
+
 #include "isolation.h"
-#include "mal/catalog/v1/catalog.api.h"
-#include "mal/gateway/v1/events.pb-c.h"
-#include "migrations.sql.h"
-#include "nats_server.h"
-#include "pg_server.h"
-#include "svc/svc.h"
 
-#include <check.h>
 #include <pthread.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-enum { WAIT_MS = 20000 };
-
-static struct pg_server pg;
-static struct nats_server nats;
-static char pg_url[PG_URL_SIZE];
-static pid_t service;
-static int service_log;
-static struct bus *bus;
-static struct arena arena;
-static struct call call;
-
-#define AWAIT(condition)                                                                           \
-    do {                                                                                           \
-        int64_t await_until_ = clock_mono_ms() + WAIT_MS;                                          \
-        while (!(condition) && clock_mono_ms() < await_until_)                                     \
-            usleep(2000);                                                                          \
-        ck_assert_msg((condition), "not in time: %s; log: %s", #condition, logged());              \
-    } while (0)
-
-static const char *logged(void)
-{
-    static char text[1 << 18];
-    ssize_t n = pread(service_log, text, sizeof(text) - 1, 0);
-
-    text[n > 0 ? n : 0] = '\0';
-    return text;
-}
-
-static void start_service(void)
-{
-    service_log = memfd_create("log", 0);
-    service = fork();
-    ck_assert_int_ge(service, 0);
-    if (service == 0) {
-        (void)setenv("MAL_PG_URL", pg_url, 1);
-        (void)setenv("MAL_NATS_URL", nats.url, 1);
-        (void)setenv("MAL_EXEC_ENABLED", "true", 1);
-        (void)dup2(service_log, STDERR_FILENO);
-        (void)execl("/proc/self/exe", "mal-catalog", "serve", (char *)NULL);
-        _exit(127);
-    }
-    AWAIT(strstr(logged(), "msg=\"ready\""));
-}
-
-static void stop_service(void)
-{
-    int status = 0;
-
-    ck_assert_int_eq(kill(service, SIGTERM), 0);
-    ck_assert_int_eq(waitpid(service, &status, 0), service);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%d: %s", status, logged());
-    (void)close(service_log);
-}
-
-static void set_up(void)
-{
-    struct error err = {0};
-
-    pg_server_clone(&pg, pg_url);
-    pg_server_sql(pg_url, "create extension unaccent schema public");
-    nats_server_start(&nats);
-    start_service();
-    ck_assert_msg(bus_new(&bus, &(struct bus_options){.url = nats.url, .name = "test"}, &err) ==
-                      ST_OK,
-                  "%s", err.message);
-}
-
-static void tear_down(void)
-{
-    stop_service();
-    bus_free(bus);
-    arena_done(&arena);
-    nats_server_done(&nats);
-}
-
-/* A fresh call as the gateway makes it. */
-static struct call *new_call(int timeout_ms)
-{
-    char *request_id;
-
-    arena_done(&arena);
-    arena_init(&arena);
-    request_id = arena_alloc(&arena, UUID_SIZE);
-    uuid_v4(request_id);
-    call = (struct call){.arena = &arena,
-                         .request_id = request_id,
-                         .actor = "ana",
-                         .channel = "mcp",
-                         .scopes = SCOPE_READ | SCOPE_WRITE | SCOPE_EXECUTE,
-                         .deadline_ms = clock_mono_ms() + timeout_ms,
-                         .now_ms = clock_wall_ms()};
-    return &call;
-}
 
 static enum status register_skill(const char *id)
 {
@@ -171,24 +64,6 @@ START_TEST(a_write_s_event_leaves_the_outbox)
 }
 END_TEST
 
-static void tell_call(const char *event_id, const char *tool)
-{
-    Gateway__ToolCalled called = GATEWAY__TOOL_CALLED__INIT;
-    size_t len;
-    const void *data;
-
-    called.tool_name = tool;
-    called.user_key = "ana";
-    called.channel = "rest";
-    called.success = true;
-    called.status = "ok";
-    called.called_at = "2026-03-02T09:30:00.120Z";
-    data = wire_pack(&arena, &called.base, &len);
-    ck_assert_int_eq(
-        bus_event_publish(bus, "mal.evt.gateway.tool.called", event_id, NULL, data, len, WAIT_MS),
-        ST_OK);
-}
-
 START_TEST(calls_of_tools_are_in_the_log_within_a_second)
 {
     char event_id[UUID_SIZE];
@@ -205,39 +80,6 @@ START_TEST(calls_of_tools_are_in_the_log_within_a_second)
     ck_assert_int_lt(clock_mono_ms() - start, 1000);
 }
 END_TEST
-
-/* How long the stream knows an event's id, two minutes as a rule. */
-static void set_window_ms(int ms)
-{
-    struct bus_message reply;
-    char config[512];
-
-    (void)snprintf(config, sizeof(config),
-                   "{\"name\":\"MAL_EVT\",\"description\":\"Events of the services\","
-                   "\"subjects\":[\"mal.evt.>\"],\"storage\":\"file\",\"num_replicas\":1,"
-                   "\"max_age\":2592000000000000,\"allow_direct\":true,"
-                   "\"duplicate_window\":%d000000}",
-                   ms);
-    ck_assert_int_eq(bus_request(bus, "$JS.API.STREAM.UPDATE.MAL_EVT", NULL, config, strlen(config),
-                                 5000, &reply),
-                     ST_OK);
-    ck_assert_msg(memmem(reply.data, reply.len, "\"error\"", 7) == NULL, "%.*s", (int)reply.len,
-                  (const char *)reply.data);
-    bus_message_release(&reply);
-}
-
-static int stored_events(void)
-{
-    struct bus_message reply;
-    const char *found;
-
-    ck_assert_int_eq(bus_request(bus, "$JS.API.STREAM.INFO.MAL_EVT", NULL, NULL, 0, 5000, &reply),
-                     ST_OK);
-    found = memmem(reply.data, reply.len, "\"messages\":", 11);
-    int n = found ? (int)strtol(found + 11, NULL, 10) : -1;
-    bus_message_release(&reply);
-    return n;
-}
 
 START_TEST(a_call_that_the_stream_takes_twice_is_logged_once)
 {
@@ -424,26 +266,10 @@ START_TEST(scripts_that_run_keep_nobody_waiting)
 }
 END_TEST
 
-static int serve(int argc, char **argv)
-{
-    return svc_main(argc, argv,
-                    &(struct svc){.name = "catalog",
-                                  .description = "Under test.",
-                                  .settings = catalog_setting_table,
-                                  .endpoints = catalog_endpoints,
-                                  .n_endpoints = catalog_n_endpoints,
-                                  .migrations = catalog_migrations,
-                                  .n_migrations = catalog_n_migrations,
-                                  .start = catalog_start,
-                                  .stop = catalog_stop});
-}
-
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("catalog_process");
     TCase *tcase = tcase_create("process");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_set_timeout(tcase, 60);
@@ -461,14 +287,5 @@ int main(int argc, char **argv)
     } else {
         (void)puts("2 tests skipped: " NO_ISOLATION);
     }
-    if (argc > 1 && strcmp(argv[1], "serve") == 0) {
-        srunner_free(runner);
-        return serve(1, argv);
-    }
-    pg_server_start(&pg);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    pg_server_stop(&pg);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return process_tests(argc, argv, suite);
 }

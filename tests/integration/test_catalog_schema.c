@@ -6,6 +6,7 @@
 #include "command.sql.h"
 #include "exchange.sql.h"
 #include "mcp.sql.h"
+#include "replay.sql.h"
 #include "search.sql.h"
 #include "skill.sql.h"
 #include "stats.sql.h"
@@ -155,6 +156,7 @@ static const struct {
     {sql_command_queries, &sql_command_n_queries},
     {sql_exchange_queries, &sql_exchange_n_queries},
     {sql_mcp_queries, &sql_mcp_n_queries},
+    {sql_replay_queries, &sql_replay_n_queries},
     {sql_search_queries, &sql_search_n_queries},
     {sql_skill_queries, &sql_skill_n_queries},
     {sql_stats_queries, &sql_stats_n_queries},
@@ -249,6 +251,7 @@ END_TEST
 
 START_TEST(every_query_prepares)
 {
+    PQclear(PQexec(db, sql_replay_make->sql)); /* what a replay makes for its own use */
     for (size_t i = 0; i < ARRAY_SIZE(nouns); i++)
         for (size_t k = 0; k < *nouns[i].n; k++) {
             const struct query *q = nouns[i].queries[k];
