@@ -120,7 +120,7 @@ void secrets_seal(struct call *call, const char *field, size_t n, Mal__Pair **pa
 static bool is_same(struct call *call, const struct secret_keys *keys, const char *stored,
                     const char *given)
 {
-    const char *plain = stored ? secret_open(call->arena, keys, stored) : NULL;
+    const char *plain = secret_open(call->arena, keys, stored);
 
     return plain && strcmp(plain, given) == 0;
 }
@@ -137,12 +137,11 @@ Mal__Pair **secrets_keep(struct call *call, const char *field, size_t n, Mal__Pa
         pairs[i] = new_message(call, given[i]->base.descriptor);
         pairs[i]->key = given[i]->key;
         pairs[i]->value = given[i]->value;
-        if (is_same(call, &keys, known, given[i]->value))
+        if (known &&
+            (secret_is_masked(given[i]->value) || is_same(call, &keys, known, given[i]->value)))
             pairs[i]->value = known;
         else if (!secret_is_masked(given[i]->value))
             seal_pair(call, &keys, field, pairs[i]);
-        else if (known)
-            pairs[i]->value = known;
         else
             call_field(call, arena_printf(call->arena, "%s.%s", field, given[i]->key),
                        "is *** but no value is stored under this name");
