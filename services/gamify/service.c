@@ -2,6 +2,7 @@
 /* The process around the handlers: settings, health, consumers and the sweep. */
 #include "gamify.h"
 
+#include "git.h"
 #include "svc/svc.h"
 
 struct gamify_settings gamify_config = {
@@ -24,6 +25,59 @@ const struct setting gamify_setting_table[] = {
      .target = &gamify_config.check_interval_s,
      .min = 1,
      .max = 86400},
+    {.env = "MAL_GIT_REPO_PATH",
+     .type = SETTING_STRING,
+     .fallback = ".",
+     .help = "Repository whose commits are read when a call names none.",
+     .target = &git_config.repo_path},
+    {.env = "MAL_GIT_ROOTS",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Comma-separated folders whose repositories may be read; empty = MAL_GIT_REPO_PATH.",
+     .target = &git_config.roots},
+    {.env = "MAL_GIT_URL_ALLOW",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Comma-separated hosts or beginnings of https addresses whose repositories may be "
+             "cloned; empty = none.",
+     .target = &git_config.url_allow},
+    {.env = "MAL_GIT_CACHE_DIR",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Folder of the clones, written by the hub alone; empty = git in MAL_DIR.",
+     .target = &git_config.cache_dir},
+    {.env = "MAL_GIT_CACHE_MIB",
+     .type = SETTING_INT,
+     .fallback = "2048",
+     .help = "MiB that all clones together may take.",
+     .target = &git_config.cache_mib,
+     .min = 1,
+     .max = 1048576},
+    {.env = "MAL_GIT_FETCH_TIMEOUT_S",
+     .type = SETTING_INT,
+     .fallback = "120",
+     .help = "Seconds that fetching a repository may take.",
+     .target = &git_config.fetch_timeout_s,
+     .min = 1,
+     .max = 3600},
+    {.env = "MAL_GIT_CA_FILE",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "File of the authorities that servers of repositories are trusted by; empty = the "
+             "system's.",
+     .target = &git_config.ca_file},
+    {.env = "MAL_GIT_MAX",
+     .type = SETTING_INT,
+     .fallback = "2",
+     .help = "Histories that one process reads at once, and repositories that it fetches at once.",
+     .target = &git_config.max,
+     .min = 1,
+     .max = 64},
+    {.env = "MAL_DIR",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Folder of the hub's own data.",
+     .target = &git_config.data_dir},
     {0},
 };
 
