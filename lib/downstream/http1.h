@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 enum {
-    HTTP1_HEAD_MAX = 32 * 1024, /* status line and headers, 1xx included */
+    HTTP1_HEAD_MAX = 32 * 1024, /* status line and headers, 1xx and trailers included */
     HTTP1_HEADERS_MAX = 128,
-    HTTP1_LINE_MAX = 256, /* of a chunk size, with its extensions */
+    HTTP1_LINE_MAX = 256, /* of a chunk size with its extensions */
     HTTP1_VALUE_MAX = 256,
 };
 
@@ -29,7 +29,7 @@ struct http1_head {
     int status;
     char content_type[HTTP1_VALUE_MAX]; /* lower case, without parameters */
     char session_id[HTTP1_VALUE_MAX];   /* Mcp-Session-Id */
-    bool session_id_bad;                /* sent, but unusable */
+    bool session_id_bad;                /* sent, but no session id */
     bool encoded;                       /* Content-Encoding other than identity */
     bool keep;                          /* the connection serves further requests */
     int idle_s;                         /* Keep-Alive: timeout=N, -1 when not said */
@@ -41,20 +41,20 @@ struct http1 {
     struct http1_head head;
     const char *why; /* static */
     /* The rest is the parser's. */
-    struct strbuf text;  /* of the head, until it is complete */
-    unsigned char body;  /* how it is framed */
-    unsigned char chunk; /* where in a chunk */
+    struct strbuf text; /* of the head, until it is complete */
+    unsigned char framing, chunk;
+    bool has_length;
     uint64_t left;       /* bytes to come of the body or the chunk */
-    unsigned line_len;   /* of a chunk's size line or trailer */
-    size_t head_bytes;
+    unsigned line_len;   /* of a line between chunks, so far */
+    unsigned head_bytes; /* of heads and trailers, so far */
 };
 
-/* Ready for the next response on the same connection; zeroed is ready too. */
+/* Ready for the next response on the same connection. */
 void http1_reset(struct http1 *http);
 void http1_done(struct http1 *http);
-/* Takes bytes. Returns how many were used up; *ret_body is a piece
- * of the body among them (NULL, 0 when there is none in what was used). Call
- * again with the rest while some is left and the state is not DONE or REFUSED. */
+/* Takes bytes. Returns how many were used up; *ret_body is a piece of the body
+ * among them (NULL, 0 when what was used has none). Call again with the rest
+ * while some is left and the state is not DONE or REFUSED. */
 size_t http1_feed(struct http1 *http, const char *bytes, size_t len, const char **ret_body,
                   size_t *ret_body_len);
 /* The connection ended: DONE when the response may end so, else REFUSED. */

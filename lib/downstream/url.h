@@ -13,7 +13,7 @@ struct url {
     char host[URL_HOST_MAX + 1]; /* without brackets */
     char port[6];
     bool numeric;       /* host is an address */
-    const char *target; /* path and query, borrowed from the text; "/" when there is none */
+    const char *target; /* path and query, borrowed; "/" when there is none, may begin with "?" */
     char authority[URL_HOST_MAX + 10]; /* for Host: port only when it is not the usual one */
 };
 
