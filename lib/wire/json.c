@@ -20,6 +20,7 @@ struct scanner {
     /* The open container. While it is open, its span holds the one around it. */
     uint32_t open;
     uint32_t depth, max_depth, max_nodes;
+    bool loose;
 };
 
 static enum status refuse(struct scanner *s, const char *at, const char *why)
@@ -91,6 +92,8 @@ static enum status scan_escape(struct scanner *s)
     if (unit < 0)
         return refuse(s, at, "\\u without four hexadecimal digits");
     s->p += 4;
+    if (s->loose)
+        return ST_OK;
     if (unit == 0)
         return refuse(s, at, "NUL character");
     if (unit < 0xd800 || unit > 0xdfff)
@@ -320,6 +323,7 @@ enum status json_parse(struct arena *arena, const char *text, size_t len,
         .open = NO_NODE,
         .max_depth = limits && limits->depth ? limits->depth : DEPTH_DEFAULT,
         .max_nodes = limits && limits->nodes ? limits->nodes : NODES_DEFAULT,
+        .loose = limits && limits->loose,
     };
 
     if (len >= UINT32_MAX)

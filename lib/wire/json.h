@@ -40,6 +40,9 @@ struct json {
 struct json_limits {
     uint32_t depth; /* default 64 */
     uint32_t nodes; /* default 200,000 */
+    /* Takes escaped NUL and lone surrogates, which servers in JavaScript send;
+     * json_text and json_is see U+FFFD for them, json_raw what was written. */
+    bool loose;
 };
 
 /* Parses the whole text; what follows the value but white space is an error.
@@ -57,7 +60,7 @@ const struct json_node *json_get(const struct json *json, const struct json_node
 /* Walks down a path of keys ending in NULL. */
 const struct json_node *json_path(const struct json *json, const struct json_node *object, ...)
     __attribute__((sentinel));
-/* Text of a string node without escapes,, always
+/* Text of a string node without escapes, always
  * NUL-terminated in the arena. NULL when node is NULL or no string. */
 const char *json_text(struct arena *arena, const struct json *json, const struct json_node *node);
 /* The node is that string (compared after unescaping). */

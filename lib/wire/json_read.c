@@ -44,34 +44,50 @@ static size_t put_utf8(unsigned code, char out[4])
     return 4;
 }
 
+enum { REPLACEMENT = 0xfffd };
+
+/* The character of the escape at p, which is stepped over: in one of two halves
+ * both. What is no character (loose reading only) is U+FFFD. */
+static unsigned unescape(const char **p)
+{
+    const char *at = *p;
+    unsigned code = hex_value(at + 2), low;
+
+    *p += 6;
+    if (code == 0)
+        return REPLACEMENT;
+    if (code < 0xd800 || code > 0xdfff)
+        return code;
+    if (code > 0xdbff || at[6] != '\\' || at[7] != 'u')
+        return REPLACEMENT;
+    low = hex_value(at + 8);
+    if (low < 0xdc00 || low > 0xdfff)
+        return REPLACEMENT;
+    *p += 6;
+    return 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+}
+
 /* Steps over one character of a string that the scanner has accepted and writes
  * its bytes. */
 static size_t next_char(const char **p, char out[4])
 {
     static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
     const char *at = *p, *which;
-    unsigned code;
 
     if (at[0] != '\\') {
         out[0] = at[0];
         *p += 1;
         return 1;
     }
-    *p += 2;
     if (at[1] != 'u') {
+        *p += 2;
         which = strchr(from, at[1]);
         out[0] = at[1];
         if (which)
             out[0] = to[which - from];
         return 1;
     }
-    code = hex_value(at + 2);
-    *p += 4;
-    if (code >= 0xd800 && code <= 0xdbff) {
-        code = 0x10000 + ((code - 0xd800) << 10) + (hex_value(at + 8) - 0xdc00);
-        *p += 6;
-    }
-    return put_utf8(code, out);
+    return put_utf8(unescape(p), out);
 }
 
 /* A string read byte by byte, escapes resolved. */

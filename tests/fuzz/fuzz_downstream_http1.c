@@ -60,7 +60,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(whole.state == split.state);
     must((whole.state == HTTP1_REFUSED) == (whole.why != NULL));
     if (whole.state != HTTP1_REFUSED) {
-        must(memcmp(&whole.head, &split.head, sizeof(whole.head)) == 0);
+        must(whole.head.status == split.head.status && whole.head.keep == split.head.keep);
+        must(strcmp(whole.head.content_type, split.head.content_type) == 0);
+        must(strcmp(whole.head.session_id, split.head.session_id) == 0);
         must(whole_body.len == split_body.len);
         must(whole_body.len == 0 || memcmp(whole_body.data, split_body.data, whole_body.len) == 0);
     }

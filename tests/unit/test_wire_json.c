@@ -408,6 +408,35 @@ START_TEST(compacting_keeps_strings)
 }
 END_TEST
 
+static const struct {
+    const char *text, *seen;
+} loose[] = {
+    {"\"a\\u0000b\"", "a\xef\xbf\xbd"
+                      "b"},
+    {"\"\\ud83d\"", "\xef\xbf\xbd"},
+    {"\"\\ud83dx\"", "\xef\xbf\xbdx"},
+    {"\"\\udc00\\ud83d\\ude00\"", "\xef\xbf\xbd\xf0\x9f\x98\x80"},
+    {"\"\\ud83d\\ud83d\\n\"", "\xef\xbf\xbd\xef\xbf\xbd\n"},
+};
+
+START_TEST(loose_reading_takes_characters_that_are_none)
+{
+    const struct json_limits limits = {.loose = true};
+    size_t len = strlen(loose[_i].text), raw_len;
+    struct json json;
+    const char *raw;
+
+    ck_assert_int_eq(json_parse(&arena, loose[_i].text, len, NULL, &json, NULL),
+                     ST_INVALID_ARGUMENT);
+    ck_assert_int_eq(json_parse(&arena, loose[_i].text, len, &limits, &json, NULL), ST_OK);
+    ck_assert_str_eq(json_text(&arena, &json, json.nodes), loose[_i].seen);
+    ck_assert(json_is(&json, json.nodes, loose[_i].seen));
+    raw = json_raw(&json, json.nodes, &raw_len);
+    ck_assert_uint_eq(raw_len, len);
+    ck_assert_mem_eq(raw, loose[_i].text, len);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wire_json");
@@ -432,6 +461,8 @@ int main(void)
     tcase_add_test(tcase, doubles_are_written_short_and_read_back);
     tcase_add_test(tcase, strings_of_any_bytes_are_written_as_json_that_reads_back);
     tcase_add_test(tcase, compacting_keeps_strings);
+    tcase_add_loop_test(tcase, loose_reading_takes_characters_that_are_none, 0,
+                        (int)ARRAY_SIZE(loose));
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
