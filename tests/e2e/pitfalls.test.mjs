@@ -198,6 +198,10 @@ describe("the rights on the bus", () => {
     catalog: ["$JS.API.DIRECT.GET.KV_MAL_SECRETS.$KV.MAL_SECRETS.key_pepper", "$JS.API.STREAM.INFO.KV_MAL_KEYS",
       "$JS.API.STREAM.MSG.GET.KV_MAL_KEYS", "$KV.MAL_KEYS.x", "$KV.MAL_SESSIONS.x", "$JS.API.STREAM.DELETE.MAL_EVT",
       "$JS.API.STREAM.PURGE.MAL_EVT", "mal.evt.gateway.tool.called", "mal.gateway.v1.cancelled"],
+    sprint: ["$JS.API.STREAM.INFO.KV_MAL_KEYS", "$KV.MAL_KEYS.x", "$JS.API.STREAM.DELETE.MAL_EVT", "mal.evt.gamify.xp.awarded",
+      "mal.evt.gateway.tool.called", "mal.catalog.v1.delete_skill", "mal.gamify.v1.log_contribution", "$JS.API.CONSUMER.DURABLE.CREATE.MAL_EVT.x"],
+    gamify: ["$JS.API.STREAM.INFO.KV_MAL_KEYS", "$KV.MAL_SESSIONS.x", "$JS.API.STREAM.PURGE.MAL_EVT", "mal.evt.sprint.work_item.completed",
+      "mal.sprint.v1.delete_project", "mal.catalog.v1.list_skills", "$JS.API.CONSUMER.DELETE.MAL_EVT.catalog_audit"],
     gateway: ["$KV.MAL_KEYS.x", "$JS.API.STREAM.DELETE.KV_MAL_KEYS", "$JS.API.STREAM.PURGE.MAL_EVT", "mal.evt.catalog.skill.deleted"],
   };
   for (const [user, subjects] of Object.entries(forbidden))
@@ -214,4 +218,18 @@ describe("the rights on the bus", () => {
     const ours = new Set(Object.values(forbidden).flat());
     assert.deepEqual(refused.filter((subject) => !ours.has(subject)), []);
   });
+});
+
+describe("the rights in the database", () => {
+  const services = ["catalog", "sprint", "gamify"];
+  for (const service of services)
+    test(`${service} sees its own schema only`, async () => {
+      const password = new RegExp(`^MAL_PG_PASSWORD_${service.toUpperCase()}=(.*)$`, "m").exec(readFileSync(join(stack.dir, "secrets"), "utf8"))[1];
+      const url = stack.pg_url.replace(/user=\S+ password=\S+/, `user=${service} password=${password}`);
+      const query = (schema) => run("psql", ["-XAtq", "-c", `select count(*) from ${schema}.outbox`, url]);
+      assert.equal((await query(service)).code, 0, (await query(service)).stderr);
+      for (const other of services.filter((name) => name !== service))
+        assert.match((await query(other)).stderr, /permission denied for schema/);
+      assert.match((await run("psql", ["-XAtq", "-c", "create table public.mine (id int)", url])).stderr, /permission denied/);
+    });
 });
