@@ -32,6 +32,13 @@ enum status filter_tags(struct call *call, const char *field, const char *text, 
     return call_invalid(call);
 }
 
+enum status filter_range(struct call *call, const char *from, const char *to)
+{
+    if (*from && *to && strcmp(to, from) < 0)
+        call_field(call, "to", "must not be before from");
+    return call_invalid(call);
+}
+
 bool list_names(const char *list, const char *word)
 {
     size_t len = strlen(word);

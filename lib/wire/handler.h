@@ -12,6 +12,8 @@
 /* Splits a TAGS filter; nothing left in a given filter is a violation of field. */
 enum status filter_tags(struct call *call, const char *field, const char *text, size_t *ret_n,
                         const char ***ret_tags) MUST_CHECK;
+/* A RANGE filter; to before from is a violation. */
+enum status filter_range(struct call *call, const char *from, const char *to) MUST_CHECK;
 /* Whether the comma list names the word. */
 bool list_names(const char *list, const char *word);
 /* The value's spelling in JSON and in columns, NULL when it is not set. */

@@ -8,13 +8,6 @@
 
 enum { DAY_MS = 86400000 };
 
-static enum status check_range(struct call *call, const char *from, const char *to)
-{
-    if (*from && *to && strcmp(to, from) < 0)
-        call_field(call, "to", "must not be before from");
-    return call_invalid(call);
-}
-
 enum status catalog_get_audit_log(struct call *call, const Catalog__GetAuditLogRequest *req,
                                   Catalog__GetAuditLogResponse *rsp)
 {
@@ -22,7 +15,7 @@ enum status catalog_get_audit_log(struct call *call, const Catalog__GetAuditLogR
 
     if (req->has_success_case)
         success = req->success ? "true" : "false";
-    TRY(check_range(call, req->from, req->to));
+    TRY(filter_range(call, req->from, req->to));
     TRY(pg_one(call, &rsp->base, sql_audit_count, "SSSsSS", req->tool_name, req->user_key,
                req->resource_id, success, req->from, req->to));
     TRY(pg_all(call, &rsp->base, "items", sql_audit_list, "SSSsSSii", req->tool_name, req->user_key,

@@ -3,6 +3,7 @@
  * mention is seen from a word and what stands beside it. */
 #include "link_scan.h"
 
+#include <ctype.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -152,7 +153,7 @@ static void scan_name(struct mentions *mentions, const char *p)
     if (len >= sizeof(lower) || !consists(word_at(p), is_alnum))
         return;
     for (size_t i = 0; i < len; i++)
-        lower[i] = is_upper(p[i]) ? (char)(p[i] - 'A' + 'a') : p[i];
+        lower[i] = (char)tolower((unsigned char)p[i]);
     set_add(&mentions->sprints, mentions->arena, lower, len);
 }
 

@@ -231,6 +231,7 @@ create index decision_search on sprint.decision using gin (search);
 create index decision_interaction on sprint.decision (interaction_id);
 create index decision_sprint on sprint.decision (sprint_id);
 create index decision_work_item on sprint.decision (work_item_id);
+create index decision_user on sprint.decision (user_id);
 
 create table sprint.digest (
   kind       text not null check (kind in ('daily', 'weekly', 'sprint_end')),

@@ -1,0 +1,34 @@
+-- What a conversation is linked with; n counts the mentions asked for.
+
+-- name: link_items :many
+select distinct on (m.n) m.n, w.id, w.sprint_id, w.project_id
+  from unnest($1::text[], $2::text[]) with ordinality as m (id, plain, n)
+  join work_item w on w.id in (m.id, m.plain)
+ order by m.n, w.id <> m.id
+ limit 50;
+
+-- name: link_sprint :many
+select id, project_id from sprint where id = $1;
+
+-- The words joined by hyphens, else the first of them.
+-- name: link_sprints :many
+select distinct on (m.n) m.n, s.id, s.project_id
+  from unnest($1::text[]) with ordinality as m (words, n)
+  join sprint s on s.id in ('sprint-' || m.words, 'sprint-' || split_part(m.words, '-', 1))
+ order by m.n, length(s.id) desc;
+
+-- The latest sprint that has "sprint n" as words in its name.
+-- name: link_sprints_named :many
+select distinct on (m.n) m.n, named.id, named.project_id
+  from unnest($1::text[]) with ordinality as m (number, n)
+  join (select s.id, s.project_id, s.start_date,
+               (regexp_matches(s.name, '\msprint[^[:alnum:]_]{1,2}0*([0-9]{1,9})\M', 'gi'))[1]
+                 as number
+          from sprint s) named using (number)
+ order by m.n, named.start_date desc, named.id;
+
+-- name: link_insert :exec
+insert into interaction_link (interaction_id, sprint_id, work_item_id)
+select $1, sprint_id, null from unnest($2::text[]) sprint_id
+ union all
+select $1, null, work_item_id from unnest($3::text[]) work_item_id;

@@ -1,0 +1,650 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Conversations: stored whole, linked with what they mention, found again. */
+#include "sprint_fixture.h"
+
+#include "mal/sprint/v1/events.pb-c.h"
+
+/* Two projects, three sprints, five items. */
+static const char team[] =
+    "insert into sprint.project (id, name, key) values ('apollo', 'Apollo', 'MAL'),"
+    " ('hermes', 'Hermes', 'API');"
+    "insert into sprint.sprint (id, name, start_date, end_date, project_id) values"
+    " ('sprint-7', 'Sprint 7', '2026-03-02', '2026-03-16', 'apollo'),"
+    " ('launch', 'The Sprint 12: launch', '2026-03-16', '2026-03-30', 'hermes'),"
+    " ('old-launch', 'Sprint #12', '2025-03-16', '2025-03-30', null),"
+    " ('sprint-alpha-2', 'Second alpha', '2026-01-01', '2026-01-14', null);"
+    "insert into sprint.work_item (id, title, sprint_id, project_id) values"
+    " ('MAL-42', 'Board', 'sprint-7', 'apollo'), ('MAL-43', 'Burndown', null, 'apollo'),"
+    " ('API-1', 'Routes', 'launch', 'hermes'), ('MAL-007', 'Bond', null, null),"
+    " ('loose', 'No key', null, null);";
+
+static void add_team(void)
+{
+    pg_server_sql(f->url, team);
+}
+
+static const char *value(const char *sql)
+{
+    return pg_server_value(f->url, sql);
+}
+
+/* Payload of the only event of a kind. */
+static const ProtobufCMessage *event_of(const char *subject,
+                                        const ProtobufCMessageDescriptor *descriptor)
+{
+    struct error err = {0};
+    ProtobufCMessage *message = NULL;
+    const char *hex = value(arena_printf(
+        &f->arena, "select encode(payload, 'hex') from sprint.outbox where subject = 'mal.evt.%s'",
+        subject));
+    size_t len = strlen(hex) / 2;
+    unsigned char *bytes = arena_alloc(&f->arena, len);
+
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (unsigned char)strtoul(arena_memdup(&f->arena, hex + 2 * i, 2), NULL, 16);
+    ck_assert_int_eq(wire_unpack(&f->arena, descriptor, bytes, len, &message, &err), ST_OK);
+    return message;
+}
+
+/* ---- logging and reading ----------------------------------------------- */
+
+START_TEST(everything_given_comes_back)
+{
+    add_team();
+    OK(f, "LogInteraction",
+       "{'id':'talk:1','session_id':'s-1','user_id':'ana','source':'web_chat','title':'Board',"
+       "'summary':'What it shows.','decisions':['Use a board.','No swim lanes.'],"
+       "'action_items':['Draw it.'],'tools_used':['mal_get_sprint','mal_get_sprint','Bash'],"
+       "'sprint_id':'sprint-7','work_item_id':'MAL-42','tags':['UI','ui ','Board'],"
+       "'message_count':7,'metadata':{'model':'x'},"
+       "'messages':[{'role':'human','content':'Hi'},{'role':'tool','content':'42',"
+       "'tool_calls':'[1]','token_count':0}]}");
+    HAS(f, "{'interaction':{'id':'talk:1','session_id':'s-1','user_id':'ana','source':'web_chat',"
+           "'title':'Board','summary':'What it shows.','decisions':['Use a board.','No swim "
+           "lanes.'],'action_items':['Draw it.'],'tools_used':['mal_get_sprint','mal_get_sprint',"
+           "'Bash'],'sprint_id':'sprint-7','work_item_id':'MAL-42','tags':['ui','board'],"
+           "'message_count':7,'metadata':{'model':'x'},'created_at':'");
+    HAS(f, "'messages_saved':2,'linked':{'sprint_ids':['sprint-7'],'work_item_ids':['MAL-42'],"
+           "'automatic':false}}");
+    OK(f, "GetInteraction", "{'id':'talk:1'}");
+    HAS(f, "'messages':[{'role':'human','content':'Hi','created_at':'");
+    HAS(f, "{'role':'tool','content':'42','tool_calls':'[1]','token_count':0,'created_at':'");
+    HAS(f, "'message_count':7,");
+}
+END_TEST
+
+START_TEST(little_is_enough)
+{
+    OK(f, "LogInteraction", "{'session_id':'s','user_id':'ana'}");
+    HAS(f, "'source':'claude_code','decisions':[],'action_items':[],'tools_used':[],'tags':[],"
+           "'message_count':0,'metadata':{},");
+    HAS(f, "'messages_saved':0,'linked':{'sprint_ids':[],'work_item_ids':[],'automatic':false}");
+    ck_assert_str_eq(value("select id::uuid is not null from sprint.interaction"), "t");
+    ck_assert_str_eq(value("select substr(id, 15, 1) from sprint.interaction"), "7");
+    OK(f, "LogInteraction",
+       "{'session_id':'s','user_id':'ana','title':null,'sprint_id':null,'messages':"
+       "[{'role':'assistant','content':'x'}]}");
+    HAS(f, "'message_count':1,");
+}
+END_TEST
+
+START_TEST(an_id_is_taken_once)
+{
+    OK(f, "LogInteraction", "{'id':'one','session_id':'s','user_id':'ana','decisions':['a']}");
+    FAILS(f, "LogInteraction",
+          "{'id':'one','session_id':'s','user_id':'ben','decisions':['b'],"
+          "'messages':[{'role':'human','content':'x'}]}",
+          ST_ALREADY_EXISTS);
+    MENTIONS(f, "'one'");
+    MENTIONS(f, "mal_get_interaction");
+    ck_assert_str_eq(value("select count(*) from sprint.decision"), "1");
+    ck_assert_str_eq(value("select count(*) from sprint.interaction_message"), "0");
+    ck_assert_int_eq(events(f, "sprint.interaction.logged"), 1);
+    FAILS(f, "GetInteraction", "{'id':'two'}", ST_NOT_FOUND);
+    MENTIONS(f, "mal_list_interactions");
+}
+END_TEST
+
+START_TEST(three_hundred_messages_come_back_complete_and_in_order)
+{
+    CLEANUP(strbuf_done) struct strbuf json = STRBUF_INIT;
+
+    strbuf_str(&json, "{\"id\":\"long\",\"session_id\":\"s\",\"user_id\":\"ana\",\"messages\":[");
+    for (int i = 0; i < 300; i++) {
+        strbuf_printf(&json, "%s{\"role\":\"%s\",\"content\":\"<%d>", i ? "," : "",
+                      i % 2 ? "assistant" : "human", i);
+        for (int k = 0; k < 200 * (i % 7); k++)
+            strbuf_str(&json, "\\\"é\\n\\\\");
+        strbuf_str(&json, "\"}");
+    }
+    strbuf_str(&json, "]}");
+    ck_assert_int_eq(run_json(f, "LogInteraction", strbuf_cstr(&json), false), ST_OK);
+    HAS(f, "'messages_saved':300");
+    OK(f, "GetInteraction", "{'id':'long'}");
+    const char *p = f->reply;
+    for (int i = 0; i < 300; i++) {
+        const char *content =
+            arena_printf(&f->arena, "\"content\":\"<%d>%s", i, i % 7 ? "\\\"é\\n\\\\" : "\"");
+
+        p = strstr(p, content);
+        ck_assert_msg(p != NULL, "message %d", i);
+    }
+    ck_assert_str_eq(value("select sum(length(content)) from sprint.interaction_message"),
+                     value("select sum(length('<' || n || '>') + 800 * (n % 7))"
+                           " from generate_series(0, 299) n"));
+}
+END_TEST
+
+START_TEST(a_conversation_that_could_not_be_read_back_is_refused)
+{
+    CLEANUP(strbuf_done) struct strbuf json = STRBUF_INIT;
+    char *text = malloc(100001);
+
+    memset(text, 'x', 100000);
+    text[100000] = '\0';
+    strbuf_str(&json, "{\"id\":\"big\",\"session_id\":\"s\",\"user_id\":\"ana\",\"messages\":[");
+    for (int i = 0; i < 52; i++)
+        strbuf_printf(&json, "%s{\"role\":\"human\",\"content\":\"%s\"}", i ? "," : "", text);
+    strbuf_str(&json, "]}");
+    ck_assert_int_eq(run_json(f, "LogInteraction", strbuf_cstr(&json), false), ST_OK);
+    json.len -= 2;
+    strbuf_printf(&json, ",{\"role\":\"human\",\"content\":\"%s\"}]}", text);
+    ck_assert_int_eq(run_json(f, "LogInteraction", strbuf_cstr(&json), false), ST_INVALID_ARGUMENT);
+    MENTIONS(f, "messages");
+    MENTIONS(f, "session_id");
+    OK(f, "GetInteraction", "{'id':'big'}");
+    ck_assert_uint_gt(strlen(f->reply), 5200000);
+    free(text);
+}
+END_TEST
+
+START_TEST(limits_are_named)
+{
+    static const char *const bad[][2] = {
+        {"'user_id':'ana'", "session_id"},
+        {"'session_id':'s'", "user_id"},
+        {"'session_id':'s','user_id':'Ana'", "user_id"},
+        {"'session_id':'s','user_id':'ana','id':'a b'", "id"},
+        {"'session_id':'s','user_id':'ana','source':'cli'", "source"},
+        {"'session_id':'s','user_id':'ana','message_count':100001", "message_count"},
+        {"'session_id':'s','user_id':'ana','decisions':['']", "decisions"},
+        {"'session_id':'s','user_id':'ana','messages':[{'role':'system','content':'x'}]}", "role"},
+        {"'session_id':'s','user_id':'ana','messages':[{'role':'human','content':''}]", "content"},
+        {"'session_id':'s','user_id':'ana','messages':[{'role':'human','content':'x',"
+         "'token_count':-1}]",
+         "token_count"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        const char *tail = strstr(bad[i][0], "system") ? "" : "}";
+
+        FAILS(f, "LogInteraction", arena_printf(&f->arena, "{%s%s", bad[i][0], tail),
+              ST_INVALID_ARGUMENT);
+        MENTIONS(f, bad[i][1]);
+    }
+}
+END_TEST
+
+START_TEST(events_are_written_with_the_conversation)
+{
+    const Sprint__InteractionLogged *logged;
+    const Sprint__DecisionRecorded *recorded;
+
+    add_team();
+    OK(f, "LogInteraction",
+       "{'id':'one','session_id':'s','user_id':'ana','decisions':['Ship it.'],"
+       "'tools_used':['a','b','a'],'work_item_id':'API-1'}");
+    logged = (const void *)event_of("sprint.interaction.logged",
+                                    &sprint__interaction_logged__descriptor);
+    ck_assert_str_eq(logged->id, "one");
+    ck_assert_str_eq(logged->user_id, "ana");
+    ck_assert_int_eq(logged->source, SPRINT__INTERACTION_SOURCE__INTERACTION_SOURCE_CLAUDE_CODE);
+    ck_assert_int_eq(logged->tools_count, 2);
+    ck_assert_int_eq(logged->decisions_count, 1);
+    ck_assert_str_eq(logged->project_id, "hermes");
+    ck_assert_str_eq(logged->sprint_id, "launch");
+    ck_assert_str_eq(logged->work_item_id, "API-1");
+    ck_assert_str_eq(logged->created_at,
+                     value("select to_char(created_at at time zone 'UTC',"
+                           " 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') from sprint.interaction"));
+    recorded =
+        (const void *)event_of("sprint.decision.recorded", &sprint__decision_recorded__descriptor);
+    ck_assert_str_eq(recorded->id, value("select id from sprint.decision"));
+    ck_assert_str_eq(recorded->interaction_id, "one");
+    ck_assert_str_eq(recorded->user_id, "ana");
+    ck_assert_str_eq(recorded->text, "Ship it.");
+    ck_assert_str_eq(recorded->sprint_id, "launch");
+    ck_assert_str_eq(recorded->work_item_id, "API-1");
+}
+END_TEST
+
+/* ---- links -------------------------------------------------------------- */
+
+/* Logs a conversation with that summary. */
+static void say(const char *summary)
+{
+    OK(f, "LogInteraction",
+       arena_printf(&f->arena, "{'session_id':'s','user_id':'ana','summary':'%s'}", summary));
+}
+
+START_TEST(what_a_text_mentions_is_linked)
+{
+    add_team();
+    say("In Sprint 7 we fixed MAL-042, see API-1; UTF-8 and SHA-256 as before, MAL-99 later.");
+    HAS(f, "'sprint_id':'sprint-7','work_item_id':'MAL-42',");
+    HAS(f, "'linked':{'sprint_ids':['sprint-7'],'work_item_ids':['MAL-42','API-1'],"
+           "'automatic':true}");
+    say("UTF-8, SHA-256 and sprint 99 link nothing.");
+    HAS_NOT(f, "'sprint_id'");
+    HAS(f, "'linked':{'sprint_ids':[],'work_item_ids':[],'automatic':false}");
+    say("MAL-0007 is not MAL-007, but MAL-007 is.");
+    HAS(f, "'work_item_ids':['MAL-007']");
+}
+END_TEST
+
+START_TEST(every_text_is_scanned_in_order)
+{
+    add_team();
+    OK(f, "LogInteraction",
+       "{'session_id':'s','user_id':'ana','title':'x','decisions':['MAL-43 first'],"
+       "'action_items':['then API-1'],'messages':[{'role':'human','content':'MAL-42'},"
+       "{'role':'tool','content':'sprint-alpha-2'}]}");
+    HAS(f, "'sprint_id':'sprint-alpha-2','work_item_id':'MAL-43',");
+    HAS(f, "'work_item_ids':['MAL-43','API-1','MAL-42']");
+    OK(f, "LogInteraction",
+       "{'session_id':'s','user_id':'ana','title':'API-1','summary':'MAL-42',"
+       "'decisions':['MAL-43']}");
+    HAS(f, "'work_item_ids':['API-1','MAL-42','MAL-43']");
+}
+END_TEST
+
+START_TEST(an_item_passes_on_its_sprint_and_project)
+{
+    add_team();
+    say("API-1 needs a route.");
+    HAS(f, "'sprint_id':'launch','work_item_id':'API-1',");
+    HAS(f, "'linked':{'sprint_ids':['launch'],'work_item_ids':['API-1'],'automatic':true}");
+    OK(f, "LogInteraction", "{'session_id':'s','user_id':'ana','work_item_id':'MAL-42'}");
+    HAS(f, "'sprint_id':'sprint-7','work_item_id':'MAL-42',");
+    HAS(f, "'automatic':true}");
+    say("MAL-43 is in no sprint.");
+    HAS(f, "'linked':{'sprint_ids':[],'work_item_ids':['MAL-43'],'automatic':true}");
+    say("API-1 was moved out of sprint 7.");
+    HAS(f, "'sprint_id':'sprint-7','work_item_id':'API-1',");
+}
+END_TEST
+
+START_TEST(given_ids_win)
+{
+    add_team();
+    OK(f, "LogInteraction",
+       "{'session_id':'s','user_id':'ana','sprint_id':'launch','work_item_id':'MAL-43',"
+       "'title':'Sprint 7, MAL-42'}");
+    HAS(f, "'sprint_id':'launch','work_item_id':'MAL-43',");
+    HAS(f, "'linked':{'sprint_ids':['launch'],'work_item_ids':['MAL-43'],'automatic':false}");
+    OK(f, "LogInteraction",
+       "{'session_id':'s','user_id':'ana','sprint_id':'launch','title':'Sprint 7, MAL-42'}");
+    HAS(f, "'sprint_id':'launch','work_item_id':'MAL-42',");
+    HAS(f, "'linked':{'sprint_ids':['launch','sprint-7'],'work_item_ids':['MAL-42'],"
+           "'automatic':true}");
+}
+END_TEST
+
+START_TEST(given_ids_must_exist)
+{
+    add_team();
+    FAILS(f, "LogInteraction", "{'session_id':'s','user_id':'ana','sprint_id':'nowhere'}",
+          ST_NOT_FOUND);
+    MENTIONS(f, "sprint_id");
+    MENTIONS(f, "nowhere");
+    FAILS(f, "LogInteraction",
+          "{'session_id':'s','user_id':'ana','sprint_id':'launch','work_item_id':'MAL-042'}",
+          ST_NOT_FOUND);
+    MENTIONS(f, "work_item_id");
+    ck_assert_str_eq(value("select count(*) from sprint.interaction"), "0");
+    ck_assert_str_eq(value("select count(*) from sprint.outbox"), "0");
+}
+END_TEST
+
+START_TEST(sprints_are_found_by_id_and_by_the_number_in_their_name)
+{
+    add_team();
+    say("Planned for sprint 12.");
+    HAS(f, "'sprint_id':'launch',"); /* starts later than old-launch */
+    say("Planned for SPRINT-7.");
+    HAS(f, "'sprint_id':'sprint-7',");
+    say("In sprint 007 all was well.");
+    HAS(f, "'sprint_id':'sprint-7',");
+    say("See sprint-alpha-2.");
+    HAS(f, "'sprint_ids':['sprint-alpha-2']");
+    say("The sprint 7-day rule.");
+    HAS(f, "'sprint_ids':['sprint-7']");
+    say("Sprint 1 and sprint 2 were before.");
+    HAS(f, "'sprint_ids':[]");
+    pg_server_sql(f->url, "insert into sprint.sprint (id, name, start_date, end_date) values"
+                          " ('zero', 'Sprint 0', '2026-01-01', '2026-01-14');");
+    say("Since sprint 0.");
+    HAS(f, "'sprint_ids':['zero']");
+}
+END_TEST
+
+START_TEST(at_most_fifty_are_linked)
+{
+    CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
+
+    add_team();
+    pg_server_sql(f->url, "insert into sprint.work_item (id, title)"
+                          " select 'AB-' || n, 't' from generate_series(1, 80) n");
+    for (int i = 1; i <= 80; i++)
+        strbuf_printf(&text, "AB-%d ", i);
+    strbuf_str(&text, "sprint 7");
+    say(strbuf_cstr(&text));
+    HAS(f, "'sprint_ids':['sprint-7']");
+    HAS(f, "'AB-49']");
+    ck_assert_str_eq(value("select count(*) from sprint.interaction_link"), "50");
+}
+END_TEST
+
+START_TEST(links_go_with_what_is_deleted_and_the_conversation_stays)
+{
+    add_team();
+    say("MAL-42 in sprint 7");
+    pg_server_sql(f->url, "delete from sprint.work_item where id = 'MAL-42';"
+                          "delete from sprint.sprint where id = 'sprint-7'");
+    ck_assert_str_eq(value("select count(*) from sprint.interaction_link"), "0");
+    OK(f, "ListInteractions", "{}");
+    HAS(f, "'total':1,");
+    HAS_NOT(f, "'sprint_id'");
+}
+END_TEST
+
+/* ---- browsing ----------------------------------------------------------- */
+
+START_TEST(filters_combine_and_order_is_newest_first)
+{
+    add_team();
+    OK(f, "LogInteraction",
+       "{'id':'a','session_id':'s1','user_id':'ana','source':'api','tags':['x','y'],"
+       "'title':'MAL-42'}");
+    OK(f, "LogInteraction", "{'id':'b','session_id':'s1','user_id':'ben','tags':['y']}");
+    OK(f, "LogInteraction",
+       "{'id':'c','session_id':'s2','user_id':'ana','title':'sprint 7 and API-1'}");
+    OK(f, "ListInteractions", "{}");
+    HAS(f, "{'items':[{'id':'c',");
+    HAS(f, "'total':3,'count':3,'offset':0,'has_more':false}");
+    OK(f, "ListInteractions", "{'limit':1,'offset':1}");
+    HAS(f, "{'items':[{'id':'b',");
+    HAS(f, "'total':3,'count':1,'offset':1,'has_more':true,'next_offset':2}");
+    OK(f, "ListInteractions", "{'offset':9}");
+    HAS(f, "{'items':[],'total':3,'count':0,'offset':9,'has_more':false}");
+    OK(f, "ListInteractions", "{'user_id':'ana'}");
+    HAS(f, "'total':2,");
+    OK(f, "ListInteractions", "{'session_id':'s1','user_id':'ana'}");
+    HAS(f, "'total':1,");
+    OK(f, "ListInteractions", "{'source':'api'}");
+    HAS(f, "'total':1,");
+    OK(f, "ListInteractions", "{'tags':'Y, nothing'}");
+    HAS(f, "'total':2,");
+    OK(f, "ListInteractions", "{'sprint_id':'sprint-7'}");
+    HAS(f, "'total':2,");
+    OK(f, "ListInteractions", "{'sprint_id':'sprint-7','work_item_id':'API-1'}");
+    HAS(f, "{'items':[{'id':'c',");
+    HAS(f, "'total':1,");
+    OK(f, "ListInteractions", "{'sprint_id':'nowhere'}");
+    HAS(f, "'total':0,");
+    FAILS(f, "ListInteractions", "{'tags':' , '}", ST_INVALID_ARGUMENT);
+    MENTIONS(f, "tags");
+    FAILS(f, "ListInteractions", "{'limit':101}", ST_INVALID_ARGUMENT);
+}
+END_TEST
+
+START_TEST(what_only_mentions_an_item_is_about_it_too)
+{
+    add_team();
+    OK(f, "LogInteraction",
+       "{'id':'a','session_id':'s','user_id':'ana','summary':'MAL-43, then MAL-42'}");
+    OK(f, "ListInteractions", "{'work_item_id':'MAL-42'}");
+    HAS(f, "{'items':[{'id':'a',");
+}
+END_TEST
+
+START_TEST(ranges_include_both_days_to_their_last_moment)
+{
+    static const char *const at[] = {"2026-03-01 23:59:59.999999+00", "2026-03-02 00:00:00+00",
+                                     "2026-03-03 23:59:59.999999+00", "2026-03-04 00:00:00+00"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+        OK(f, "LogInteraction",
+           arena_printf(&f->arena,
+                        "{'id':'i%zu','session_id':'s','user_id':'ana','title':'deploy',"
+                        "'decisions':['deploy']}",
+                        i));
+        pg_server_sql(f->url, arena_printf(&f->arena,
+                                           "update sprint.interaction set created_at = '%s'"
+                                           " where id = 'i%zu'; update sprint.decision set"
+                                           " created_at = '%s' where interaction_id = 'i%zu'",
+                                           at[i], i, at[i], i));
+    }
+    static const struct {
+        const char *range, *total;
+    } cases[] = {{"'from':'2026-03-02','to':'2026-03-03'", "'total':2,"},
+                 {"'from':'2026-03-03','to':'2026-03-03'", "'total':1,"},
+                 {"'from':'2026-03-02'", "'total':3,"},
+                 {"'to':'2026-03-03'", "'total':3,"},
+                 {"'from':'2026-03-05'", "'total':0,"}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        OK(f, "ListInteractions", arena_printf(&f->arena, "{%s}", cases[i].range));
+        HAS(f, cases[i].total);
+        OK(f, "SearchInteractions",
+           arena_printf(&f->arena, "{'query':'deploy',%s}", cases[i].range));
+        HAS(f, cases[i].total);
+        OK(f, "ListDecisions", arena_printf(&f->arena, "{%s}", cases[i].range));
+        HAS(f, cases[i].total);
+    }
+    FAILS(f, "ListInteractions", "{'from':'2026-03-03','to':'2026-03-02'}", ST_INVALID_ARGUMENT);
+    MENTIONS(f, "to");
+    FAILS(f, "SearchInteractions", "{'query':'x','from':'2026-03-03','to':'2026-03-02'}",
+          ST_INVALID_ARGUMENT);
+    FAILS(f, "ListDecisions", "{'from':'2026-03-03','to':'2026-03-02'}", ST_INVALID_ARGUMENT);
+}
+END_TEST
+
+/* ---- search -------------------------------------------------------------- */
+
+START_TEST(a_word_in_any_text_finds_the_conversation)
+{
+    static const char *const words[] = {"titlish", "summarish", "decidish",
+                                        "actish",  "taggish",   "talkish"};
+
+    OK(f, "LogInteraction",
+       "{'id':'a','session_id':'s','user_id':'ana','title':'A titlish one',"
+       "'summary':'Quite *summarish* that.','decisions':['decidish'],'action_items':['actish'],"
+       "'tags':['taggish'],'messages':[{'role':'human','content':'nothing'},"
+       "{'role':'tool','content':'very talkish'}]}");
+    OK(f, "LogInteraction", "{'id':'b','session_id':'s','user_id':'ben','title':'Another'}");
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        OK(f, "SearchInteractions", arena_printf(&f->arena, "{'query':'%s'}", words[i]));
+        HAS(f, "{'items':[{'interaction':{'id':'a',");
+        HAS(f, "'total':1,'count':1,'offset':0,'has_more':false}");
+    }
+    HAS(f, "'snippet':'nothing\\nvery **talkish**'");
+    OK(f, "SearchInteractions", "{'query':'summarish'}");
+    HAS(f, "'snippet':'Quite ***summarish*** that.'");
+    OK(f, "SearchInteractions", "{'query':'mal_'}");
+    HAS(f, "'total':0,");
+}
+END_TEST
+
+START_TEST(queries_know_stems_accents_phrases_and_signs)
+{
+    OK(f, "LogInteraction",
+       "{'id':'a','session_id':'s','user_id':'ana','summary':'Deploying the café to Cloud Run'}");
+    OK(f, "LogInteraction",
+       "{'id':'b','session_id':'s','user_id':'ben','summary':'Run to the cloud now'}");
+    static const struct {
+        const char *query, *total;
+    } cases[] = {{"deploy", "'total':1,"},        {"cafe", "'total':1,"},
+                 {"depl*", "'total':1,"},         {"\\\"cloud run\\\"", "'total':1,"},
+                 {"cloud -deploy", "'total':1,"}, {"café OR run", "'total':2,"},
+                 {"cloud run", "'total':2,"},     {"!?&|", "'total':0,"}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char *json = quoted(arena_printf(&f->arena, "{'query':'%s'}", cases[i].query));
+
+        ck_assert_int_eq(run_json(f, "SearchInteractions", json, true), ST_OK);
+        HAS(f, cases[i].total);
+        free(json);
+    }
+    FAILS(f, "SearchInteractions", "{}", ST_INVALID_ARGUMENT);
+    MENTIONS(f, "query");
+}
+END_TEST
+
+START_TEST(the_best_match_comes_first_and_filters_hold)
+{
+    OK(f, "LogInteraction",
+       "{'id':'d','session_id':'s','user_id':'ana','messages':[{'role':'human',"
+       "'content':'board'}]}");
+    OK(f, "LogInteraction", "{'id':'c','session_id':'s','user_id':'ana','summary':'board'}");
+    OK(f, "LogInteraction", "{'id':'b','session_id':'s','user_id':'ana','tags':['board','k']}");
+    OK(f, "LogInteraction", "{'id':'a','session_id':'s','user_id':'ben','title':'board'}");
+    OK(f, "SearchInteractions", "{'query':'board'}");
+    const char *p = f->reply;
+    for (const char *id = "abcd"; *id; id++) {
+        p = strstr(p, arena_printf(&f->arena, "\"interaction\":{\"id\":\"%c\"", *id));
+        ck_assert_msg(p != NULL, "%c in %s", *id, f->reply);
+    }
+    OK(f, "SearchInteractions", "{'query':'board','limit':1,'offset':1}");
+    HAS(f, "{'items':[{'interaction':{'id':'b',");
+    HAS(f, "'total':4,'count':1,'offset':1,'has_more':true,'next_offset':2}");
+    OK(f, "SearchInteractions", "{'query':'board','user_id':'ben'}");
+    HAS(f, "'total':1,");
+    OK(f, "SearchInteractions", "{'query':'board','tags':'k,j'}");
+    HAS(f, "'total':1,");
+    OK(f, "SearchInteractions", "{'query':'board','user_id':'ben','tags':'k'}");
+    HAS(f, "'total':0,");
+}
+END_TEST
+
+START_TEST(the_first_hundred_thousand_characters_are_searched)
+{
+    CLEANUP(strbuf_done) struct strbuf json = STRBUF_INIT;
+
+    strbuf_str(&json, "{\"session_id\":\"s\",\"user_id\":\"ana\",\"messages\":[");
+    for (int i = 0; i < 3; i++) {
+        strbuf_str(&json, i ? ",{\"role\":\"human\",\"content\":\""
+                            : "{\"role\":\"human\",\"content\":\"");
+        for (int k = 0; k < 4993; k++)
+            strbuf_str(&json, "ü é ö ä å ");
+        strbuf_printf(&json, "word%d\"}", i);
+    }
+    strbuf_str(&json, "]}");
+    ck_assert_int_eq(run_json(f, "LogInteraction", strbuf_cstr(&json), true), ST_OK);
+    ck_assert_str_eq(value("select length(transcript) from sprint.interaction"), "100000");
+    OK(f, "SearchInteractions", "{'query':'word0'}");
+    HAS(f, "'total':1,");
+    OK(f, "SearchInteractions", "{'query':'word1'}");
+    HAS(f, "'total':1,");
+    OK(f, "SearchInteractions", "{'query':'word2'}");
+    HAS(f, "'total':0,");
+}
+END_TEST
+
+/* Texts that make the most of a search vector, which holds a mebibyte. */
+START_TEST(no_text_is_too_rich_to_be_stored)
+{
+    CLEANUP(strbuf_done) struct strbuf json = STRBUF_INIT;
+
+    for (int kind = 0; kind < 4; kind++) {
+        strbuf_clear(&json);
+        strbuf_str(&json, "{\"session_id\":\"s\",\"user_id\":\"ana\",\"messages\":[{\"role\":"
+                          "\"human\",\"content\":\"");
+        for (unsigned k = 0, chars = 0; chars < 99000; k++) {
+            char part[64];
+
+            if (kind == 0) /* every character a word of four bytes */
+                chars += (unsigned)snprintf(part, sizeof(part), "%c%c%c%c ", 0xf0,
+                                            0xa0 + (int)(k >> 12) % 16, 0x80 + (int)(k >> 6) % 64,
+                                            0x80 + (int)k % 64) -
+                         3;
+            else if (kind == 1)
+                chars += (unsigned)snprintf(part, sizeof(part), "a%x-b%x-c%x ", k, k, k);
+            else if (kind == 2)
+                chars += (unsigned)snprintf(part, sizeof(part), "h%x.de/a%x/b%x ", k, k, k);
+            else
+                chars += (unsigned)snprintf(part, sizeof(part), "%x@x%x.org ", k, k);
+            strbuf_str(&json, part);
+        }
+        strbuf_str(&json, "\"}]}");
+        enum status status = run_json(f, "LogInteraction", strbuf_cstr(&json), true);
+        ck_assert_msg(status == ST_OK, "%d: %s", kind, f->call.error.message);
+    }
+}
+END_TEST
+
+/* ---- decisions ------------------------------------------------------------ */
+
+START_TEST(decisions_are_listed_searched_and_filtered)
+{
+    add_team();
+    OK(f, "LogInteraction",
+       "{'id':'a','session_id':'s','user_id':'ana','decisions':['Use Postgres.','Use NATS.'],"
+       "'work_item_id':'MAL-42'}");
+    OK(f, "LogInteraction",
+       "{'id':'b','session_id':'s','user_id':'ben','decisions':['Postgres over Postgres.']}");
+    OK(f, "ListDecisions", "{}");
+    HAS(f, "{'items':[{'id':'3','interaction_id':'b','text':'Postgres over Postgres.',"
+           "'user_id':'ben','created_at':'");
+    HAS(f, "{'id':'2','interaction_id':'a','text':'Use NATS.','user_id':'ana','sprint_id':"
+           "'sprint-7','work_item_id':'MAL-42','created_at':'");
+    HAS(f, "'total':3,'count':3,'offset':0,'has_more':false}");
+    OK(f, "ListDecisions", "{'query':'postgres'}");
+    HAS(f, "{'items':[{'id':'3',"); /* twice in it */
+    HAS(f, "'total':2,");
+    OK(f, "ListDecisions", "{'query':'postgres','user_id':'ana'}");
+    HAS(f, "{'items':[{'id':'1',");
+    HAS(f, "'total':1,");
+    OK(f, "ListDecisions", "{'sprint_id':'sprint-7'}");
+    HAS(f, "{'items':[{'id':'2',");
+    HAS(f, "'total':2,");
+    OK(f, "ListDecisions", "{'sprint_id':'sprint-7','user_id':'ben'}");
+    HAS(f, "'total':0,");
+    OK(f, "ListDecisions", "{'query':'?'}");
+    HAS(f, "'total':0,");
+    OK(f, "ListDecisions", "{'limit':2,'offset':2}");
+    HAS(f, "'total':3,'count':1,'offset':2,'has_more':false}");
+    OK(f, "ListDecisions", "{'limit':2}");
+    HAS(f, "'has_more':true,'next_offset':2}");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sprint_interactions");
+    TCase *tcase = case_new(suite, "interactions", 60);
+
+    tcase_add_test(tcase, everything_given_comes_back);
+    tcase_add_test(tcase, little_is_enough);
+    tcase_add_test(tcase, an_id_is_taken_once);
+    tcase_add_test(tcase, three_hundred_messages_come_back_complete_and_in_order);
+    tcase_add_test(tcase, a_conversation_that_could_not_be_read_back_is_refused);
+    tcase_add_test(tcase, limits_are_named);
+    tcase_add_test(tcase, events_are_written_with_the_conversation);
+    tcase_add_test(tcase, what_a_text_mentions_is_linked);
+    tcase_add_test(tcase, every_text_is_scanned_in_order);
+    tcase_add_test(tcase, an_item_passes_on_its_sprint_and_project);
+    tcase_add_test(tcase, given_ids_win);
+    tcase_add_test(tcase, given_ids_must_exist);
+    tcase_add_test(tcase, sprints_are_found_by_id_and_by_the_number_in_their_name);
+    tcase_add_test(tcase, at_most_fifty_are_linked);
+    tcase_add_test(tcase, links_go_with_what_is_deleted_and_the_conversation_stays);
+    tcase_add_test(tcase, filters_combine_and_order_is_newest_first);
+    tcase_add_test(tcase, what_only_mentions_an_item_is_about_it_too);
+    tcase_add_test(tcase, ranges_include_both_days_to_their_last_moment);
+    tcase_add_test(tcase, a_word_in_any_text_finds_the_conversation);
+    tcase_add_test(tcase, queries_know_stems_accents_phrases_and_signs);
+    tcase_add_test(tcase, the_best_match_comes_first_and_filters_hold);
+    tcase_add_test(tcase, the_first_hundred_thousand_characters_are_searched);
+    tcase_add_test(tcase, no_text_is_too_rich_to_be_stored);
+    tcase_add_test(tcase, decisions_are_listed_searched_and_filtered);
+    return run_suite(suite);
+}
