@@ -3,6 +3,7 @@
 #include "hub.h"
 
 #include "mal/catalog/v1/catalog.api.h"
+#include "mal/gamify/v1/gamify.api.h"
 #include "mal/v1/tool.pb-c.h"
 
 #include <stdio.h>
@@ -14,7 +15,8 @@ static const char events_help[] =
     "Usage: mal events replay SERVICE [--dry-run] [--json] [--dir DIR]\n\n"
     "Makes the tables that SERVICE fills from events anew from the event stream, in one\n"
     "transaction, while everything runs on. What is older than the stream (30 days) stays.\n"
-    "  catalog  the log of tool calls\n\n"
+    "  catalog  the log of tool calls\n"
+    "  gamify   ledger, achievements, use of tools, XP, levels and streaks\n\n"
     "  --dry-run   only tell what would change\n"
     "  --json      print the result as JSON\n"
     "  --dir DIR   folder of the private stack (default .mal)\n";
@@ -49,11 +51,29 @@ static enum status replay_catalog(struct hub *hub, struct call *call, bool dry_r
     return ST_OK;
 }
 
+static enum status replay_gamify(struct hub *hub, struct call *call, bool dry_run,
+                                 struct replayed *ret)
+{
+    Gamify__ReplayRequest req = GAMIFY__REPLAY_REQUEST__INIT;
+    Gamify__ReplayResponse *rsp = NULL;
+
+    req.dry_run = dry_run;
+    TRY(gamify_replay_call(hub->bus, call, &req, REPLAY_TIMEOUT_MS, &rsp));
+    *ret = (struct replayed){
+        .n_tables = rsp->n_tables,
+        .tables = rsp->tables,
+        .events = rsp->events,
+        .since = rsp->since,
+    };
+    return ST_OK;
+}
+
 static const struct replayer {
     const char *service;
     enum status (*run)(struct hub *hub, struct call *call, bool dry_run, struct replayed *ret);
 } replayers[] = {
     {"catalog", replay_catalog},
+    {"gamify", replay_gamify},
 };
 
 static void print_json(const struct events_options *options, const struct replayed *replayed)
@@ -149,9 +169,10 @@ int cmd_events(int argc, char **argv)
         (void)fputs(events_help, stdout);
         return EXIT_DONE;
     }
-    for (size_t i = 0; i < ARRAY_SIZE(replayers); i++)
+    for (size_t i = 0; options.service && i < ARRAY_SIZE(replayers); i++)
         if (strcmp(replayers[i].service, options.service) == 0)
             return replay(&options, &replayers[i], &err) == ST_OK ? EXIT_DONE : cli_fail(&err);
-    return cli_usage("'%s' has no tables that are filled from events; catalog has",
+    return cli_usage("'%s' has no tables that are filled from events; catalog and gamify "
+                     "have",
                      options.service);
 }

@@ -183,6 +183,11 @@ void bus_consumer_stop(struct bus_consumer *consumer); /* joins and frees */
 void bus_consumer_stats(const struct bus_consumer *consumer, uint64_t *ret_applied,
                         uint64_t *ret_failed, uint64_t *ret_dead);
 
+/* Up to which sequence of the stream a durable consumer has acknowledged
+ * everything: that will not be delivered again. 0 when there is no such one. */
+enum status bus_consumer_floor(struct bus *bus, const char *durable,
+                               uint64_t *ret_floor) MUST_CHECK;
+
 /* What the event stream holds. */
 struct bus_stream {
     uint64_t first, last; /* sequences; last < first when it is empty */

@@ -37,6 +37,20 @@ enum status bus_stream_state(struct bus *bus, struct bus_stream *ret_stream)
     return ST_OK;
 }
 
+enum status bus_consumer_floor(struct bus *bus, const char *durable, uint64_t *ret_floor)
+{
+    jsConsumerInfo *info = NULL;
+    jsErrCode code = 0;
+    jsOptions options;
+
+    jsOptions_Init(&options);
+    options.Wait = BUS_API_MS;
+    natsStatus s = js_GetConsumerInfo(&info, bus->js, "MAL_EVT", durable, &options, &code);
+    *ret_floor = s == NATS_OK ? info->AckFloor.Stream : 0;
+    jsConsumerInfo_Destroy(info);
+    return s == NATS_NOT_FOUND ? ST_OK : bus_status(s);
+}
+
 /* A consumer of its own, which the server removes when nobody reads it. */
 static enum status open_reader(struct reader *reader, uint64_t *ret_pending)
 {

@@ -145,7 +145,7 @@ enum status svc_replay(struct call *call, const struct replay_plan *plan, bool d
 
     *ret_report = (struct replay_report){
         .dry_run = dry_run,
-        .tables = arena_alloc(call->arena, TABLES_MAX * sizeof(*ret_report->tables))};
+        .tables = arena_alloc(call->arena, TABLES_MAX * sizeof(Mal__ReplayedTable *))};
     TRY(tx_begin_mode(&tx, call, TX_LONG));
     TRY(claim(call));
     TRY(gather(&run, ret_report));

@@ -287,5 +287,5 @@ int main(int argc, char **argv)
     } else {
         (void)puts("2 tests skipped: " NO_ISOLATION);
     }
-    return process_tests(argc, argv, suite);
+    return catalog_tests(argc, argv, suite);
 }

@@ -364,5 +364,5 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, only_one_replay_runs_at_a_time);
     tcase_add_test(tcase, a_service_killed_in_between_leaves_everything_as_it_was);
     tcase_add_test(tcase, without_the_bus_nothing_changes);
-    return process_tests(argc, argv, suite);
+    return catalog_tests(argc, argv, suite);
 }
