@@ -9,7 +9,7 @@
 enum {
     BATCH_MAX = 1000,
     ACK_WAIT_S = 30,
-    LINGER_MS = 20,       /* how long a batch may wait to fill up */
+    LINGER_MS = 50,       /* how long a batch may wait to fill up */
     RETRY_FIRST_MS = 250, /* of a process that is not able now */
     RETRY_MAX_MS = 10000,
     NAK_MAX_S = 60,
@@ -30,15 +30,19 @@ struct bus_consumer {
 
 static void respond(struct bus_consumer *consumer, natsMsg *msg, const char *word)
 {
-    if (!atomic_load(&consumer->pull.bus->up))
+    struct bus *bus = consumer->pull.bus;
+
+    if (!atomic_load(&bus->up))
         return; /* it comes again */
-    (void)natsConnection_PublishString(consumer->pull.bus->nc, natsMsg_GetReply(msg), word);
+    (void)bus_loop_publish_bytes(bus->loop, natsMsg_GetReply(msg), word, (int)strlen(word), false);
 }
 
 static void respond_all(struct bus_consumer *consumer, size_t first, size_t n, const char *word)
 {
+    bus_loop_hold(consumer->pull.bus->loop);
     for (size_t i = first; i < first + n; i++)
         respond(consumer, consumer->msgs[i], word);
+    bus_loop_release(consumer->pull.bus->loop);
 }
 
 /* Applies; while the function says UNAVAILABLE (its database is away, say) the

@@ -64,6 +64,10 @@ natsStatus bus_loop_publish(struct loop *loop, natsMsg *msg, bool now);
 /* The same without headers and without a message to make. */
 natsStatus bus_loop_publish_bytes(struct loop *loop, const char *subject, const void *data, int len,
                                   bool now);
+/* Between the two everything this thread publishes gathers, to be sent by it at
+ * the end in one system call. Nothing may wait in between; on one loop at a time. */
+void bus_loop_hold(struct loop *loop);
+void bus_loop_release(struct loop *loop);
 /* fn runs on the I/O thread after each read of the socket, until removed. */
 void bus_loop_add(struct loop *loop, void (*fn)(void *arg), void *arg);
 void bus_loop_remove(struct loop *loop, void *arg);

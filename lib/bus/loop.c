@@ -32,9 +32,10 @@ struct loop {
     struct drain *drains;
 };
 
-/* Of the thread that is inside a call of cnats. */
-static __thread bool sends_itself; /* it will send what it appends */
-static __thread bool has_to_send;  /* and there is something now */
+/* Of the thread that is inside a call of cnats, or holds back what it publishes. */
+static __thread struct loop *sends_on; /* it will send what it appends there */
+static __thread struct loop *holds;    /* but not before bus_loop_release */
+static __thread bool has_to_send;      /* and there is something now */
 static __thread bool sent_all;
 
 static natsStatus control(struct loop *loop, int operation, uint32_t events)
@@ -84,7 +85,7 @@ static natsStatus on_write(void *user_data, bool add)
     atomic_store(&loop->want_write, add);
     if (!add)
         sent_all = true;
-    else if (sends_itself)
+    else if (sends_on == loop)
         has_to_send = true;
     else if (!atomic_load(&loop->awake))
         wake(loop);
@@ -138,22 +139,39 @@ static void send_on_loop(struct loop *loop, bool writable)
 }
 
 /* Between the two cnats calls on_write on this thread, if at all. */
-static void publish_begin(bool now)
+static void publish_begin(struct loop *loop, bool now)
 {
+    if (holds == loop)
+        return;
     has_to_send = false;
-    sends_itself = now;
+    sends_on = now ? loop : NULL;
 }
 
 static void publish_end(struct loop *loop)
 {
-    sends_itself = false;
+    if (holds == loop)
+        return;
+    sends_on = NULL;
+    if (has_to_send)
+        send_gathered(loop);
+}
+
+void bus_loop_hold(struct loop *loop)
+{
+    holds = sends_on = loop;
+    has_to_send = false;
+}
+
+void bus_loop_release(struct loop *loop)
+{
+    holds = sends_on = NULL;
     if (has_to_send)
         send_gathered(loop);
 }
 
 natsStatus bus_loop_publish(struct loop *loop, natsMsg *msg, bool now)
 {
-    publish_begin(now);
+    publish_begin(loop, now);
     natsStatus s = natsConnection_PublishMsg(loop->nc, msg);
     publish_end(loop);
     return s;
@@ -162,7 +180,7 @@ natsStatus bus_loop_publish(struct loop *loop, natsMsg *msg, bool now)
 natsStatus bus_loop_publish_bytes(struct loop *loop, const char *subject, const void *data, int len,
                                   bool now)
 {
-    publish_begin(now);
+    publish_begin(loop, now);
     natsStatus s = natsConnection_Publish(loop->nc, subject, data, len);
     publish_end(loop);
     return s;

@@ -8,8 +8,8 @@
 #include "base/log.h"
 
 enum {
-    WINDOW = 256,  /* sent and not acknowledged */
-    LINGER_MS = 5, /* a burst gathers that long */
+    WINDOW = 1024,   /* sent and not acknowledged */
+    LINGER_MS = 100, /* a burst gathers that long: a lone event costs the server twice as much */
     ACK_POLL_MS = 5,
     ACK_TIMEOUT_MS = 5000,
     RETRY_MS = 200,
@@ -45,6 +45,8 @@ struct bus_event_queue {
     int64_t progress_ms; /* when something was sent or acknowledged */
     struct pause pause;  /* its lock guards what follows */
     struct item_list waiting;
+    size_t n_waiting;
+    int64_t due_ms; /* when the first of them is to be sent */
     bool idle;
     int64_t give_up_ms; /* set with stop */
 };
@@ -117,8 +119,11 @@ void bus_event_queue_add(struct bus_event_queue *queue, const char *subject, con
     atomic_fetch_add(&queue->n_held, 1);
     atomic_fetch_add(&queue->bytes, item->bytes);
     pthread_mutex_lock(&queue->pause.lock);
+    if (!queue->waiting.head)
+        queue->due_ms = clock_mono_ms() + LINGER_MS;
     push(&queue->waiting, item);
-    if (queue->idle)
+    queue->n_waiting++;
+    if (queue->idle && (queue->n_waiting == 1 || queue->n_waiting == WINDOW))
         pthread_cond_signal(&queue->pause.cond);
     pthread_mutex_unlock(&queue->pause.lock);
 }
@@ -131,30 +136,38 @@ static void item_done(struct bus_event_queue *queue, struct item *item, bool sen
     free(item);
 }
 
+/* Under the lock: a burst has gathered. */
+static bool is_due(const struct bus_event_queue *queue)
+{
+    return queue->waiting.head &&
+           (queue->n_waiting >= WINDOW || queue->pause.stop || clock_mono_ms() >= queue->due_ms);
+}
+
 /* Fills the window. False when there is nothing left to do. */
 static bool refill(struct bus_event_queue *queue)
 {
+    struct pause *pause = &queue->pause;
     bool more = true;
 
-    pthread_mutex_lock(&queue->pause.lock);
-    while (!queue->waiting.head && queue->n_flight == 0 && !queue->pause.stop) {
-        queue->idle = true;
-        pthread_cond_wait(&queue->pause.cond, &queue->pause.lock);
-        queue->idle = false;
-        if (queue->waiting.head && !queue->pause.stop) {
-            int64_t until = clock_mono_ms() + LINGER_MS;
-            while (!queue->pause.stop &&
-                   bus_cond_wait_until(&queue->pause.cond, &queue->pause.lock, until))
-                ;
+    pthread_mutex_lock(&pause->lock);
+    queue->idle = true;
+    while (!is_due(queue) && queue->n_flight == 0 && !pause->stop) {
+        if (queue->waiting.head)
+            (void)bus_cond_wait_until(&pause->cond, &pause->lock, queue->due_ms);
+        else
+            pthread_cond_wait(&pause->cond, &pause->lock);
+    }
+    queue->idle = false;
+    if (is_due(queue)) {
+        while (queue->waiting.head && queue->n_flight < WINDOW) {
+            push(&queue->flight, pop(&queue->waiting));
+            queue->n_waiting--;
+            queue->n_flight++;
         }
     }
-    while (queue->waiting.head && queue->n_flight < WINDOW) {
-        push(&queue->flight, pop(&queue->waiting));
-        queue->n_flight++;
-    }
-    if (queue->pause.stop && (queue->n_flight == 0 || clock_mono_ms() >= queue->give_up_ms))
+    if (pause->stop && (queue->n_flight == 0 || clock_mono_ms() >= queue->give_up_ms))
         more = false;
-    pthread_mutex_unlock(&queue->pause.lock);
+    pthread_mutex_unlock(&pause->lock);
     return more;
 }
 
@@ -166,26 +179,35 @@ static void start_over(struct bus_event_queue *queue)
         item->number = 0;
 }
 
-static enum status send_unsent(struct bus_event_queue *queue)
+static enum status send_one(struct bus_event_queue *queue, struct item *item)
 {
     char reply[64];
+    uint64_t number = bus_inbox_reply(queue->inbox, reply);
+    natsMsg *msg = bus_msg_new(item->subject, reply, item->headers, item->data, item->len);
+    enum status status = bus_msg_send(queue->bus, msg, false);
 
-    TRY(bus_inbox_open(queue->inbox));
-    for (struct item *item = queue->flight.head; item; item = item->next) {
+    bus_msg_free(msg);
+    if (status == ST_RESOURCE_EXHAUSTED || status == ST_INVALID_ARGUMENT)
+        item->refusals = REFUSALS_MAX; /* it will never fit */
+    else
+        TRY(status);
+    item->number = number;
+    return ST_OK;
+}
+
+static enum status send_unsent(struct bus_event_queue *queue)
+{
+    enum status status = bus_inbox_open(queue->inbox);
+
+    bus_loop_hold(queue->bus->loop);
+    for (struct item *item = queue->flight.head; item && status == ST_OK; item = item->next) {
         if (item->number)
             continue;
-        uint64_t number = bus_inbox_reply(queue->inbox, reply);
-        natsMsg *msg = bus_msg_new(item->subject, reply, item->headers, item->data, item->len);
-        enum status status = bus_msg_send(queue->bus, msg, false);
-        bus_msg_free(msg);
-        if (status == ST_RESOURCE_EXHAUSTED || status == ST_INVALID_ARGUMENT)
-            item->refusals = REFUSALS_MAX; /* it will never fit */
-        else
-            TRY(status);
-        item->number = number;
+        status = send_one(queue, item);
         queue->progress_ms = clock_mono_ms();
     }
-    return ST_OK;
+    bus_loop_release(queue->bus->loop);
+    return status;
 }
 
 /* Takes the items out of the window that are done with. */
