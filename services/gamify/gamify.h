@@ -22,3 +22,10 @@ extern const struct setting gamify_setting_table[];
 struct svc_context;
 enum status gamify_start(struct svc_context *ctx, struct error *err);
 void gamify_stop(struct svc_context *ctx);
+
+/* ---- members ------------------------------------------------------------- */
+
+/* Whether the run that ends on that day (YYYY-MM-DD, "" = none) still goes on. */
+bool streak_is_active(const struct call *call, const char *last_date);
+/* The fields that are computed, not stored. */
+void member_finish(const struct call *call, Gamify__Member *member);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "ledger.sql.h"
 #include "ledger_rows.h"
+#include "member.sql.h"
 #include "rules.h"
 #include "wire/handler.h"
 
@@ -38,7 +39,7 @@ static enum status load_tally(struct ledger *ledger)
     };
     struct pg_rows rows;
 
-    TRY(pg_rows(ledger->tx->call, &rows, sql_ledger_tally, "s", ledger->member->id));
+    TRY(pg_rows(ledger->call, &rows, sql_ledger_tally, "s", ledger->member->id));
     for (size_t i = 0; rows.n && i < ARRAY_SIZE(columns); i++)
         *columns[i].value = cell_int(&rows, 0, columns[i].column);
     return ST_OK;
@@ -46,7 +47,7 @@ static enum status load_tally(struct ledger *ledger)
 
 enum status ledger_load_days(struct ledger *ledger)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
     struct pg_rows rows;
 
     ledger->days = (struct days){0};
@@ -59,7 +60,7 @@ enum status ledger_load_days(struct ledger *ledger)
 /* The achievements that the member does not have. */
 static enum status load_badges(struct ledger *ledger)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
     Gamify__GetAchievementsResponse list = GAMIFY__GET_ACHIEVEMENTS_RESPONSE__INIT;
     bool asks_tools = false;
     const char *tools = NULL;
@@ -80,26 +81,37 @@ static enum status load_badges(struct ledger *ledger)
     return ST_OK;
 }
 
-enum status ledger_open(struct ledger *ledger, struct tx *tx, const char *user_id)
+static enum status load(struct ledger *ledger, const struct query *query, const char *user_id)
 {
-    struct call *call = tx->call;
+    struct call *call = ledger->call;
 
-    *ledger = (struct ledger){.tx = tx};
     ledger->member = new_message(call, &gamify__member__descriptor);
     ledger->rows = arena_alloc(call->arena, sizeof(*ledger->rows));
-    TRY(fail_missing(call, pg_one(call, &ledger->member->base, sql_ledger_lock, "s", user_id),
-                     "Member", user_id));
+    TRY(fail_missing(call, pg_one(call, &ledger->member->base, query, "s", user_id), "Member",
+                     user_id));
     ledger->level_before = ledger->member->level;
     TRY(load_tally(ledger));
     TRY(ledger_load_days(ledger));
     return load_badges(ledger);
 }
 
+enum status ledger_open(struct ledger *ledger, struct tx *tx, const char *user_id)
+{
+    *ledger = (struct ledger){.call = tx->call, .tx = tx};
+    return load(ledger, sql_ledger_lock, user_id);
+}
+
+enum status ledger_read(struct ledger *ledger, struct call *call, const char *user_id)
+{
+    *ledger = (struct ledger){.call = call};
+    return load(ledger, sql_member_get, user_id);
+}
+
 /* ---- awards --------------------------------------------------------------- */
 
 static void tell_level(struct ledger *ledger)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
     const Gamify__Member *member = ledger->member;
     Gamify__LevelReached *event = new_message(call, &gamify__level_reached__descriptor);
 
@@ -112,7 +124,7 @@ static void tell_level(struct ledger *ledger)
 
 enum status ledger_settle(struct ledger *ledger, int points)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
     Gamify__Member *member = ledger->member;
     int64_t xp = (int64_t)member->xp + points;
     int last = days_last(&ledger->days);
@@ -158,7 +170,7 @@ static void count(struct tally *tally, const struct award *award)
 
 static void tell_award(struct ledger *ledger, struct ledger_row *row)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
     const struct award *award = &row->award;
     Gamify__XpAwarded *event = new_message(call, &gamify__xp_awarded__descriptor);
 
@@ -179,10 +191,10 @@ static void tell_award(struct ledger *ledger, struct ledger_row *row)
     rows_event(ledger, "mal.evt.gamify.xp.awarded", &event->base);
 }
 
-static enum status record(struct ledger *ledger, const struct award *award, int *ret_points)
+static enum status record(struct ledger *ledger, const struct award *award, struct awarded *ret)
 {
     struct ledger_rows *rows = ledger->rows;
-    struct arena *arena = ledger->tx->call->arena;
+    struct arena *arena = ledger->call->arena;
     int day = day_of_ms(award->occurred_ms), level = ledger->member->level;
     struct ledger_row *row;
 
@@ -198,7 +210,8 @@ static enum status record(struct ledger *ledger, const struct award *award, int 
     tell_award(ledger, row);
     if (ledger->member->level > level)
         tell_level(ledger);
-    *ret_points = row->points;
+    ret->points = row->points;
+    ret->event = row->event;
     return ST_OK;
 }
 
@@ -206,7 +219,7 @@ static enum status record(struct ledger *ledger, const struct award *award, int 
 
 static void keep_unlocked(struct ledger *ledger, Gamify__Achievement *achievement)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
     Gamify__Achievement **grown;
 
     grown = arena_alloc(call->arena, (ledger->n_unlocked + 1) * sizeof(*grown));
@@ -221,9 +234,9 @@ static void keep_unlocked(struct ledger *ledger, Gamify__Achievement *achievemen
 
 /* award may be NULL: as the evaluator gives it. */
 static enum status unlock(struct ledger *ledger, struct badge *badge, const struct award *given,
-                          int *ret_points)
+                          struct awarded *ret)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
     Gamify__Achievement *achievement = badge->achievement;
     Gamify__AchievementUnlocked *event =
         new_message(call, &gamify__achievement_unlocked__descriptor);
@@ -246,7 +259,7 @@ static enum status unlock(struct ledger *ledger, struct badge *badge, const stru
     event->xp_reward = given ? given->base : award.base;
     event->unlocked_at = achievement->unlocked_at;
     rows_event(ledger, "mal.evt.gamify.achievement.unlocked", &event->base);
-    return record(ledger, given ? given : &award, ret_points);
+    return record(ledger, given ? given : &award, ret);
 }
 
 enum status ledger_evaluate(struct ledger *ledger)
@@ -257,7 +270,7 @@ enum status ledger_evaluate(struct ledger *ledger)
         again = false;
         for (size_t i = 0; i < ledger->n_badges; i++) {
             struct badge *badge = &ledger->badges[i];
-            int ignored;
+            struct awarded ignored;
 
             if (badge->unlocked || badge->measure == MEASURE_NONE ||
                 measure_of(ledger, badge->measure) < badge->target)
@@ -270,15 +283,16 @@ enum status ledger_evaluate(struct ledger *ledger)
 }
 
 /* By hand. */
-static enum status award_badge(struct ledger *ledger, const struct award *award, int *ret_points)
+static enum status award_badge(struct ledger *ledger, const struct award *award,
+                               struct awarded *ret)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
 
     for (size_t i = 0; i < ledger->n_badges; i++) {
         struct badge *badge = &ledger->badges[i];
 
         if (!badge->unlocked && strcmp(badge->achievement->id, award->reference_id) == 0)
-            return unlock(ledger, badge, award, ret_points);
+            return unlock(ledger, badge, award, ret);
     }
     return call_fail(call, ST_NOT_FOUND, "Achievement '%s' was not found.", award->reference_id);
 }
@@ -288,7 +302,7 @@ static enum status award_badge(struct ledger *ledger, const struct award *award,
 enum status ledger_award(struct ledger *ledger, const struct award *awards, size_t n,
                          struct awarded *ret)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
     const char **ids = arena_alloc(call->arena, n * sizeof(*ids));
 
     TRY(ledger_known(ledger, awards, n, ret, ids));
@@ -299,9 +313,9 @@ enum status ledger_award(struct ledger *ledger, const struct award *awards, size
         if (ret[i].duplicate)
             continue;
         if (award->type == GAMIFY__CONTRIBUTION_TYPE__CONTRIBUTION_TYPE_ACHIEVEMENT)
-            TRY(award_badge(ledger, award, &ret[i].points));
+            TRY(award_badge(ledger, award, &ret[i]));
         else
-            TRY(record(ledger, award, &ret[i].points));
+            TRY(record(ledger, award, &ret[i]));
         TRY(ledger_evaluate(ledger));
     }
     return ST_OK;

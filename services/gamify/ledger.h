@@ -34,6 +34,8 @@ struct award {
 struct awarded {
     bool duplicate; /* known already: nothing was awarded */
     int points;
+    const char *known;              /* id of the duplicate's row */
+    const Gamify__XpAwarded *event; /* of the new row; has its id once the ledger is closed */
 };
 
 /* Of the member's unreversed contributions. */
@@ -45,7 +47,8 @@ struct tally {
 struct ledger_rows;
 struct badge;
 struct ledger {
-    struct tx *tx;
+    struct call *call;
+    struct tx *tx;          /* NULL when only read */
     Gamify__Member *member; /* as it is after the awards so far */
     struct days days;       /* that have a contribution */
     struct tally tally;
@@ -64,6 +67,8 @@ struct ledger {
  * Whoever opens several in one transaction does so in the order of their ids,
  * and after event_seen. */
 enum status ledger_open(struct ledger *ledger, struct tx *tx, const char *user_id) MUST_CHECK;
+/* The same without lock, only to look at. */
+enum status ledger_read(struct ledger *ledger, struct call *call, const char *user_id) MUST_CHECK;
 /* In this order. ret has n entries. A duplicate of a commit that has no project
  * takes the award's. */
 enum status ledger_award(struct ledger *ledger, const struct award *awards, size_t n,

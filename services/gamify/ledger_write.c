@@ -26,8 +26,8 @@ void rows_event(struct ledger *ledger, const char *subject, const ProtobufCMessa
 {
     struct ledger_rows *rows = ledger->rows;
 
-    rows->events = rows_room(ledger->tx->call->arena, rows->events, rows->n_events,
-                             &rows->events_room, sizeof(*rows->events));
+    rows->events = rows_room(ledger->call->arena, rows->events, rows->n_events, &rows->events_room,
+                             sizeof(*rows->events));
     rows->events[rows->n_events++] = (struct event){subject, payload};
 }
 
@@ -62,7 +62,7 @@ static bool cell_bool(const struct pg_rows *rows, int row, const char *column)
 enum status ledger_known(struct ledger *ledger, const struct award *awards, size_t n,
                          struct awarded *ret, const char **ret_ids)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
     const char **types = arena_alloc(call->arena, n * sizeof(*types));
     const char **references = arena_alloc(call->arena, n * sizeof(*references));
     bool any = false;
@@ -82,9 +82,10 @@ enum status ledger_known(struct ledger *ledger, const struct award *awards, size
         int i = cell_int(&rows, r, "i");
 
         ret[i].duplicate = true;
-        if (awards[i].type == GAMIFY__CONTRIBUTION_TYPE__CONTRIBUTION_TYPE_COMMIT &&
-            pg_cell(&rows, r, "id") && cell_bool(&rows, r, "free"))
-            ret_ids[i] = pg_cell(&rows, r, "id");
+        ret[i].known = pg_cell(&rows, r, "id");
+        if (awards[i].type == GAMIFY__CONTRIBUTION_TYPE__CONTRIBUTION_TYPE_COMMIT && ret[i].known &&
+            cell_bool(&rows, r, "free"))
+            ret_ids[i] = ret[i].known;
     }
     return ST_OK;
 }
@@ -92,7 +93,7 @@ enum status ledger_known(struct ledger *ledger, const struct award *awards, size
 static void tell_assigned(struct ledger *ledger, const char *id, const char *project)
 {
     Gamify__ContributionAssigned *event =
-        new_message(ledger->tx->call, &gamify__contribution_assigned__descriptor);
+        new_message(ledger->call, &gamify__contribution_assigned__descriptor);
 
     event->contribution_id = id;
     event->user_id = ledger->member->id;
@@ -103,7 +104,7 @@ static void tell_assigned(struct ledger *ledger, const char *id, const char *pro
 enum status ledger_assign(struct ledger *ledger, const struct award *awards, size_t n,
                           const char **ids)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
 
     for (size_t i = 0; i < n; i++) {
         const char *project = awards[i].project_id;
@@ -177,7 +178,7 @@ static void columns_fill(struct columns *c, struct arena *arena, const struct le
 
 static enum status insert_rows(struct ledger *ledger, const struct columns *c)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
     struct ledger_rows *rows = ledger->rows;
     size_t n = rows->n;
     struct pg_rows ids;
@@ -199,7 +200,7 @@ static enum status save_sums(struct ledger *ledger, const struct columns *c)
     const struct tally *t = &ledger->tally;
     size_t n = ledger->rows->n;
 
-    return pg_exec(ledger->tx->call, sql_ledger_save, NULL, "saaaaiiiiiiiiiiiiiiS", member->id, n,
+    return pg_exec(ledger->call, sql_ledger_save, NULL, "saaaaiiiiiiiiiiiiiiS", member->id, n,
                    c->day, n, c->sum_project, n, c->points, n, c->counts, t->commits,
                    t->interactions, t->sprints, t->top_velocity, t->bugs, t->decisions, t->frontend,
                    t->backend, t->devops, t->data, t->documentation, member->xp, member->level,
@@ -208,7 +209,7 @@ static enum status save_sums(struct ledger *ledger, const struct columns *c)
 
 enum status ledger_flush(struct ledger *ledger)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
     struct ledger_rows *rows = ledger->rows;
     struct columns columns;
 
@@ -257,7 +258,7 @@ static void uncount(struct tally *tally, Gamify__ContributionType type, const st
 static void tell_reversed(struct ledger *ledger, Gamify__ContributionType type,
                           const char *reference_id, const struct pg_rows *row)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
     Gamify__XpReversed *event = new_message(call, &gamify__xp_reversed__descriptor);
     const char *project = pg_cell(row, 0, "project_id");
 
@@ -277,7 +278,7 @@ static void tell_reversed(struct ledger *ledger, Gamify__ContributionType type,
 enum status ledger_reverse(struct ledger *ledger, Gamify__ContributionType type,
                            const char *reference_id, int *ret_rows)
 {
-    struct call *call = ledger->tx->call;
+    struct call *call = ledger->call;
     const Gamify__Member *member = ledger->member;
     bool badge = type == GAMIFY__CONTRIBUTION_TYPE__CONTRIBUTION_TYPE_ACHIEVEMENT;
     struct pg_rows row;
