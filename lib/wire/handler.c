@@ -60,6 +60,8 @@ const char *enum_text(const ProtobufCMessage *message, const char *field)
     const ProtobufCFieldDescriptor *found =
         protobuf_c_message_descriptor_get_field_by_name(message->descriptor, field);
 
+    if (!found || found->type != PROTOBUF_C_TYPE_ENUM)
+        return NULL;
     return wire_enum_name(rule->fields[found - message->descriptor->fields].enumeration,
                           (int)wire_get_int(message, field));
 }

@@ -16,7 +16,8 @@ enum status filter_tags(struct call *call, const char *field, const char *text, 
 enum status filter_range(struct call *call, const char *from, const char *to) MUST_CHECK;
 /* Whether the comma list names the word. */
 bool list_names(const char *list, const char *word);
-/* The value's spelling in JSON and in columns, NULL when it is not set. */
+/* The value's spelling in JSON and in columns, NULL when it is not set or the
+ * field is no enum. */
 const char *enum_text(const ProtobufCMessage *message, const char *field);
 
 /* ---- replies ----------------------------------------------------------- */

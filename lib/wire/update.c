@@ -63,6 +63,16 @@ void names_add_once(struct call *call, struct names *names, const char *name)
         names_add(call, names, name);
 }
 
+void names_remove(struct names *names, const char *name)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < names->n; i++)
+        if (strcmp(names->items[i], name) != 0)
+            names->items[kept++] = names->items[i];
+    names->n = kept;
+}
+
 bool update_names(const ProtobufCMessage *update, const char *name)
 {
     const ProtobufCFieldDescriptor *field = find(update, name);
@@ -73,7 +83,7 @@ bool update_names(const ProtobufCMessage *update, const char *name)
 /* Fields that say which entity, and lists of fields, change nothing. */
 static bool is_addressing(const char *name)
 {
-    return strcmp(name, "id") == 0 || strcmp(name, "unset") == 0;
+    return strcmp(name, "id") == 0 || strcmp(name, "ids") == 0 || strcmp(name, "unset") == 0;
 }
 
 enum status update_check(struct call *call, const ProtobufCMessage *update)

@@ -12,6 +12,7 @@ struct names {
 void names_add(struct call *call, struct names *names, const char *name);
 void names_add_once(struct call *call, struct names *names, const char *name);
 bool names_have(const struct names *names, const char *name);
+void names_remove(struct names *names, const char *name);
 
 /* Whether name is one of the update's fields that were given, null included. */
 bool update_names(const ProtobufCMessage *update, const char *name);

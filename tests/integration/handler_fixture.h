@@ -28,6 +28,7 @@ struct fixture {
     struct call call; /* of the last request */
     char *reply;      /* its JSON, "" when it failed */
     const char *text; /* its internal text */
+    int64_t now_ms;   /* time of the calls; 0 is the clock's */
 };
 
 static inline struct pg_conn *open_conn(const char *url)
@@ -100,7 +101,7 @@ static inline enum status run_json(struct fixture *f, const char *rpc, const cha
                             .channel = "mcp",
                             .trusted = trusted,
                             .deadline_ms = clock_mono_ms() + 30000,
-                            .now_ms = clock_wall_ms(),
+                            .now_ms = f->now_ms ? f->now_ms : clock_wall_ms(),
                             .pg = f->conn};
     f->text = "";
     f->reply = strdup("");

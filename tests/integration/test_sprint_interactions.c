@@ -23,29 +23,6 @@ static void add_team(void)
     pg_server_sql(f->url, team);
 }
 
-static const char *value(const char *sql)
-{
-    return pg_server_value(f->url, sql);
-}
-
-/* Payload of the only event of a kind. */
-static const ProtobufCMessage *event_of(const char *subject,
-                                        const ProtobufCMessageDescriptor *descriptor)
-{
-    struct error err = {0};
-    ProtobufCMessage *message = NULL;
-    const char *hex = value(arena_printf(
-        &f->arena, "select encode(payload, 'hex') from sprint.outbox where subject = 'mal.evt.%s'",
-        subject));
-    size_t len = strlen(hex) / 2;
-    unsigned char *bytes = arena_alloc(&f->arena, len);
-
-    for (size_t i = 0; i < len; i++)
-        bytes[i] = (unsigned char)strtoul(arena_memdup(&f->arena, hex + 2 * i, 2), NULL, 16);
-    ck_assert_int_eq(wire_unpack(&f->arena, descriptor, bytes, len, &message, &err), ST_OK);
-    return message;
-}
-
 /* ---- logging and reading ----------------------------------------------- */
 
 START_TEST(everything_given_comes_back)
@@ -194,8 +171,8 @@ START_TEST(events_are_written_with_the_conversation)
     OK(f, "LogInteraction",
        "{'id':'one','session_id':'s','user_id':'ana','decisions':['Ship it.'],"
        "'tools_used':['a','b','a'],'work_item_id':'API-1'}");
-    logged = (const void *)event_of("sprint.interaction.logged",
-                                    &sprint__interaction_logged__descriptor);
+    logged = (const void *)last_event("sprint.interaction.logged",
+                                      &sprint__interaction_logged__descriptor);
     ck_assert_str_eq(logged->id, "one");
     ck_assert_str_eq(logged->user_id, "ana");
     ck_assert_int_eq(logged->source, SPRINT__INTERACTION_SOURCE__INTERACTION_SOURCE_CLAUDE_CODE);
@@ -207,8 +184,8 @@ START_TEST(events_are_written_with_the_conversation)
     ck_assert_str_eq(logged->created_at,
                      value("select to_char(created_at at time zone 'UTC',"
                            " 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') from sprint.interaction"));
-    recorded =
-        (const void *)event_of("sprint.decision.recorded", &sprint__decision_recorded__descriptor);
+    recorded = (const void *)last_event("sprint.decision.recorded",
+                                        &sprint__decision_recorded__descriptor);
     ck_assert_str_eq(recorded->id, value("select id from sprint.decision"));
     ck_assert_str_eq(recorded->interaction_id, "one");
     ck_assert_str_eq(recorded->user_id, "ana");

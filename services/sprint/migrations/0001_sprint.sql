@@ -66,11 +66,69 @@ begin
   return r;
 end $$;
 
+-- How many rows of a kind there are, as a sum of changes: lists tell their total
+-- without reading the table. Writers only append, so that none waits for another;
+-- now and then one of them adds up what it finds unlocked.
+create table sprint.tally (
+  noun     text not null,
+  status   text not null default '',
+  type     text not null default '',
+  priority text not null default '',
+  n        bigint not null
+);
+create index tally_noun on sprint.tally (noun);
+
+-- The argument names what rows are told apart by: status, type, priority.
+create function sprint.tally_changes() returns trigger language plpgsql as $$
+begin
+  execute format(
+    'insert into sprint.tally (noun, status, type, priority, n)
+     select %L, %s, sum(d) from (%s) as rows group by 1, 2, 3, 4 having sum(d) <> 0',
+    tg_table_name, tg_argv[0],
+    case tg_op when 'INSERT' then 'select *, 1 as d from new_rows'
+               when 'DELETE' then 'select *, -1 as d from old_rows'
+               else 'select *, 1 as d from new_rows union all select *, -1 from old_rows' end);
+  if random() < 0.02 then
+    with taken as (
+      delete from sprint.tally
+       where ctid = any (array(select ctid from sprint.tally where noun = tg_table_name
+                                  for update skip locked))
+      returning noun, status, type, priority, n)
+    insert into sprint.tally (noun, status, type, priority, n)
+    select noun, status, type, priority, sum(n)
+      from taken
+     group by noun, status, type, priority
+    having sum(n) <> 0;
+  end if;
+  return null;
+end $$;
+
 -- The next number of each key; projects may share a key.
 create table sprint.item_key (
   key  text primary key,
   next int not null default 1
 );
+
+-- Numbers that someone gave by hand are skipped. The key stays locked until the
+-- transaction ends: none is lost, none is given twice.
+create function sprint.take_number(k text) returns int language plpgsql as $$
+declare
+  n int;
+begin
+  insert into sprint.item_key (key) values (k) on conflict do nothing;
+  select next into n from sprint.item_key where key = k for update;
+  while exists (select from sprint.work_item where id = k || '-' || n) loop
+    n := n + 1;
+  end loop;
+  update sprint.item_key set next = n + 1 where key = k;
+  return n;
+end $$;
+
+-- Latin letters become base letters, all else that is no letter or digit a hyphen.
+create function sprint.slug_of(name text, other text) returns text
+  language sql stable parallel safe as $$
+  select coalesce(nullif(trim('-' from left(trim('-' from regexp_replace(
+           lower(public.unaccent(normalize(name))), '[^a-z0-9]+', '-', 'g')), 60)), ''), other) $$;
 
 create table sprint.project (
   id          sprint.slug primary key,
@@ -86,6 +144,15 @@ create table sprint.project (
   updated_at  timestamptz not null default now()
 );
 create index project_updated on sprint.project (updated_at desc, id);
+create trigger project_added after insert on sprint.project
+  referencing new table as new_rows for each statement
+  execute function sprint.tally_changes('status, '''', ''''');
+create trigger project_changed after update on sprint.project
+  referencing old table as old_rows new table as new_rows for each statement
+  execute function sprint.tally_changes('status, '''', ''''');
+create trigger project_gone after delete on sprint.project
+  referencing old table as old_rows for each statement
+  execute function sprint.tally_changes('status, '''', ''''');
 
 create table sprint.sprint (
   id            sprint.slug primary key,
@@ -112,6 +179,17 @@ create index sprint_status on sprint.sprint (status);
 create index sprint_project on sprint.sprint (project_id);
 create index sprint_span on sprint.sprint (start_date, end_date);
 create index sprint_updated on sprint.sprint (updated_at desc, id);
+-- Beyond the contract: the sprints of a project, latest start first.
+create index sprint_project_start on sprint.sprint (project_id, start_date desc, id);
+create trigger sprint_added after insert on sprint.sprint
+  referencing new table as new_rows for each statement
+  execute function sprint.tally_changes('status, '''', ''''');
+create trigger sprint_changed after update on sprint.sprint
+  referencing old table as old_rows new table as new_rows for each statement
+  execute function sprint.tally_changes('status, '''', ''''');
+create trigger sprint_gone after delete on sprint.sprint
+  referencing old table as old_rows for each statement
+  execute function sprint.tally_changes('status, '''', ''''');
 
 create table sprint.work_item (
   id            sprint.item primary key,
@@ -147,6 +225,26 @@ create index work_item_status on sprint.work_item (status);
 create index work_item_parent_id on sprint.work_item (parent_id);
 create index work_item_labels on sprint.work_item using gin (labels);
 create index work_item_updated on sprint.work_item (updated_at desc, id);
+-- Beyond the contract: lists filtered by one of these in their order, the numbers
+-- of a project, and live velocity, without reading what is not shown.
+create index work_item_sprint_updated on sprint.work_item (sprint_id, updated_at desc, id);
+create index work_item_project_updated on sprint.work_item (project_id, updated_at desc, id);
+create index work_item_assignee_updated on sprint.work_item (assignee, updated_at desc, id);
+create index work_item_status_updated on sprint.work_item (status, updated_at desc, id);
+create index work_item_type_updated on sprint.work_item (type, updated_at desc, id);
+create index work_item_priority_updated on sprint.work_item (priority, updated_at desc, id);
+create index work_item_project_status on sprint.work_item (project_id, status);
+create index work_item_done on sprint.work_item (sprint_id) include (story_points)
+  where status = 'done';
+create trigger work_item_added after insert on sprint.work_item
+  referencing new table as new_rows for each statement
+  execute function sprint.tally_changes('status, type, priority');
+create trigger work_item_changed after update on sprint.work_item
+  referencing old table as old_rows new table as new_rows for each statement
+  execute function sprint.tally_changes('status, type, priority');
+create trigger work_item_gone after delete on sprint.work_item
+  referencing old table as old_rows for each statement
+  execute function sprint.tally_changes('status, type, priority');
 
 -- The journal: one row per changed field.
 create table sprint.work_item_change (
@@ -190,6 +288,12 @@ create index interaction_work_item on sprint.interaction (work_item_id);
 create index interaction_created on sprint.interaction (created_at desc);
 create index interaction_search on sprint.interaction using gin (search);
 create index interaction_tags on sprint.interaction using gin (tags);
+create trigger interaction_added after insert on sprint.interaction
+  referencing new table as new_rows for each statement
+  execute function sprint.tally_changes(''''', source, ''''');
+create trigger interaction_gone after delete on sprint.interaction
+  referencing old table as old_rows for each statement
+  execute function sprint.tally_changes(''''', source, ''''');
 
 create table sprint.interaction_message (
   id             bigint generated always as identity primary key,
