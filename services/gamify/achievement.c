@@ -4,6 +4,8 @@
 
 #include "achievement.sql.h"
 #include "badge.h"
+#include "ledger.h"
+#include "report.h"
 #include "wire/handler.h"
 
 static void check_criteria(struct call *call, size_t i, const Gamify__AchievementEntry *entry)
@@ -37,4 +39,42 @@ enum status gamify_import_achievements(struct call *call,
         rsp->skipped += 1 - rows;
     }
     return tx_commit(&tx);
+}
+
+/* How far the member is with it; what is unlocked is complete. */
+static void set_progress(const struct ledger *ledger, Gamify__Achievement *badge)
+{
+    enum measure measure;
+    int target, progress;
+
+    if (!criteria_read(ledger->call->arena, badge->criteria, &measure, &target))
+        return;
+    progress = badge->unlocked ? target : measure_of(ledger, measure);
+    badge->has_target_case = GAMIFY__ACHIEVEMENT__HAS_TARGET_TARGET;
+    badge->target = target;
+    badge->has_progress_case = GAMIFY__ACHIEVEMENT__HAS_PROGRESS_PROGRESS;
+    badge->progress = progress < target ? progress : target;
+}
+
+enum status gamify_get_achievements(struct call *call, const Gamify__GetAchievementsRequest *req,
+                                    Gamify__GetAchievementsResponse *rsp)
+{
+    struct ledger ledger = {0};
+
+    if (*req->user_id)
+        TRY(ledger_read(&ledger, call, req->user_id));
+    TRY(pg_all(call, &rsp->base, "items", sql_achievement_list, "SS", req->user_id,
+               enum_text(&req->base, "category")));
+    rsp->total = (int32_t)rsp->n_items;
+    for (size_t i = 0; *req->user_id && i < rsp->n_items; i++) {
+        set_progress(&ledger, rsp->items[i]);
+        rsp->unlocked += rsp->items[i]->unlocked;
+    }
+    if (*req->user_id) {
+        rsp->user_id = req->user_id;
+        rsp->has_unlocked_case = GAMIFY__GET_ACHIEVEMENTS_RESPONSE__HAS_UNLOCKED_UNLOCKED;
+    }
+    if (req->format != MAL__FORMAT__FORMAT_JSON)
+        rsp->text = report_achievements(call, rsp, *req->user_id ? ledger.member->name : NULL);
+    return ST_OK;
 }
