@@ -240,6 +240,7 @@ enum status stack_gateways(struct stack *stack, struct error *err)
         child->port = stack->ephemeral || stack->port == 0 ? free_port() : stack->port + i;
         n = common_env(stack, child, "gateway", extra);
         extra[n++] = arena_printf(&stack->arena, "MAL_BIND=127.0.0.1:%d", child->port);
+        extra[n++] = arena_printf(&stack->arena, "MAL_DIR=%s", stack->dir);
         TRY(start_process(stack, child, binary, extra, err));
     }
     for (size_t i = first; i < stack->n_children; i++)

@@ -147,6 +147,11 @@ enum status bus_event_publish(struct bus *bus, const char *subject, const char *
 struct bus_event_queue;
 enum status bus_event_queue_new(struct bus *bus, size_t capacity,
                                 struct bus_event_queue **ret_queue) MUST_CHECK;
+/* Keeps what is not acknowledged in a file of that folder as well, so that it
+ * outlives a killed process, and takes over what processes left there that are
+ * no more. Before the first event is added. */
+enum status bus_event_queue_keep(struct bus_event_queue *queue, const char *dir,
+                                 struct error *err) MUST_CHECK;
 void bus_event_queue_add(struct bus_event_queue *queue, const char *subject, const char *event_id,
                          const struct bus_header *headers, const void *data, size_t len);
 void bus_event_queue_stats(const struct bus_event_queue *queue, uint64_t *ret_sent,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The event queue: adding never waits; a thread sends in bursts, keeps what was
  * not acknowledged and sends it again under the same id, which the stream drops
- * when it has it already. */
+ * when it has it already. What is not acknowledged may also be kept in a file,
+ * for the case that the process is killed. */
 #include "internal.h"
+#include "spool.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -26,6 +28,7 @@ struct item {
     const void *data;
     size_t len, bytes;
     uint64_t number; /* of the request that carries it; 0 = to be sent */
+    uint64_t place;  /* in the spool */
     int refusals;
 };
 
@@ -36,6 +39,7 @@ struct item_list {
 struct bus_event_queue {
     struct bus *bus;
     struct inbox *inbox;
+    struct spool *spool; /* NULL: none */
     size_t capacity;
     pthread_t thread;
     atomic_ullong sent, dropped, n_held; /* held = waiting or not acknowledged */
@@ -105,6 +109,38 @@ static struct item *item_new(const char *subject, const char *event_id,
     return item;
 }
 
+/* How an item is told in the spool: this, and behind it what stands behind the
+ * item. */
+struct spooled {
+    uint32_t data_len, n_strings;
+};
+
+static void keep(struct bus_event_queue *queue, struct item *item)
+{
+    struct spooled head = {.data_len = (uint32_t)item->len, .n_strings = 2};
+
+    for (const struct bus_header *h = item->headers + 1; h->name; h++)
+        head.n_strings += 2;
+    if (queue->spool)
+        item->place = spool_put(queue->spool, &head, sizeof(head), item + 1,
+                                item->bytes - sizeof(struct item));
+}
+
+static void add(struct bus_event_queue *queue, struct item *item)
+{
+    atomic_fetch_add(&queue->n_held, 1);
+    atomic_fetch_add(&queue->bytes, item->bytes);
+    keep(queue, item);
+    pthread_mutex_lock(&queue->pause.lock);
+    if (!queue->waiting.head)
+        queue->due_ms = clock_mono_ms() + LINGER_MS;
+    push(&queue->waiting, item);
+    queue->n_waiting++;
+    if (queue->idle && (queue->n_waiting == 1 || queue->n_waiting == WINDOW))
+        pthread_cond_signal(&queue->pause.cond);
+    pthread_mutex_unlock(&queue->pause.lock);
+}
+
 void bus_event_queue_add(struct bus_event_queue *queue, const char *subject, const char *event_id,
                          const struct bus_header *headers, const void *data, size_t len)
 {
@@ -116,16 +152,48 @@ void bus_event_queue_add(struct bus_event_queue *queue, const char *subject, con
         free(item);
         return;
     }
-    atomic_fetch_add(&queue->n_held, 1);
-    atomic_fetch_add(&queue->bytes, item->bytes);
-    pthread_mutex_lock(&queue->pause.lock);
-    if (!queue->waiting.head)
-        queue->due_ms = clock_mono_ms() + LINGER_MS;
-    push(&queue->waiting, item);
-    queue->n_waiting++;
-    if (queue->idle && (queue->n_waiting == 1 || queue->n_waiting == WINDOW))
-        pthread_cond_signal(&queue->pause.cond);
-    pthread_mutex_unlock(&queue->pause.lock);
+    add(queue, item);
+}
+
+/* A record of a process that is no more. */
+static void add_again(const void *record, size_t len, void *arg)
+{
+    struct bus_header headers[MAX_HEADERS] = {{NULL, NULL}};
+    const char *strings[2 * MAX_HEADERS];
+    struct spooled head;
+    const char *p = record, *end = p + len;
+
+    if (len < sizeof(head))
+        return;
+    memcpy(&head, p, sizeof(head));
+    p += sizeof(head);
+    if (head.data_len > (size_t)(end - p) || head.n_strings < 2 || head.n_strings % 2 != 0 ||
+        head.n_strings > 2 * (MAX_HEADERS - 1))
+        return;
+    const char *data = p;
+    p += head.data_len;
+    for (uint32_t i = 0; i < head.n_strings; i++) {
+        const char *zero = memchr(p, '\0', (size_t)(end - p));
+
+        if (!zero)
+            return;
+        strings[i] = p;
+        p = zero + 1;
+    }
+    for (uint32_t i = 2; i < head.n_strings; i += 2)
+        headers[i / 2 - 1] = (struct bus_header){strings[i], strings[i + 1]};
+    struct item *item = item_new(strings[0], strings[1], headers, data, head.data_len);
+    if (item)
+        add(arg, item);
+}
+
+enum status bus_event_queue_keep(struct bus_event_queue *queue, const char *dir, struct error *err)
+{
+    TRY(spool_open(&queue->spool, dir, err));
+    size_t n = spool_adopt(queue->spool, dir, add_again, queue);
+    if (n > 0)
+        log_warn("%zu events are sent that another process left behind", n);
+    return ST_OK;
 }
 
 static void item_done(struct bus_event_queue *queue, struct item *item, bool sent)
@@ -133,6 +201,8 @@ static void item_done(struct bus_event_queue *queue, struct item *item, bool sen
     atomic_fetch_add(sent ? &queue->sent : &queue->dropped, 1);
     atomic_fetch_sub(&queue->bytes, item->bytes);
     atomic_fetch_sub(&queue->n_held, 1);
+    if (queue->spool)
+        spool_drop(queue->spool, item->place);
     free(item);
 }
 
@@ -337,8 +407,11 @@ void bus_event_queue_free(struct bus_event_queue *queue, int timeout_ms)
         free(item);
         lost++;
     }
-    if (lost > 0)
+    if (lost > 0 && queue->spool)
+        log_warn("%u events wait for the next process to send them", lost);
+    else if (lost > 0)
         log_error("%u events were not sent before the end", lost);
+    spool_close(queue->spool);
     bus_inbox_free(queue->inbox);
     bus_pause_done(&queue->pause);
     free(queue);

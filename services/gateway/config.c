@@ -47,6 +47,11 @@ const struct setting gateway_settings[] = {
     TEXT("MAL_CONFIRM_TOOLS",
          "mal_delete_skill,mal_delete_project,mal_import_catalog,mal_execute_command",
          confirm_tools, "Comma-separated tools that act only after the user agreed."),
+    TEXT(
+        "MAL_SPOOL_DIR", "", spool_dir,
+        "Folder that keeps answered calls for the audit log while they are not in the bus, so that "
+        "a killed process takes none with it; empty = spool in MAL_DIR, if that is set."),
+    TEXT("MAL_DIR", "", data_dir, "Folder of the hub's own data."),
     NUMBER("MAL_BODY_LIMIT", "1048576", 1024, 64 * MIB, body_limit,
            "Bytes of a request body, beyond which it gets 413."),
     NUMBER("MAL_IMPORT_BODY_LIMIT", "7340032", 1024, 64 * MIB, import_limit,

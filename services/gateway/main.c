@@ -94,6 +94,18 @@ static const struct bus_service listed_as = {
     .description = DESCRIPTION,
 };
 
+/* Calls that are answered and not yet in the stream. */
+static enum status open_audit(struct gateway *gw, struct error *err)
+{
+    CLEANUP(strbuf_done) struct strbuf dir = STRBUF_INIT;
+
+    TRY(bus_event_queue_new(gw->bus, AUDIT_CAPACITY, &gw->audit));
+    strbuf_str(&dir, config.spool_dir);
+    if (dir.len == 0 && *config.data_dir != '\0')
+        strbuf_printf(&dir, "%s/spool", config.data_dir);
+    return dir.len > 0 ? bus_event_queue_keep(gw->audit, strbuf_cstr(&dir), err) : ST_OK;
+}
+
 static enum status start(struct gateway *gw, struct error *err)
 {
     const struct http_options options = {.bind = config.bind, .handler = route, .arg = gw};
@@ -112,7 +124,7 @@ static enum status start(struct gateway *gw, struct error *err)
     TRY(inflight_new(&gw->inflight, gw, err));
     TRY(bus_kv_open(gw->bus, "MAL_ONCE", ONCE_TTL_S, &once, err));
     gw->once = once;
-    TRY(bus_event_queue_new(gw->bus, AUDIT_CAPACITY, &gw->audit));
+    TRY(open_audit(gw, err));
     TRY(notifier_new(&gw->notifier, gw, err));
     TRY(bus_serve(gw->bus, &listed_as, &gw->listed, err));
     return http_server_start(&gw->http, &options, err);
