@@ -2,7 +2,8 @@
 /* Totals of the catalog, and of the other services as far as they answer. */
 #include "catalog.h"
 
-#include "bus/bus.h"
+#include "mal/gamify/v1/gamify.api.h"
+#include "mal/sprint/v1/sprint.api.h"
 #include "report.h"
 #include "stats.sql.h"
 
@@ -10,96 +11,93 @@
 
 enum { PEER_TIMEOUT_MS = 2000 };
 
-/* A question to another service, asked on a thread of its own. */
+/* A question to another service, asked on a thread and in an arena of its own. */
 struct question {
-    struct call *call;
-    const char *subject;
+    struct call call;
+    struct arena arena;
     enum status status;
-    struct bus_message answer;
+    Sprint__CountEntitiesResponse *entities;
+    Gamify__CountMembersResponse *members;
 };
 
-static void *ask(void *arg)
+static void question_init(struct question *question, const struct call *call)
 {
-    struct question *question = arg;
-    const struct call *call = question->call;
-    const struct bus_header headers[] = {
-        {"Mal-Actor", call->actor ? call->actor : ""},
-        {"Mal-Request-Id", call->request_id ? call->request_id : ""},
-        {"Mal-Channel", call->channel ? call->channel : ""},
-        {"Mal-Trusted", "0"},
-        {"Mal-Scopes", "read"},
-        {"Mal-Deadline-Ms", "2000"},
-        {NULL, NULL}};
+    *question = (struct question){.call = *call, .status = ST_UNAVAILABLE};
+    arena_init(&question->arena);
+    question->call.arena = &question->arena;
+    question->call.pg = NULL;
+}
 
-    question->status = ST_UNAVAILABLE;
-    if (call->bus)
-        question->status = bus_request(call->bus, question->subject, headers, NULL, 0,
-                                       PEER_TIMEOUT_MS, &question->answer);
+static void *ask_sprint(void *arg)
+{
+    Sprint__CountEntitiesRequest request = SPRINT__COUNT_ENTITIES_REQUEST__INIT;
+    struct question *question = arg;
+
+    if (question->call.bus)
+        question->status = sprint_count_entities_call(question->call.bus, &question->call, &request,
+                                                      PEER_TIMEOUT_MS, &question->entities);
     return NULL;
 }
 
-/* NULL when the service failed or did not answer. */
-static const ProtobufCMessage *answer_of(struct question *question,
-                                         const ProtobufCMessageDescriptor *descriptor)
+static void *ask_gamify(void *arg)
 {
-    struct error err = {0};
-    ProtobufCMessage *message = NULL;
+    Gamify__CountMembersRequest request = GAMIFY__COUNT_MEMBERS_REQUEST__INIT;
+    struct question *question = arg;
 
-    if (question->status != ST_OK)
-        return NULL;
-    if (!bus_message_header(&question->answer, "Nats-Service-Error-Code") &&
-        wire_unpack(question->call->arena, descriptor, question->answer.data, question->answer.len,
-                    &message, &err) != ST_OK)
-        message = NULL;
-    bus_message_release(&question->answer);
-    return message;
+    if (question->call.bus)
+        question->status = gamify_count_members_call(question->call.bus, &question->call, &request,
+                                                     PEER_TIMEOUT_MS, &question->members);
+    return NULL;
 }
 
 static void ask_both(struct question *sprint, struct question *gamify)
 {
     pthread_t thread;
-    bool apart = pthread_create(&thread, NULL, ask, gamify) == 0;
+    bool apart = pthread_create(&thread, NULL, ask_gamify, gamify) == 0;
 
-    ask(sprint);
+    (void)ask_sprint(sprint);
     if (apart)
-        pthread_join(thread, NULL);
+        (void)pthread_join(thread, NULL);
     else
-        ask(gamify);
+        (void)ask_gamify(gamify);
+}
+
+static void take_entities(Catalog__Collaboration *team, const Sprint__CountEntitiesResponse *counts)
+{
+    team->has_projects_case = CATALOG__COLLABORATION__HAS_PROJECTS_PROJECTS;
+    team->projects = counts->projects;
+    team->has_sprints_case = CATALOG__COLLABORATION__HAS_SPRINTS_SPRINTS;
+    team->sprints = counts->sprints;
+    team->has_work_items_case = CATALOG__COLLABORATION__HAS_WORK_ITEMS_WORK_ITEMS;
+    team->work_items = counts->work_items;
 }
 
 static void add_team(struct call *call, Catalog__GetUsageStatsResponse *rsp)
 {
-    struct question sprint = {.call = call, .subject = "mal.sprint.v1.count_entities"};
-    struct question gamify = {.call = call, .subject = "mal.gamify.v1.count_members"};
     Catalog__Collaboration *team = new_message(call, &catalog__collaboration__descriptor);
-    const Catalog__EntityCounts *counts;
-    const Catalog__MemberCount *members;
+    struct question sprint, gamify;
     struct names warnings = {0};
 
+    question_init(&sprint, call);
+    question_init(&gamify, call);
     ask_both(&sprint, &gamify);
-    counts = (const void *)answer_of(&sprint, &catalog__entity_counts__descriptor);
-    members = (const void *)answer_of(&gamify, &catalog__member_count__descriptor);
-    if (counts) {
-        team->has_projects_case = CATALOG__COLLABORATION__HAS_PROJECTS_PROJECTS;
-        team->projects = counts->projects;
-        team->has_sprints_case = CATALOG__COLLABORATION__HAS_SPRINTS_SPRINTS;
-        team->sprints = counts->sprints;
-        team->has_work_items_case = CATALOG__COLLABORATION__HAS_WORK_ITEMS_WORK_ITEMS;
-        team->work_items = counts->work_items;
-    } else {
+    if (sprint.status == ST_OK)
+        take_entities(team, sprint.entities);
+    else
         names_add(call, &warnings,
                   "The sprint service did not answer; projects, sprints and work items are left "
                   "out.");
-    }
-    if (members) {
+    if (gamify.status == ST_OK) {
         team->has_members_case = CATALOG__COLLABORATION__HAS_MEMBERS_MEMBERS;
-        team->members = members->members;
+        team->members = gamify.members->members;
     } else {
         names_add(call, &warnings, "The gamify service did not answer; members are left out.");
     }
-    rsp->collaboration = counts || members ? team : NULL;
+    rsp->collaboration = sprint.status == ST_OK || gamify.status == ST_OK ? team : NULL;
     rsp->n_warnings = warnings.n;
     rsp->warnings = warnings.items;
+    arena_done(&sprint.arena);
+    arena_done(&gamify.arena);
 }
 
 enum status catalog_get_usage_stats(struct call *call, const Catalog__GetUsageStatsRequest *req,

@@ -4,6 +4,7 @@
 #include "catalog_process.h"
 
 #include "isolation.h"
+#include "mal/sprint/v1/sprint.pb-c.h"
 
 #include <pthread.h>
 
@@ -147,7 +148,7 @@ static void ignore(struct bus_message *msg, void *arg)
 
 START_TEST(usage_stats_ask_the_others_and_do_not_wait_for_ever)
 {
-    Catalog__EntityCounts counts = CATALOG__ENTITY_COUNTS__INIT;
+    Sprint__CountEntitiesResponse counts = SPRINT__COUNT_ENTITIES_RESPONSE__INIT;
     const Catalog__GetUsageStatsResponse *rsp = usage_stats();
     struct bus_sub *sprint = NULL, *gamify = NULL;
     int64_t start;
