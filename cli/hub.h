@@ -39,3 +39,5 @@ enum status hub_own_key(struct hub *hub, const char *dir, struct arena *arena,
  * words or as JSON. */
 enum status hub_starter_load(struct hub *hub, const char *content_dir, bool json,
                              struct strbuf *report, struct error *err) MUST_CHECK;
+/* Adds the sample project and its members where they are absent. */
+enum status hub_sample_load(struct hub *hub, struct strbuf *report, struct error *err) MUST_CHECK;

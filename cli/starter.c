@@ -251,9 +251,21 @@ static const char starter_help[] =
     "Usage: mal starter load [--content DIR] [--dir DIR] [--json]\n\n"
     "Adds what is absent of the starter catalog and its achievements; changes\n"
     "nothing else.\n\n"
+    "  --sample        add a sample project and four members as well\n"
     "  --content DIR   the files (default: those that come with mal)\n"
     "  --dir DIR       folder of the private stack (default .mal)\n"
     "  --json          print the counts as JSON\n";
+
+/* The counts of the catalog stay on a line of their own. */
+static enum status sample_load(struct hub *hub, bool json, struct error *err)
+{
+    CLEANUP(strbuf_done) struct strbuf report = STRBUF_INIT;
+
+    TRY(hub_sample_load(hub, &report, err));
+    if (!json)
+        (void)puts(strbuf_cstr(&report));
+    return ST_OK;
+}
 
 int cmd_starter(int argc, char **argv)
 {
@@ -261,7 +273,7 @@ int cmd_starter(int argc, char **argv)
     const char *dir = NULL, *content = getenv("MAL_CONTENT_DIR");
     struct hub hub = {0};
     struct error err = {0};
-    bool load = false, json = false;
+    bool load = false, json = false, sample = false;
     enum status st;
 
     for (int i = 1; i < argc; i++) {
@@ -275,6 +287,8 @@ int cmd_starter(int argc, char **argv)
             load = true;
         else if (cli_flag(argv[i], "--json"))
             json = true;
+        else if (cli_flag(argv[i], "--sample"))
+            sample = true;
         else if (cli_flag(argv[i], "--help"))
             return fputs(starter_help, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
         else
@@ -285,8 +299,10 @@ int cmd_starter(int argc, char **argv)
     st = hub_open_dir(&hub, dir, &err);
     if (st == ST_OK)
         st = hub_starter_load(&hub, content, json, &report, &err);
-    hub_close(&hub);
     if (report.len > 0)
         (void)puts(strbuf_cstr(&report));
+    if (st == ST_OK && sample)
+        st = sample_load(&hub, json, &err);
+    hub_close(&hub);
     return st == ST_OK ? EXIT_DONE : cli_fail(&err);
 }

@@ -23,8 +23,8 @@ const stack = useStack({ before, after }, {}, async () => {
 const binaries = readdirSync(bin).filter((name) => /^mal(-|$)/.test(name) && name !== "mal-bench-server");
 
 describe("every binary", () => {
-  test("is there: mal, mal-gateway, mal-catalog", () => {
-    for (const name of ["mal", "mal-gateway", "mal-catalog"]) assert.ok(binaries.includes(name), name);
+  test("is there: mal, mal-gateway and the services", () => {
+    for (const name of ["mal", "mal-gateway", "mal-catalog", "mal-sprint", "mal-gamify"]) assert.ok(binaries.includes(name), name);
   });
 
   for (const name of binaries) {
@@ -127,6 +127,13 @@ describe("mal", () => {
       const { inserted, present, failed } = JSON.parse((await empty.mal("starter", "load", "--json")).stdout);
       assert.deepEqual([inserted.total, present.total, failed], [0, Number(all), 0]);
       const client = new Modern(empty);
+      const lead = { id: "sample-ana", name: "Ana Sample", role: "developer" };
+      assert.match((await empty.mal("starter", "load", "--sample")).stdout, /\nsample project 1, members 4: 5 inserted, 0 already there\n$/);
+      assert.deepEqual((await client.ok("mal_list_team_members")).items.map(({ role, metadata }) => [role, metadata]), Array(4).fill(["lead", { sample: true }]));
+      await client.ok("mal_register_team_member", lead);
+      assert.match((await empty.mal("starter", "load", "--sample")).stdout, /: 0 inserted, 53 already there\nsample project 1, members 4: 0 inserted, 5 already there\n$/);
+      assert.equal((await client.ok("mal_get_team_member", { id: lead.id })).member.role, "developer", "what is there is left as it is");
+      assert.deepEqual((await client.ok("mal_get_project", { id: "sample-project" })).project.metadata, { sample: true });
       assert.equal((await client.ok("mal_list_skills")).total, 14);
       assert.equal((await client.ok("mal_list_mcps", { status: "inactive" })).total, 6);
       assert.equal((await client.ok("mal_search_skills", { query: "deploying" })).total > 0, true);
