@@ -143,7 +143,7 @@ static enum status gather(struct hub *hub, const char *content, char **ret_text,
 /* What was sent, and what came of it. */
 struct starter {
     const Catalog__ImportCatalogResponse *catalog;
-    const Gamify__ImportAchievementsResponse *achievements;
+    int inserted, present; /* achievements */
 };
 
 static void put_counts(struct strbuf *report, const char *name, const Catalog__Counts *counts,
@@ -160,9 +160,9 @@ static void put_counts(struct strbuf *report, const char *name, const Catalog__C
 static void report_json(struct strbuf *report, const struct starter *starter)
 {
     strbuf_char(report, '{');
-    put_counts(report, "inserted", starter->catalog->imported, starter->achievements->inserted);
+    put_counts(report, "inserted", starter->catalog->imported, starter->inserted);
     strbuf_char(report, ',');
-    put_counts(report, "present", starter->catalog->skipped, starter->achievements->skipped);
+    put_counts(report, "present", starter->catalog->skipped, starter->present);
     strbuf_printf(report, ",\"failed\":%zu}", starter->catalog->n_failures);
 }
 
@@ -170,7 +170,7 @@ static void report_counts(struct strbuf *report, const struct starter *starter)
 {
     const Catalog__ImportCatalogResponse *rsp = starter->catalog;
     const Catalog__Counts *in = rsp->imported, *had = rsp->skipped;
-    int new = starter->achievements->inserted, old = starter->achievements->skipped;
+    int new = starter->inserted, old = starter->present;
 
     strbuf_printf(report, "mcps %d, skills %d, commands %d, subagents %d, achievements %d",
                   in->mcps + had->mcps, in->skills + had->skills, in->commands + had->commands,
@@ -222,7 +222,10 @@ static enum status import_achievements(struct hub *hub, const char *content_dir,
     st = gamify_import_achievements_call(hub->bus, &call,
                                          (const Gamify__ImportAchievementsRequest *)(void *)req,
                                          IMPORT_TIMEOUT_MS, &rsp);
-    starter->achievements = rsp;
+    if (st == ST_OK && rsp) {
+        starter->inserted = rsp->inserted;
+        starter->present = rsp->skipped;
+    }
     return hub_failed(&call, st, err);
 }
 
