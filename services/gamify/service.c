@@ -238,6 +238,8 @@ enum status gamify_start(struct svc_context *ctx, struct error *err)
                     conn, ctx->bus, err));
     }
     shown_set(state);
+    /* A history holds its worker while git runs; the others serve on. */
+    ctx->extra_workers = (int)git_config.max;
     return ST_OK;
 }
 
@@ -245,6 +247,7 @@ void gamify_stop(struct svc_context *ctx)
 {
     struct service_state *state = ctx->service;
 
+    git_clone_stop();
     if (!state)
         return;
     shown_set(NULL);
