@@ -3,7 +3,6 @@
 #pragma once
 
 #include "sprint.h"
-#include "wire/handler.h"
 
 /* Stores each decision of the conversation as a row of its own, with its event. */
 enum status decisions_record(struct tx *tx, const Sprint__Interaction *interaction) MUST_CHECK;

@@ -6,7 +6,7 @@ select $1, n, text, $3, $4, $5
 returning id, text;
 
 -- By time; those with the words of a query by how well they match.
--- name: decision_list :many sprint.v1.Decision
+-- name: decision_list :many sprint.v1.Decision :replan
 select id::text, interaction_id, text, user_id, sprint_id, work_item_id, created_at
   from decision
  where ($1::text is null or search @@ query($1))
@@ -18,7 +18,7 @@ select id::text, interaction_id, text, user_id, sprint_id, work_item_id, created
           created_at desc, decision.id desc
  limit $6 offset $7;
 
--- name: decision_count :one sprint.v1.ListDecisionsResponse
+-- name: decision_count :one sprint.v1.ListDecisionsResponse :replan
 select count(*)::int as total
   from decision
  where ($1::text is null or search @@ query($1))

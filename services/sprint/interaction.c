@@ -2,7 +2,13 @@
 /* Conversations: browsing, reading and searching them. */
 #include "interaction.sql.h"
 #include "sprint.h"
-#include "wire/handler.h"
+
+/* Whether the total has to be counted. */
+static bool is_narrowed(const Sprint__ListInteractionsRequest *req)
+{
+    return *req->user_id || *req->sprint_id || *req->work_item_id || *req->session_id ||
+           *req->tags || *req->from || *req->to;
+}
 
 enum status sprint_list_interactions(struct call *call, const Sprint__ListInteractionsRequest *req,
                                      Sprint__ListInteractionsResponse *rsp)
@@ -12,8 +18,12 @@ enum status sprint_list_interactions(struct call *call, const Sprint__ListIntera
 
     TRY(filter_tags(call, "tags", req->tags, &n, &tags));
     TRY(filter_range(call, req->from, req->to));
-    TRY(pg_one(call, &rsp->base, sql_interaction_count, "SSSSsaSS", req->user_id, req->sprint_id,
-               req->work_item_id, req->session_id, source, n, tags, req->from, req->to));
+    if (is_narrowed(req))
+        TRY(pg_one(call, &rsp->base, sql_interaction_count, "SSSSsaSS", req->user_id,
+                   req->sprint_id, req->work_item_id, req->session_id, source, n, tags, req->from,
+                   req->to));
+    else
+        TRY(tally_total(call, &rsp->total, "interaction", NULL, source, NULL));
     TRY(pg_all(call, &rsp->base, "items", sql_interaction_list, "SSSSsaSSii", req->user_id,
                req->sprint_id, req->work_item_id, req->session_id, source, n, tags, req->from,
                req->to, req->limit, req->offset));

@@ -25,7 +25,7 @@ select role, content, tool_calls, token_count, created_at
  order by position;
 
 -- What a conversation is about is also linked with it.
--- name: interaction_list :many sprint.v1.Interaction
+-- name: interaction_list :many sprint.v1.Interaction :replan
 select id, session_id, user_id, source, title, summary, decisions, action_items, tools_used,
        sprint_id, work_item_id, tags, message_count, metadata, created_at, updated_at
   from interaction
@@ -42,7 +42,7 @@ select id, session_id, user_id, source, title, summary, decisions, action_items,
  order by created_at desc, id
  limit $9 offset $10;
 
--- name: interaction_count :one sprint.v1.ListInteractionsResponse
+-- name: interaction_count :one sprint.v1.ListInteractionsResponse :replan
 select count(*)::int as total
   from interaction
  where ($1::text is null or user_id = $1)
@@ -56,7 +56,7 @@ select count(*)::int as total
    and ($7::date is null or created_at >= $7::date::timestamp at time zone 'UTC')
    and ($8::date is null or created_at < ($8::date + 1)::timestamp at time zone 'UTC');
 
--- name: interaction_search_count :one sprint.v1.SearchInteractionsResponse
+-- name: interaction_search_count :one sprint.v1.SearchInteractionsResponse :replan
 select count(*)::int as total
   from interaction
  where search @@ query($1)
@@ -67,7 +67,7 @@ select count(*)::int as total
 
 -- Only the page gets snippets: of the summary, else of the messages. Marks are
 -- control characters until the end, because texts have asterisks of their own.
--- name: interaction_search :many
+-- name: interaction_search :many :replan
 with hit as materialized (
   select id, summary, transcript, updated_at, ts_rank(search, query($1)) as rank
     from interaction

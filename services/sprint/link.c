@@ -88,16 +88,11 @@ static enum status given(struct call *call, const Sprint__LogInteractionRequest 
         TRY(find_sprint(call, req->sprint_id, sprint));
     if (*req->work_item_id)
         TRY(find_items(call, 1, (const char *const *)&req->work_item_id, item));
-    if (*req->sprint_id && !sprint->id) {
-        call_hint(call, "mal_list_sprints to find the id, or leave sprint_id out.");
-        return call_fail(call, ST_NOT_FOUND, "sprint_id: Sprint '%s' was not found.",
-                         req->sprint_id);
-    }
-    if (*req->work_item_id && (!item->id || strcmp(item->id, req->work_item_id) != 0)) {
-        call_hint(call, "mal_list_work_items to find the id, or leave work_item_id out.");
-        return call_fail(call, ST_NOT_FOUND, "work_item_id: Work item '%s' was not found.",
-                         req->work_item_id);
-    }
+    if (*req->sprint_id && !sprint->id)
+        return fail_unknown(call, "sprint_id", "Sprint", req->sprint_id);
+    /* MAL-042 is a mention of MAL-42, but not its id. */
+    if (*req->work_item_id && (!item->id || strcmp(item->id, req->work_item_id) != 0))
+        return fail_unknown(call, "work_item_id", "Work item", req->work_item_id);
     return ST_OK;
 }
 

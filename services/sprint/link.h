@@ -3,7 +3,6 @@
 #pragma once
 
 #include "sprint.h"
-#include "wire/handler.h"
 
 enum { LINKS_MAX = 50 };
 

@@ -29,6 +29,7 @@ struct fixture {
     char *reply;      /* its JSON, "" when it failed */
     const char *text; /* its internal text */
     int64_t now_ms;   /* time of the calls; 0 is the clock's */
+    struct bus *bus;  /* for handlers that ask other services; may be NULL */
 };
 
 static inline struct pg_conn *open_conn(const char *url)
@@ -102,6 +103,7 @@ static inline enum status run_json(struct fixture *f, const char *rpc, const cha
                             .trusted = trusted,
                             .deadline_ms = clock_mono_ms() + 30000,
                             .now_ms = f->now_ms ? f->now_ms : clock_wall_ms(),
+                            .bus = f->bus,
                             .pg = f->conn};
     f->text = "";
     f->reply = strdup("");
