@@ -54,13 +54,12 @@ select id, title, description, type, status, priority, story_points, sprint_id, 
  order by id
  limit $2;
 
+-- What a conversation is about is among its links, as is what it only mentions.
 -- name: work_item_interactions :many sprint.v1.Interaction
 select id, session_id, user_id, source, title, summary, decisions, action_items, tools_used,
        sprint_id, work_item_id, tags, message_count, metadata, created_at, updated_at
   from interaction
- where id in (select id from interaction where work_item_id = $1
-              union
-              select interaction_id from interaction_link where work_item_id = $1)
+ where id in (select interaction_id from interaction_link where work_item_id = $1)
  order by created_at desc, id
  limit $2;
 
