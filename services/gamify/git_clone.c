@@ -194,7 +194,7 @@ static void finish(struct fetch *fetch, enum status status, const char *message)
         }
     fetch->done = true;
     fetch->status = status;
-    (void)snprintf(fetch->message, sizeof(fetch->message), "%s", message);
+    (void)snprintf(fetch->message, sizeof(fetch->message), "%.255s", message);
     release(fetch);
     fetches.threads--;
     pthread_cond_broadcast(&fetches.changed);

@@ -6,6 +6,7 @@
 #include "days.h"
 #include "ledger.sql.h"
 #include "member.sql.h"
+#include "radar.h"
 #include "rules.h"
 #include "wire/handler.h"
 
@@ -65,7 +66,7 @@ enum status gamify_get_team_member(struct call *call, const Gamify__GetTeamMembe
     TRY(pg_all(call, &rsp->base, "achievements", sql_member_achievements, "s", req->id));
     TRY(pg_one(call, &rsp->base, sql_member_rank, "i", member->xp));
     rsp->radar = new_message(call, &gamify__radar__descriptor);
-    return ST_OK;
+    return radar_of(call, req->id, rsp->radar);
 }
 
 /* ---- registering ---------------------------------------------------------- */

@@ -107,6 +107,28 @@ START_TEST(commits_are_reported_and_credited)
 }
 END_TEST
 
+START_TEST(commits_and_tools_make_the_radar)
+{
+    OK(f, "GetTeamMember", "{'id':'ana'}");
+    HAS(f, "'radar':{'frontend':0,'backend':0,'devops':0,'data':0,'documentation':0}");
+    commit_as("Ana <ana@x.org>", 1, "echo 1 > a.c && echo 1 > b.c && echo 1 > c.sql", "First");
+    commit_as("Ana <ana@x.org>", 1, "echo 1 > a.tsx", "Second");
+    OK(f, SYNC, APP);
+    OK(f, SYNC, APP);
+    OK(f, "GetTeamMember", "{'id':'ana'}");
+    HAS(f, "'radar':{'frontend':25,'backend':50,'devops':0,'data':25,'documentation':0}");
+    /* By id, by key name, by name in any case; other tools and others' keys are nothing. */
+    pg_server_sql(f->url, "update gamify.member set metadata = '{\"key_names\": [\"laptop\"]}' "
+                          "where id = 'ana';"
+                          "insert into gamify.tool_use select *, now(), now() from (values "
+                          "('ana', 'mal_execute_command', 1), ('laptop', 'mal_health_check', 1), "
+                          "('laptop', 'mal_get_audit_log', 1), ('ANA', 'mal_register_skill', 1), "
+                          "('ana', 'mal_list_skills', 50), ('bob', 'mal_register_mcp', 50)) v");
+    OK(f, "GetTeamMember", "{'id':'ana'}");
+    HAS(f, "'radar':{'frontend':13,'backend':25,'devops':25,'data':25,'documentation':12}");
+}
+END_TEST
+
 START_TEST(a_second_sync_awards_nothing)
 {
     import_commits("app", 120, 0, ana_only);
@@ -481,6 +503,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, begin, end);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, commits_are_reported_and_credited);
+    tcase_add_test(tcase, commits_and_tools_make_the_radar);
     tcase_add_test(tcase, a_second_sync_awards_nothing);
     tcase_add_test(tcase, without_sync_nothing_is_written);
     tcase_add_test(tcase, merges_renames_and_binary_files_are_handled);
