@@ -244,7 +244,7 @@ static enum status create_database(struct stack *stack, struct error *err)
 /* The same file that compose and Kubernetes apply. */
 static enum status bootstrap(struct stack *stack, struct error *err)
 {
-    static const char *const roles[] = {"CATALOG", "SPRINT", "GAMIFY"};
+    static const char *const roles[] = {"CATALOG", "SPRINT", "GAMIFY", "MCP_HEALTH"};
     struct arena *arena = &stack->arena;
     const char *psql = cli_program(arena, "psql");
     const char *file = cli_share(arena, "deploy/postgres/bootstrap.sql");
@@ -297,7 +297,8 @@ static bool tcp_answers(int port)
 
 enum status stack_nats(struct stack *stack, struct error *err)
 {
-    static const char *const users[] = {"GATEWAY", "CATALOG", "SPRINT", "GAMIFY", "CLI"};
+    static const char *const users[] = {"GATEWAY", "CATALOG",    "SPRINT",
+                                        "GAMIFY",  "MCP_HEALTH", "CLI"};
     struct arena *arena = &stack->arena;
     const char **argv = arena_alloc(arena, 12 * sizeof *argv);
     const char **extra = arena_alloc(arena, (ARRAY_SIZE(users) + 3) * sizeof *extra);

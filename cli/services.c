@@ -190,14 +190,18 @@ static enum status service_start(struct stack *stack, const char *name, int copy
     child->admin_port = free_port();
     n = common_env(stack, child, name, extra);
     if (strcmp(name, "mcp-runner") != 0) {
-        char upper[64] = "MAL_PG_PASSWORD_";
+        char upper[64] = "MAL_PG_PASSWORD_", role[64] = "";
         size_t len = strlen(upper);
 
-        for (const char *p = name; *p && len + 1 < sizeof upper; p++)
-            upper[len++] = (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p == '-' ? '_' : *p);
+        for (size_t i = 0; name[i] && len + 1 < sizeof upper; i++) {
+            role[i] = name[i];
+            if (role[i] == '-')
+                role[i] = '_';
+            upper[len++] = (char)(role[i] >= 'a' && role[i] <= 'z' ? role[i] - 32 : role[i]);
+        }
         password = secret_get(stack, upper);
         extra[n++] =
-            arena_printf(&stack->arena, "MAL_PG_URL=%s", stack_pg_url(stack, name, password));
+            arena_printf(&stack->arena, "MAL_PG_URL=%s", stack_pg_url(stack, role, password));
     }
     if (binary_knows(stack, binary, "MAL_DIR="))
         extra[n++] = arena_printf(&stack->arena, "MAL_DIR=%s", stack->dir);

@@ -7,12 +7,14 @@ set client_min_messages = warning;
 \getenv catalog MAL_PG_PASSWORD_CATALOG
 \getenv sprint MAL_PG_PASSWORD_SPRINT
 \getenv gamify MAL_PG_PASSWORD_GAMIFY
+\getenv mcp_health MAL_PG_PASSWORD_MCP_HEALTH
 
 create temporary table service (name text, password text);
 insert into service values
   ('catalog', :'catalog'),
   ('sprint', :'sprint'),
-  ('gamify', :'gamify');
+  ('gamify', :'gamify'),
+  ('mcp_health', :'mcp_health');
 
 create extension if not exists unaccent with schema public;
 revoke create on schema public from public;

@@ -191,7 +191,7 @@ describe("the rights on the bus", () => {
     const secrets = readFileSync(join(stack.dir, "secrets"), "utf8");
     const url = new URL(stack.nats_url);
     url.username = user;
-    url.password = new RegExp(`^MAL_NATS_PASSWORD_${user.toUpperCase()}=(.*)$`, "m").exec(secrets)[1];
+    url.password = new RegExp(`^MAL_NATS_PASSWORD_${user.toUpperCase().replace("-", "_")}=(.*)$`, "m").exec(secrets)[1];
     return url.href;
   }
   const forbidden = {
@@ -202,7 +202,9 @@ describe("the rights on the bus", () => {
       "mal.evt.gateway.tool.called", "mal.catalog.v1.delete_skill", "mal.gamify.v1.log_contribution", "$JS.API.CONSUMER.DURABLE.CREATE.MAL_EVT.x"],
     gamify: ["$JS.API.STREAM.INFO.KV_MAL_KEYS", "$KV.MAL_SESSIONS.x", "$JS.API.STREAM.PURGE.MAL_EVT", "mal.evt.sprint.work_item.completed",
       "mal.sprint.v1.delete_project", "mal.catalog.v1.list_skills", "$JS.API.CONSUMER.DELETE.MAL_EVT.catalog_audit"],
-    gateway: ["$KV.MAL_KEYS.x", "$JS.API.STREAM.DELETE.KV_MAL_KEYS", "$JS.API.STREAM.PURGE.MAL_EVT", "mal.evt.catalog.skill.deleted"],
+    "mcp-health": ["$JS.API.STREAM.INFO.KV_MAL_KEYS", "$KV.MAL_KEYS.x", "$KV.MAL_SESSIONS.x", "$JS.API.STREAM.DELETE.KV_MAL_MCPS",
+      "mal.evt.catalog.mcp.updated", "mal.catalog.v1.delete_mcp", "mal.sprint.v1.delete_project"],
+    gateway: ["$KV.MAL_MCPS.s.x", "$KV.MAL_KEYS.x", "$JS.API.STREAM.DELETE.KV_MAL_KEYS", "$JS.API.STREAM.PURGE.MAL_EVT", "mal.evt.catalog.skill.deleted"],
   };
   for (const [user, subjects] of Object.entries(forbidden))
     test(`${user} may use its own subjects only`, async () => {
@@ -221,7 +223,7 @@ describe("the rights on the bus", () => {
 });
 
 describe("the rights in the database", () => {
-  const services = ["catalog", "sprint", "gamify"];
+  const services = ["catalog", "sprint", "gamify", "mcp_health"];
   for (const service of services)
     test(`${service} sees its own schema only`, async () => {
       const password = new RegExp(`^MAL_PG_PASSWORD_${service.toUpperCase()}=(.*)$`, "m").exec(readFileSync(join(stack.dir, "secrets"), "utf8"))[1];

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The process around the handlers: settings, health, what follows the registry
+ * and tells gateways and runners. */
+#include "health.h"
+
+#include "base/clock.h"
+#include "bus/bus.h"
+#include "history.sql.h"
+#include "mal/catalog/v1/catalog.api.h"
+#include "mal/catalog/v1/events.pb-c.h"
+#include "svc/job.h"
+#include "svc/svc.h"
+
+#include <stdlib.h>
+
+enum {
+    RESOLVE_TIMEOUT_MS = 5000,
+    FOLLOW_TIMEOUT_MS = 2 * RESOLVE_TIMEOUT_MS,
+    SYNC_MS = 300000,
+    PUBLISH_MS = 5000,
+    CLEAN_MS = 600000,
+};
+
+struct health_settings health_config = {
+    .secret_keys = "", .pin_tools = "hold", .interval_s = 30, .window = 5, .threshold = 3};
+
+const struct setting health_setting_table[] = {
+    {.env = "MAL_SECRET_KEYS",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Keys that seal secrets of downstream servers, id:64 hexadecimal digits; the first "
+             "seals, all that follow a comma still open.",
+     .target = &health_config.secret_keys,
+     .secret = true},
+    {.env = "MAL_PIN_TOOLS",
+     .type = SETTING_STRING,
+     .fallback = "hold",
+     .help = "What happens when a downstream tool's definition changes: off serves it, warn serves "
+             "and reports it, hold serves the approved one until somebody approves.",
+     .target = &health_config.pin_tools},
+    {.env = "MAL_HEALTH_INTERVAL_S",
+     .type = SETTING_INT,
+     .fallback = "30",
+     .help = "Seconds between probes of a downstream server that is well.",
+     .target = &health_config.interval_s,
+     .min = 1,
+     .max = 3600},
+    {.env = "MAL_HEALTH_WINDOW",
+     .type = SETTING_INT,
+     .fallback = "5",
+     .help = "Latest outcomes of probes and calls that are looked at.",
+     .target = &health_config.window,
+     .min = 1,
+     .max = 31},
+    {.env = "MAL_HEALTH_THRESHOLD",
+     .type = SETTING_INT,
+     .fallback = "3",
+     .help = "How many of them without an answer in time make a server's status error.",
+     .target = &health_config.threshold,
+     .min = 1,
+     .max = 31},
+    {0},
+};
+
+enum status mcp_health_check(struct call *call, const McpHealth__CheckRequest *req,
+                             McpHealth__CheckResponse *rsp)
+{
+    bool up;
+    int latency_ms;
+
+    (void)req;
+    svc_check(call, &up, &latency_ms, &rsp->error);
+    rsp->up = true;
+    rsp->database_up = up;
+    rsp->latency_ms = latency_ms;
+    return ST_OK;
+}
+
+struct service_state {
+    struct pg_conn *pg; /* the consumer's */
+    struct bus *bus;
+    struct bus_kv *servers; /* MAL_MCPS */
+    struct bus_consumer *registry;
+    struct job *sync, *publish, *clean;
+};
+
+/* ---- the registry ----------------------------------------------------------- */
+
+/* id "" = all. */
+static enum status resolve(struct call *call, const char *id)
+{
+    CLEANUP(tx_done) struct tx tx = {0};
+    Catalog__ResolveMcpRequest request = CATALOG__RESOLVE_MCP_REQUEST__INIT;
+    Catalog__ResolveMcpResponse *reply = NULL;
+    enum status status;
+
+    request.id = id;
+    status = catalog_resolve_mcp_call(call->bus, call, &request, RESOLVE_TIMEOUT_MS, &reply);
+    if (status == ST_NOT_FOUND) {
+        error_clear(&call->error);
+        TRY(tx_begin(&tx, call));
+        TRY(registry_remove(call, id));
+        return tx_commit(&tx);
+    }
+    TRY(status);
+    TRY(tx_begin(&tx, call));
+    TRY(registry_store(call, reply->n_items, reply->items, *id == '\0'));
+    return tx_commit(&tx);
+}
+
+static enum status sync_all(struct call *call, void *arg)
+{
+    (void)arg;
+    return resolve(call, "");
+}
+
+/* All three events of catalog begin with the server's id. */
+static const char *event_server(struct arena *arena, const struct bus_event *event)
+{
+    struct error err = {0};
+    ProtobufCMessage *message = NULL;
+
+    if (wire_unpack(arena, &catalog__mcp_updated__descriptor, event->data, event->len, &message,
+                    &err) != ST_OK)
+        return "";
+    return ((const Catalog__McpUpdated *)message)->id;
+}
+
+/* The event only says which server to ask for, so that order and repetition do
+ * not matter and the inbox is not needed. */
+static enum status follow(const struct bus_event *events, size_t n, void *arg)
+{
+    struct service_state *state = arg;
+    CLEANUP(arena_done) struct arena arena;
+
+    arena_init(&arena);
+    for (size_t i = 0; i < n; i++) {
+        struct call call = {.arena = &arena,
+                            .pg = state->pg,
+                            .bus = state->bus,
+                            .actor = "mcp-health",
+                            .request_id = events[i].request_id,
+                            .channel = "cli",
+                            .trusted = true,
+                            .scopes = SCOPE_READ,
+                            .deadline_ms = clock_mono_ms() + FOLLOW_TIMEOUT_MS,
+                            .now_ms = clock_wall_ms()};
+        const char *id = event_server(&arena, &events[i]);
+
+        if (*id)
+            TRY(resolve(&call, id));
+        pg_conn_settle(state->pg);
+        arena_reset(&arena);
+    }
+    return ST_OK;
+}
+
+/* ---- jobs ---------------------------------------------------------------------- */
+
+static enum status publish(struct call *call, void *arg)
+{
+    struct service_state *state = arg;
+
+    return publish_changes(call, state->servers);
+}
+
+static enum status clean(struct call *call, void *arg)
+{
+    (void)arg;
+    TRY(pg_exec(call, sql_history_probe_clean, NULL, ""));
+    return pg_exec(call, sql_history_transition_clean, NULL, "");
+}
+
+static enum status start_job(struct svc_context *ctx, struct job **job,
+                             const struct job_options *options, struct error *err)
+{
+    struct pg_conn *conn;
+
+    if (*job)
+        return ST_OK;
+    TRY(ctx->pg_open(&conn, err));
+    return job_new(job, options, conn, ctx->bus, err);
+}
+
+static enum status start_jobs(struct svc_context *ctx, struct service_state *state,
+                              struct error *err)
+{
+    TRY(start_job(
+        ctx, &state->sync,
+        &(struct job_options){.name = "registry", .interval_ms = SYNC_MS, .run = sync_all}, err));
+    TRY(start_job(ctx, &state->publish,
+                  &(struct job_options){.name = "publish",
+                                        .interval_ms = PUBLISH_MS,
+                                        .channel = HEALTH_CHANNEL,
+                                        .run = publish,
+                                        .arg = state},
+                  err));
+    return start_job(ctx, &state->clean,
+                     &(struct job_options){.name = "clean", .interval_ms = CLEAN_MS, .run = clean},
+                     err);
+}
+
+static enum status check_settings(struct error *err)
+{
+    struct secret_keys keys;
+
+    if (strcmp(health_config.pin_tools, "off") != 0 &&
+        strcmp(health_config.pin_tools, "warn") != 0 &&
+        strcmp(health_config.pin_tools, "hold") != 0)
+        return error_set(err, ST_INVALID_ARGUMENT, "MAL_PIN_TOOLS: must be off, warn or hold");
+    return secret_keys_read(health_config.secret_keys, &keys, err);
+}
+
+static enum status reseal(struct pg_conn *pg, struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena;
+    struct call call = {.arena = &arena, .pg = pg, .now_ms = clock_wall_ms()};
+    enum status status;
+
+    arena_init(&arena);
+    status = secrets_reseal(&call);
+    if (status != ST_OK)
+        *err = call.error;
+    return status;
+}
+
+/* Called again after a failure. */
+enum status health_start(struct svc_context *ctx, struct error *err)
+{
+    struct service_state *state = ctx->service;
+
+    if (!state)
+        state = ctx->service = calloc(1, sizeof(*state));
+    if (!state)
+        abort();
+    state->bus = ctx->bus;
+    TRY(check_settings(err));
+    if (!state->pg)
+        TRY(ctx->pg_open(&state->pg, err));
+    TRY(reseal(state->pg, err));
+    if (!state->servers)
+        TRY(bus_kv_open(ctx->bus, "MAL_MCPS", 0, &state->servers, err));
+    TRY(start_jobs(ctx, state, err));
+    return bus_consume(ctx->bus,
+                       &(struct bus_consumer_options){.durable = "health_registry",
+                                                      .filter = "mal.evt.catalog.mcp.>",
+                                                      .max_batch = 16,
+                                                      .max_ack_pending = 16,
+                                                      .fn = follow,
+                                                      .arg = state},
+                       &state->registry, err);
+}
+
+void health_stop(struct svc_context *ctx)
+{
+    struct service_state *state = ctx->service;
+
+    if (!state)
+        return;
+    if (state->registry)
+        bus_consumer_stop(state->registry);
+    job_free(state->sync);
+    job_free(state->publish);
+    job_free(state->clean);
+    bus_kv_free(state->servers);
+    pg_conn_free(state->pg);
+    free(state);
+    ctx->service = NULL;
+}
