@@ -230,7 +230,7 @@ static McpHealth__ToolBefore *before(struct call *call, const char *approved)
 static enum status describe(struct call *call, const struct pinned *pinned, bool exposed,
                             McpHealth__McpTool *tool)
 {
-    const char *text = pinned->offered ? pinned->offered : pinned->approved;
+    const char *text = or_empty(pinned->offered ? pinned->offered : pinned->approved);
     struct json json;
 
     TRY(parse(call, text, &json));
