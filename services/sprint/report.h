@@ -48,6 +48,8 @@ void text_add_head(struct strbuf *buf, struct call *call, const struct sprint_fa
 const char *mention_of(struct call *call, const char *member);
 /* Ends a line about an item: " — todo, 3 points, @ana", without what is "". */
 void text_add_facts(struct strbuf *buf, const char *first, const char *second, const char *third);
+/* A section of earlier sprints, if there are any. */
+void text_add_trend(struct strbuf *buf, size_t n, Sprint__TrendSprint *const *trend);
 /* A heading and its blank lines. */
 void text_add_heading(struct strbuf *buf, const char *heading);
 /* The text without the line breaks at its end. */

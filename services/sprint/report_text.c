@@ -35,6 +35,15 @@ void text_add_facts(struct strbuf *buf, const char *first, const char *second, c
     strbuf_char(buf, '\n');
 }
 
+void text_add_trend(struct strbuf *buf, size_t n, Sprint__TrendSprint *const *trend)
+{
+    if (n)
+        text_add_heading(buf, "Velocity trend");
+    for (size_t i = 0; i < n; i++)
+        strbuf_printf(buf, "- %s (`%s`): %d\n", trend[i]->name, trend[i]->sprint_id,
+                      trend[i]->velocity);
+}
+
 void text_add_head(struct strbuf *buf, struct call *call, const struct sprint_facts *facts)
 {
     const Sprint__Sprint *sprint = facts->sprint;
@@ -125,11 +134,7 @@ static void add_lists(struct strbuf *buf, struct call *call,
         strbuf_printf(buf, "- `%s` %s", item->id, item->title);
         text_add_facts(buf, mention_of(call, item->assignee), counted(call, item->days, "day"), "");
     }
-    if (rsp->n_trend)
-        text_add_heading(buf, "Velocity trend");
-    for (size_t i = 0; i < rsp->n_trend; i++)
-        strbuf_printf(buf, "- %s (`%s`): %d\n", rsp->trend[i]->name, rsp->trend[i]->sprint_id,
-                      rsp->trend[i]->velocity);
+    text_add_trend(buf, rsp->n_trend, rsp->trend);
 }
 
 const char *report_text(struct call *call, const struct sprint_facts *facts,

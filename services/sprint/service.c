@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The process around the handlers: settings and health. */
-#include "sprint.h"
+/* The process around the handlers: settings, health, the job that makes digests. */
+#include "digest.h"
 
+#include "svc/job.h"
 #include "svc/svc.h"
 
 #define CONFIRM_TOOLS "mal_delete_skill,mal_delete_project,mal_import_catalog,mal_execute_command"
@@ -45,14 +46,27 @@ enum status sprint_check(struct call *call, const Sprint__CheckRequest *req,
     return ST_OK;
 }
 
+enum { DIGEST_MS = 5000 };
+
+/* Called again after a failure. */
 enum status sprint_start(struct svc_context *ctx, struct error *err)
 {
-    (void)ctx;
-    (void)err;
+    struct pg_conn *conn = NULL;
+    struct job *digests = NULL;
+
+    if (!sprint_config.team_pulse || ctx->service)
+        return ST_OK;
+    TRY(ctx->pg_open(&conn, err));
+    TRY(job_new(
+        &digests,
+        &(struct job_options){.name = "digests", .interval_ms = DIGEST_MS, .run = digests_make},
+        conn, ctx->bus, err));
+    ctx->service = digests;
     return ST_OK;
 }
 
 void sprint_stop(struct svc_context *ctx)
 {
-    (void)ctx;
+    job_free(ctx->service);
+    ctx->service = NULL;
 }
