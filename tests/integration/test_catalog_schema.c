@@ -7,17 +7,14 @@
 #include "exchange.sql.h"
 #include "mcp.sql.h"
 #include "replay.sql.h"
+#include "schema_fixture.h"
 #include "search.sql.h"
 #include "skill.sql.h"
 #include "stats.sql.h"
 #include "subagent.sql.h"
 
-#include <libpq-fe.h>
-
-/* "column type", "!" where it is not null, "= default". Arrays and maps are
- * empty by default. */
 static const char *const skill[] = {
-    "id catalog.slug!",
+    "id slug!",
     "name text!",
     "description text!",
     "version text!",
@@ -35,7 +32,7 @@ static const char *const skill[] = {
     NULL,
 };
 static const char *const command[] = {
-    "id catalog.slug!",
+    "id slug!",
     "name text!",
     "description text!",
     "author text!",
@@ -51,7 +48,7 @@ static const char *const command[] = {
     NULL,
 };
 static const char *const subagent[] = {
-    "id catalog.slug!",
+    "id slug!",
     "name text!",
     "description text!",
     "author text!",
@@ -68,7 +65,7 @@ static const char *const subagent[] = {
     NULL,
 };
 static const char *const mcp[] = {
-    "id catalog.slug!",
+    "id slug!",
     "name text!",
     "description text!",
     "author text!",
@@ -93,28 +90,9 @@ static const char *const usage_log[] = {
     "duration_ms integer!", "success boolean!", "status text!",
     "channel text!",        "request_id text!", NULL,
 };
-static const char *const outbox[] = {
-    "id bigint! identity",
-    "event_id uuid!",
-    "subject text!",
-    "payload bytea!",
-    "actor text! = ''::text",
-    "request_id text! = ''::text",
-    "created_at timestamp with time zone! = now()",
-    "published_at timestamp with time zone",
-    NULL,
-};
-static const char *const inbox[] = {
-    "event_id uuid!",
-    "seen_at timestamp with time zone! = now()",
-    NULL,
-};
-static const struct {
-    const char *name;
-    const char *const *columns;
-} tables[] = {
-    {"skill", skill},         {"command", command}, {"subagent", subagent}, {"mcp", mcp},
-    {"usage_log", usage_log}, {"outbox", outbox},   {"inbox", inbox},
+static const struct table tables[] = {
+    {"skill", skill},         {"command", command},       {"subagent", subagent},   {"mcp", mcp},
+    {"usage_log", usage_log}, {"outbox", outbox_columns}, {"inbox", inbox_columns},
 };
 
 /* Table and what the index is made of, as pg_get_indexdef ends. */
@@ -148,86 +126,23 @@ static const char *const indexes[][2] = {
     {"inbox", "UNIQUE btree (event_id)"},
 };
 
-static const struct {
-    const struct query *const *queries;
-    const size_t *n;
-} nouns[] = {
-    {sql_audit_queries, &sql_audit_n_queries},
-    {sql_command_queries, &sql_command_n_queries},
-    {sql_exchange_queries, &sql_exchange_n_queries},
-    {sql_mcp_queries, &sql_mcp_n_queries},
-    {sql_replay_queries, &sql_replay_n_queries},
-    {sql_search_queries, &sql_search_n_queries},
-    {sql_skill_queries, &sql_skill_n_queries},
-    {sql_stats_queries, &sql_stats_n_queries},
+static const struct noun nouns[] = {
+    {sql_audit_queries, &sql_audit_n_queries},       {sql_command_queries, &sql_command_n_queries},
+    {sql_exchange_queries, &sql_exchange_n_queries}, {sql_mcp_queries, &sql_mcp_n_queries},
+    {sql_replay_queries, &sql_replay_n_queries},     {sql_search_queries, &sql_search_n_queries},
+    {sql_skill_queries, &sql_skill_n_queries},       {sql_stats_queries, &sql_stats_n_queries},
     {sql_subagent_queries, &sql_subagent_n_queries},
 };
 
-static PGconn *db;
-
-static void set_up_db(void)
-{
-    set_up();
-    db = PQconnectdb(f->url);
-    ck_assert_int_eq(PQstatus(db), CONNECTION_OK);
-    PQclear(PQexec(db, "set search_path = catalog, public"));
-}
-
-static void tear_down_db(void)
-{
-    PQfinish(db);
-    tear_down();
-}
-
-static PGresult *query(const char *sql, const char *parameter)
-{
-    PGresult *result = PQexecParams(db, sql, 1, NULL, &parameter, NULL, NULL, 0);
-
-    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s", PQerrorMessage(db));
-    return result;
-}
-
 START_TEST(columns_are_those_of_the_data_model)
 {
-    static const char sql[] =
-        "select attname || ' ' || format_type(atttypid, atttypmod) || case when attnotnull then '!'"
-        " else '' end || case when attidentity <> '' then ' identity' when attgenerated <> '' then"
-        " ' generated' else coalesce(' = ' || pg_get_expr(adbin, adrelid), '') end"
-        " from pg_attribute left join pg_attrdef on adrelid = attrelid and adnum = attnum"
-        " where attrelid = ('catalog.' || $1)::regclass and attnum > 0 and not attisdropped"
-        " order by attnum";
-    const char *const *columns = tables[_i].columns;
-    PGresult *result = query(sql, tables[_i].name);
-    int n = 0;
-
-    for (; columns[n]; n++) {
-        const char *found = n < PQntuples(result) ? PQgetvalue(result, n, 0) : "(none)";
-
-        /* The session's search path leaves the schema out. */
-        if (strcmp(columns[n], "id catalog.slug!") == 0)
-            ck_assert_str_eq(found, "id slug!");
-        else
-            ck_assert_str_eq(found, columns[n]);
-    }
-    ck_assert_int_eq(PQntuples(result), n);
-    PQclear(result);
+    columns_are(&tables[_i]);
 }
 END_TEST
 
 START_TEST(indexes_are_those_of_the_data_model)
 {
-    static const char sql[] =
-        "select count(*) from pg_index where indrelid = ('catalog.' || $1)::regclass and"
-        " case when indisunique then 'UNIQUE ' else '' end ||"
-        " substring(pg_get_indexdef(indexrelid) from ' USING (.*)$') = $2";
-    const char *parameters[] = {indexes[_i][0], indexes[_i][1]};
-    PGresult *result;
-
-    result = PQexecParams(db, sql, 2, NULL, parameters, NULL, NULL, 0);
-    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s", PQerrorMessage(db));
-    ck_assert_msg(strcmp(PQgetvalue(result, 0, 0), "1") == 0, "%s: %s", indexes[_i][0],
-                  indexes[_i][1]);
-    PQclear(result);
+    index_is_there(indexes[_i]);
 }
 END_TEST
 
@@ -253,28 +168,9 @@ START_TEST(every_query_prepares)
 {
     PQclear(PQexec(db, sql_replay_make->sql)); /* what a replay makes for its own use */
     for (size_t i = 0; i < ARRAY_SIZE(nouns); i++)
-        for (size_t k = 0; k < *nouns[i].n; k++) {
-            const struct query *q = nouns[i].queries[k];
-            PGresult *result = PQprepare(db, q->name, q->sql, 0, NULL);
-
-            ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s: %s", q->name,
-                          PQerrorMessage(db));
-            PQclear(result);
-            result = PQdescribePrepared(db, q->name);
-            ck_assert_int_eq(PQnparams(result), q->params);
-            PQclear(result);
-        }
+        queries_prepare(&nouns[i]);
 }
 END_TEST
-
-static void refuse(const char *sql)
-{
-    PGresult *result = PQexec(db, sql);
-
-    ck_assert_msg(PQresultStatus(result) == PGRES_FATAL_ERROR, "%s was accepted", sql);
-    ck_assert_int_eq(strncmp(PQresultErrorField(result, PG_DIAG_SQLSTATE), "23", 2), 0);
-    PQclear(result);
-}
 
 START_TEST(the_database_refuses_what_the_rules_exclude)
 {
