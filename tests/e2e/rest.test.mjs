@@ -6,7 +6,8 @@ import { after, before, describe, test } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { request } from "./http.mjs";
 import { Modern } from "./mcp.mjs";
-import { command, document, samples, server, skill, subagent } from "./samples.mjs";
+import { smallRepo } from "./repo.mjs";
+import { command, document, member, project, samples, server, skill, sprint, subagent, talk } from "./samples.mjs";
 import { compile, learn } from "./schema.mjs";
 import { root, useStack } from "./stack.mjs";
 import { until } from "./wait.mjs";
@@ -14,7 +15,7 @@ import { until } from "./wait.mjs";
 const openapi = JSON.parse(readFileSync(join(root, "api/openapi.json"), "utf8"));
 const { tools } = JSON.parse(readFileSync(join(root, "api/tools.json"), "utf8"));
 let hub;
-const stack = useStack({ before, after }, { env: { MAL_EXEC_ENABLED: "false" } }, async () => {
+const stack = useStack({ before, after }, { env: { MAL_EXEC_ENABLED: "false", MAL_GIT_REPO_PATH: smallRepo().path } }, async () => {
   hub = new Modern(stack);
   learn(tools);
 });
@@ -98,6 +99,10 @@ describe("every tool", () => {
     ["mal_list_subagents", {}],
     ["mal_get_subagent", { id: "code-reviewer" }],
     ["mal_get_usage_stats", {}],
+    ["mal_list_projects", {}],
+    ["mal_list_work_items", { labels: "a,b" }],
+    ["mal_get_leaderboard", { period: "week" }],
+    ["mal_get_achievements", { category: "code" }],
   ];
   for (const [tool, args] of readers) {
     test(`${tool} answers the JSON of its structured content`, async () => {
@@ -116,6 +121,10 @@ describe("every tool", () => {
 
 describe("created entities", () => {
   const entities = [
+    ["/api/v1/projects", project("located"), "project"],
+    ["/api/v1/sprints", sprint("located"), "sprint"],
+    ["/api/v1/work-items", { id: "located", title: "Located" }, "work_item"],
+    ["/api/v1/interactions", talk("located"), "interaction"],
     ["/api/v1/skills", skill("located", { asset_content: document("located") }), "skill"],
     ["/api/v1/commands", command("located"), "command"],
     ["/api/v1/subagents", subagent("located"), "subagent"],
@@ -132,9 +141,25 @@ describe("created entities", () => {
     });
   }
 
-  test("POST without an entity of its own answers 200", async () => {
+  test("POST without an entity of its own, and PUT, answer 200", async () => {
     const answer = await rest("POST", "/api/v1/commands/located/execute", { body: { params: { word: "x" } } });
     assert.deepEqual([answer.status, answer.headers.location], [200, undefined]);
+    const { id, ...body } = member("located");
+    for (const created of [true, false]) {
+      const put = await rest("PUT", `/api/v1/members/${id}`, { body });
+      assert.deepEqual([put.status, put.headers.location, put.json.created], [200, undefined, created]);
+    }
+    const given = await rest("POST", "/api/v1/contributions", { body: { user_id: id, type: "review" } });
+    assert.deepEqual([given.status, given.headers.location], [200, undefined]);
+  });
+
+  test("decisions, context and digests have routes and no tool", async () => {
+    await rest("POST", "/api/v1/interactions", { body: talk("decided", { decisions: ["Keep it."] }) });
+    const decisions = await rest("GET", "/api/v1/decisions?user_id=ana&limit=1");
+    assert.deepEqual([decisions.json.items[0].text, decisions.json.items[0].interaction_id], ["Keep it.", "decided"]);
+    const list = await rest("GET", "/api/v1/decisions?user_id=ana&limit=1", { headers: { Accept: "text/markdown" } });
+    assert.match(list.text, /^## Decisions\nShowing 1 of \d+ \(offset 0\)\n\n### \d+\n`\d+` · @ana · \S+\nKeep it\./);
+    for (const path of ["context", "digests"]) assert.equal((await rest("GET", `/api/v1/${path}`)).status, 200, path);
   });
 });
 

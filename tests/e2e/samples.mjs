@@ -44,9 +44,18 @@ export const server = (id, more = {}) => ({
 export const document = (id, text = "Something to read.") =>
   `---\nname: ${id}\ndescription: A document of the tests.\n---\n\n# ${id}\n\n${text}\n`;
 
+export const member = (id, more = {}) => ({ id, name: `Member ${id}`, ...more });
+
+export const project = (id, more = {}) => ({ id, name: `Project ${id}`, ...more });
+
+export const sprint = (id, more = {}) => ({ id, name: `Sprint ${id}`, start_date: "2026-03-02", end_date: "2026-03-16", ...more });
+
+export const talk = (id, more = {}) => ({ id, session_id: `session-${id}`, user_id: "ana", title: `On ${id}`, ...more });
+
 /** Rows [tool, arguments that work, arguments that fail, status of the failure]. */
 export function samples(tag) {
-  const ids = { skill: `${tag}-skill`, command: `${tag}-command`, agent: `${tag}-agent`, server: `${tag}-server` };
+  const ids = { skill: `${tag}-skill`, command: `${tag}-command`, agent: `${tag}-agent`, server: `${tag}-server`,
+    member: `${tag}-member`, project: `${tag}-project`, sprint: `${tag}-sprint`, item: `${tag}-item`, talk: `${tag}-talk` };
   const nobody = { id: `${tag}-nobody` };
   const transfer = JSON.stringify({ version: "1.0.0", skills: [skill(`${tag}-imported`)] });
   const page = { limit: 2, format: "json" };
@@ -75,5 +84,37 @@ export function samples(tag) {
     ["mal_get_audit_log", { limit: 5 }, { from: "2026-03-02", to: "2026-03-01" }, bad],
     ["mal_get_tool_usage_stats", { days: 1 }, { days: 366 }, bad],
     ["mal_delete_skill", { id: ids.skill, confirm: true }, { id: ids.skill, confirm: true }, "NOT_FOUND"],
+    ["mal_register_team_member", member(ids.member, { email: `${tag}@example.com` }),
+      member(`${tag}-other`, { email: `${tag}@Example.COM` }), "ALREADY_EXISTS"],
+    ["mal_get_team_member", { id: ids.member }, nobody, "NOT_FOUND"],
+    ["mal_list_team_members", page, { limit: 101 }, bad],
+    ["mal_create_project", project(ids.project, { owner_id: ids.member }), project(ids.project), "ALREADY_EXISTS"],
+    ["mal_list_projects", { ...page, status: "active" }, { status: "asleep" }, bad],
+    ["mal_get_project", { id: ids.project }, nobody, "NOT_FOUND"],
+    ["mal_update_project", { id: ids.project, description: "New." }, { ...nobody, name: "x" }, "NOT_FOUND"],
+    ["mal_create_sprint", sprint(ids.sprint, { project_id: ids.project, status: "active" }),
+      sprint(`${tag}-late`, { end_date: "2026-03-01" }), bad],
+    ["mal_list_sprints", { ...page, project_id: ids.project }, { from: "2026-03-02", to: "2026-03-01" }, bad],
+    ["mal_get_sprint", { id: ids.sprint }, nobody, "NOT_FOUND"],
+    ["mal_create_work_item", { id: ids.item, title: "Ship it", type: "bug", sprint_id: ids.sprint, assignee: ids.member, story_points: 3 },
+      { title: "Orphan", parent_id: `${tag}-nobody` }, "NOT_FOUND"],
+    ["mal_list_work_items", { ...page, sprint_id: ids.sprint }, { labels: " ," }, bad],
+    ["mal_get_work_item", { id: ids.item }, nobody, "NOT_FOUND"],
+    ["mal_update_work_item", { id: ids.item, status: "in_progress" }, { id: ids.item, parent_id: ids.item }, "FAILED_PRECONDITION"],
+    ["mal_bulk_update_work_items", { ids: [ids.item, `${tag}-nobody`], status: "done" }, { ids: [ids.item] }, bad],
+    ["mal_log_interaction", talk(ids.talk, { user_id: ids.member, decisions: ["Use it."], messages: [{ role: "human", content: "Hello" }] }),
+      talk(ids.talk), "ALREADY_EXISTS"],
+    ["mal_list_interactions", { ...page, user_id: ids.member }, { source: "pigeon" }, bad],
+    ["mal_get_interaction", { id: ids.talk }, nobody, "NOT_FOUND"],
+    ["mal_search_interactions", { query: "hello" }, { query: "" }, bad],
+    ["mal_update_sprint", { id: ids.sprint, goal: "Ship" }, { id: ids.sprint, velocity: 5 }, bad],
+    ["mal_get_sprint_report", { sprint_id: ids.sprint }, { sprint_id: `${tag}-nobody` }, "NOT_FOUND"],
+    ["mal_run_retrospective", { sprint_id: ids.sprint }, { sprint_id: `${tag}-nobody` }, "NOT_FOUND"],
+    ["mal_get_leaderboard", { period: "week" }, { period: "year" }, bad],
+    ["mal_get_achievements", { user_id: ids.member }, { user_id: `${tag}-nobody` }, "NOT_FOUND"],
+    ["mal_log_contribution", { user_id: ids.member, type: "review", reference_id: "pr-7", metadata: { comments: 3 } },
+      { user_id: `${tag}-nobody`, type: "review" }, "NOT_FOUND"],
+    ["mal_get_commit_activity", { days: 7, sync: false }, { days: 0 }, bad],
+    ["mal_delete_project", { id: ids.project, confirm: true }, { id: ids.project, confirm: true }, "NOT_FOUND"],
   ];
 }

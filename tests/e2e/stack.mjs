@@ -7,6 +7,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { natsRequest } from "./nats.mjs";
 import { until, within } from "./wait.mjs";
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -102,6 +103,8 @@ class Stack {
       await until("the supervisor stands still", () => /^State:\s+T/m.test(readFileSync(`/proc/${this.proc.pid}/status`, "latin1")));
       for (const pid of before) process.kill(pid, "SIGKILL");
       await until(`no ${name} is left`, () => !before.some(alive));
+      const { nats_url } = this.now();
+      await until("the bus knows", async () => (await natsRequest(nats_url, `mal.${name}.v1.check`)) === "");
       return await work();
     } finally {
       process.kill(this.proc.pid, "SIGCONT");
