@@ -69,8 +69,8 @@ struct ledger {
 enum status ledger_open(struct ledger *ledger, struct tx *tx, const char *user_id) MUST_CHECK;
 /* The same without lock, only to look at. */
 enum status ledger_read(struct ledger *ledger, struct call *call, const char *user_id) MUST_CHECK;
-/* In this order. ret has n entries. A duplicate of a commit that has no project
- * takes the award's. */
+/* In this order. ret has n entries. A commit known without project takes that of
+ * its duplicate; one that comes twice in the same call keeps that of the first. */
 enum status ledger_award(struct ledger *ledger, const struct award *awards, size_t n,
                          struct awarded *ret) MUST_CHECK;
 /* Takes back the unreversed contribution of that type and reference; ret_rows

@@ -252,12 +252,12 @@ int main(void)
 {
     Suite *suite = suite_create("gamify_rules");
     TCase *tcase = tcase_create("rules");
-    const char *given = getenv("TEST_SEED");
+    const char *given = getenv("MAL_TEST_SEED");
     SRunner *runner;
     int failed;
 
     seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
-    (void)printf("TEST_SEED=%u\n", seed);
+    (void)printf("seed %u (MAL_TEST_SEED repeats it)\n", seed);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, commits_give_10_to_50_by_lines);
     tcase_add_test(tcase, interactions_give_5_to_30_by_tools_and_decisions);
