@@ -68,6 +68,10 @@ void mcp_warn(struct call *call, const Catalog__Mcp *mcp, struct names *warnings
 enum status mcp_trusted(struct call *call) MUST_CHECK;
 /* Names of tools that the hub does not have; appended to warnings. */
 void tools_warn(struct call *call, size_t n, const char *const *tools, struct names *warnings);
+struct bus_event;
+/* What mcp-health found out about a server becomes its status, unless the
+ * operator switched it off. */
+enum status mcp_status_apply(struct call *call, const struct bus_event *event) MUST_CHECK;
 /* Borrows every field of the request. */
 void mcp_from_request(Catalog__Mcp *mcp, const Catalog__RegisterMcpRequest *req);
 

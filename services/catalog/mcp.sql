@@ -64,3 +64,6 @@ select id, transport, env_vars, headers, status
 
 -- name: mcp_reseal :exec
 update mcp set env_vars = $2::jsonb, headers = $3::jsonb where id = $1;
+
+-- name: mcp_status :exec
+update mcp set status = $2 where id = $1 and status <> 'inactive';

@@ -4,10 +4,10 @@
 #include "catalog.h"
 
 #include "base/clock.h"
-#include "svc/metrics.h"
+#include "svc/feed.h"
 #include "svc/svc.h"
 
-#include <pthread.h>
+#include <stdlib.h>
 
 struct catalog_settings catalog_config = {
     .confirm_tools = "mal_delete_skill,mal_delete_project,mal_import_catalog,mal_execute_command",
@@ -95,63 +95,49 @@ enum status catalog_check(struct call *call, const Catalog__CheckRequest *req,
 enum { AUDIT_BATCH = 512, AUDIT_PENDING = 4096 };
 
 struct service_state {
-    struct pg_conn *pg; /* the consumer's */
-    struct bus_consumer *consumer;
+    struct feed *audit, *status;
 };
 
-static struct {
-    pthread_mutex_t lock;
-    struct metric *events;
-    const struct bus_consumer *consumer; /* NULL while there is none */
-} audited = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* Counted by the consumer itself; shown as the page is made. */
-static void show_events(void *arg)
+static enum status store_calls(struct call *call, const struct bus_event *events, size_t n,
+                               void *arg)
 {
-    uint64_t applied = 0, failed = 0, dead = 0;
-
     (void)arg;
-    pthread_mutex_lock(&audited.lock);
-    if (audited.consumer)
-        bus_consumer_stats(audited.consumer, &applied, &failed, &dead);
-    pthread_mutex_unlock(&audited.lock);
-    metric_set(audited.events, "consumer=\"catalog_audit\",outcome=\"applied\"", (int64_t)applied);
-    metric_set(audited.events, "consumer=\"catalog_audit\",outcome=\"failed\"", (int64_t)failed);
-    metric_set(audited.events, "consumer=\"catalog_audit\",outcome=\"dead\"", (int64_t)dead);
+    return audit_store(call, events, n);
 }
 
-static void audited_set(const struct bus_consumer *consumer)
+static enum status follow_status(struct call *call, const struct bus_event *events, size_t n,
+                                 void *arg)
 {
-    pthread_mutex_lock(&audited.lock);
-    audited.consumer = consumer;
-    pthread_mutex_unlock(&audited.lock);
-    if (consumer && !audited.events) {
-        audited.events = metric_new(METRIC_COUNTER, "mal_events_consumed_total",
-                                    "Deliveries of events; dead ones were put aside after 20.");
-        metrics_on_render(show_events, NULL);
-    }
+    (void)arg;
+    for (size_t i = 0; i < n; i++)
+        TRY(mcp_status_apply(call, &events[i]));
+    return ST_OK;
 }
 
-static enum status store_calls(const struct bus_event *events, size_t n, void *arg)
-{
-    struct service_state *state = arg;
-    CLEANUP(arena_done) struct arena arena;
-    struct call call = {.arena = &arena, .pg = state->pg, .now_ms = clock_wall_ms()};
+static const struct feed_options audit = {.durable = "catalog_audit",
+                                          .filter = "mal.evt.gateway.tool.called",
+                                          .max_batch = AUDIT_BATCH,
+                                          .max_ack_pending = AUDIT_PENDING,
+                                          .apply = store_calls};
+/* In strict order: the last status counts. */
+static const struct feed_options status_feed = {.durable = "catalog_status",
+                                                .filter = "mal.evt.mcp_health.mcp.status_changed",
+                                                .max_batch = 1,
+                                                .max_ack_pending = 1,
+                                                .apply = follow_status};
 
-    arena_init(&arena);
-    return audit_store(&call, events, n);
-}
-
-static enum status reseal(struct pg_conn *pg, struct error *err)
+static enum status reseal(struct svc_context *ctx, struct error *err)
 {
     CLEANUP(arena_done) struct arena arena;
-    struct call call = {.arena = &arena, .pg = pg, .now_ms = clock_wall_ms()};
+    struct call call = {.arena = &arena, .now_ms = clock_wall_ms()};
     enum status status;
 
+    TRY(ctx->pg_open(&call.pg, err));
     arena_init(&arena);
     status = secrets_reseal(&call);
     if (status != ST_OK)
         *err = call.error;
+    pg_conn_free(call.pg);
     return status;
 }
 
@@ -164,20 +150,13 @@ enum status catalog_start(struct svc_context *ctx, struct error *err)
         state = ctx->service = calloc(1, sizeof(*state));
     if (!state)
         abort();
-    if (!state->pg)
-        TRY(ctx->pg_open(&state->pg, err));
-    TRY(reseal(state->pg, err));
+    TRY(reseal(ctx, err));
     /* A script holds its worker while it runs; the others serve on. */
     ctx->extra_workers = catalog_config.exec_enabled ? (int)catalog_config.exec_max : 0;
-    TRY(bus_consume(ctx->bus,
-                    &(struct bus_consumer_options){.durable = "catalog_audit",
-                                                   .filter = "mal.evt.gateway.tool.called",
-                                                   .max_batch = AUDIT_BATCH,
-                                                   .max_ack_pending = AUDIT_PENDING,
-                                                   .fn = store_calls,
-                                                   .arg = state},
-                    &state->consumer, err));
-    audited_set(state->consumer);
+    if (!state->audit)
+        TRY(feed_new(&state->audit, ctx, &audit, err));
+    if (!state->status)
+        TRY(feed_new(&state->status, ctx, &status_feed, err));
     return ST_OK;
 }
 
@@ -187,10 +166,8 @@ void catalog_stop(struct svc_context *ctx)
 
     if (!state)
         return;
-    audited_set(NULL);
-    if (state->consumer)
-        bus_consumer_stop(state->consumer);
-    pg_conn_free(state->pg);
+    feed_free(state->audit);
+    feed_free(state->status);
     free(state);
     ctx->service = NULL;
 }

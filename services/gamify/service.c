@@ -5,13 +5,12 @@
 #include "awards.h"
 #include "base/clock.h"
 #include "git.h"
+#include "svc/feed.h"
 #include "svc/job.h"
-#include "svc/metrics.h"
 #include "svc/svc.h"
 #include "sweep.h"
 #include "tools.h"
 
-#include <pthread.h>
 
 struct gamify_settings gamify_config = {
     .lines_per_point = 100,
@@ -103,67 +102,17 @@ enum status gamify_check(struct call *call, const Gamify__CheckRequest *req,
     return ST_OK;
 }
 
-enum { TOOLS_BATCH = 256, TOOLS_PENDING = 1024, CONSUMERS = 2, SWEEP_TIMEOUT_MS = 300000 };
-
-/* A durable consumer with a connection of its own. */
-struct feed {
-    const char *name;
-    enum status (*apply)(struct call *call, const struct bus_event *events, size_t n);
-    struct pg_conn *pg;
-    struct bus_consumer *consumer;
-};
+enum { TOOLS_BATCH = 256, TOOLS_PENDING = 1024, SWEEP_TIMEOUT_MS = 300000 };
 
 struct service_state {
-    struct feed feeds[CONSUMERS];
+    struct feed *awards, *tools;
     struct job *sweep;
 };
 
-static struct {
-    pthread_mutex_t lock;
-    struct metric *events;
-    const struct service_state *state; /* NULL while there is none */
-} shown = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-/* Counted by the consumers themselves; shown as the page is made. */
-static void show_feed(const struct feed *feed)
-{
-    uint64_t count[3] = {0};
-    static const char *const outcomes[] = {"applied", "failed", "dead"};
-
-    if (feed->consumer)
-        bus_consumer_stats(feed->consumer, &count[0], &count[1], &count[2]);
-    for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++) {
-        char labels[80];
-
-        (void)snprintf(labels, sizeof(labels), "consumer=\"%s\",outcome=\"%s\"", feed->name,
-                       outcomes[i]);
-        metric_set(shown.events, labels, (int64_t)count[i]);
-    }
-}
-
-static void show_events(void *arg)
+static enum status apply_awards(struct call *call, const struct bus_event *events, size_t n,
+                                void *arg)
 {
     (void)arg;
-    pthread_mutex_lock(&shown.lock);
-    for (size_t i = 0; shown.state && i < CONSUMERS; i++)
-        show_feed(&shown.state->feeds[i]);
-    pthread_mutex_unlock(&shown.lock);
-}
-
-static void shown_set(const struct service_state *state)
-{
-    pthread_mutex_lock(&shown.lock);
-    shown.state = state;
-    pthread_mutex_unlock(&shown.lock);
-    if (state && !shown.events) {
-        shown.events = metric_new(METRIC_COUNTER, "mal_events_consumed_total",
-                                  "Deliveries of events; dead ones were put aside after 20.");
-        metrics_on_render(show_events, NULL);
-    }
-}
-
-static enum status apply_awards(struct call *call, const struct bus_event *events, size_t n)
-{
     for (size_t i = 0; i < n; i++) {
         call->actor = events[i].actor;
         call->request_id = events[i].request_id;
@@ -172,36 +121,25 @@ static enum status apply_awards(struct call *call, const struct bus_event *event
     return ST_OK;
 }
 
-static enum status apply_tools(struct call *call, const struct bus_event *events, size_t n)
+static enum status apply_tools(struct call *call, const struct bus_event *events, size_t n,
+                               void *arg)
 {
+    (void)arg;
     call->actor = "gamify";
     return tool_use_store(call, events, n);
 }
 
-static enum status consume(const struct bus_event *events, size_t n, void *arg)
-{
-    struct feed *feed = arg;
-    CLEANUP(arena_done) struct arena arena;
-    struct call call = {.arena = &arena, .pg = feed->pg, .now_ms = clock_wall_ms()};
-
-    arena_init(&arena);
-    return feed->apply(&call, events, n);
-}
-
-static enum status start_feed(struct svc_context *ctx, struct feed *feed,
-                              const struct bus_consumer_options *options, struct error *err)
-{
-    struct bus_consumer_options all = *options;
-
-    if (feed->consumer)
-        return ST_OK;
-    feed->name = options->durable;
-    if (!feed->pg)
-        TRY(ctx->pg_open(&feed->pg, err));
-    all.fn = consume;
-    all.arg = feed;
-    return bus_consume(ctx->bus, &all, &feed->consumer, err);
-}
+/* In strict order: a reopening undoes the completion before it. */
+static const struct feed_options awards = {.durable = "gamify_awards",
+                                           .filter = "mal.evt.sprint.>",
+                                           .max_batch = 1,
+                                           .max_ack_pending = 1,
+                                           .apply = apply_awards};
+static const struct feed_options tools = {.durable = "gamify_tools",
+                                          .filter = "mal.evt.gateway.tool.called",
+                                          .max_batch = TOOLS_BATCH,
+                                          .max_ack_pending = TOOLS_PENDING,
+                                          .apply = apply_tools};
 
 /* Called again after a failure. */
 enum status gamify_start(struct svc_context *ctx, struct error *err)
@@ -213,21 +151,10 @@ enum status gamify_start(struct svc_context *ctx, struct error *err)
         state = ctx->service = calloc(1, sizeof(*state));
     if (!state)
         abort();
-    state->feeds[0].apply = apply_awards;
-    state->feeds[1].apply = apply_tools;
-    /* In strict order: a reopening undoes the completion before it. */
-    TRY(start_feed(ctx, &state->feeds[0],
-                   &(struct bus_consumer_options){.durable = "gamify_awards",
-                                                  .filter = "mal.evt.sprint.>",
-                                                  .max_batch = 1,
-                                                  .max_ack_pending = 1},
-                   err));
-    TRY(start_feed(ctx, &state->feeds[1],
-                   &(struct bus_consumer_options){.durable = "gamify_tools",
-                                                  .filter = "mal.evt.gateway.tool.called",
-                                                  .max_batch = TOOLS_BATCH,
-                                                  .max_ack_pending = TOOLS_PENDING},
-                   err));
+    if (!state->awards)
+        TRY(feed_new(&state->awards, ctx, &awards, err));
+    if (!state->tools)
+        TRY(feed_new(&state->tools, ctx, &tools, err));
     if (!state->sweep) {
         TRY(ctx->pg_open(&conn, err));
         TRY(job_new(&state->sweep,
@@ -237,7 +164,6 @@ enum status gamify_start(struct svc_context *ctx, struct error *err)
                                           .run = sweep_members},
                     conn, ctx->bus, err));
     }
-    shown_set(state);
     /* A history holds its worker while git runs; the others serve on. */
     ctx->extra_workers = (int)git_config.max;
     return ST_OK;
@@ -250,13 +176,9 @@ void gamify_stop(struct svc_context *ctx)
     git_clone_stop();
     if (!state)
         return;
-    shown_set(NULL);
     job_free(state->sweep);
-    for (size_t i = 0; i < CONSUMERS; i++) {
-        if (state->feeds[i].consumer)
-            bus_consumer_stop(state->feeds[i].consumer);
-        pg_conn_free(state->feeds[i].pg);
-    }
+    feed_free(state->awards);
+    feed_free(state->tools);
     free(state);
     ctx->service = NULL;
 }

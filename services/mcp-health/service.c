@@ -8,6 +8,7 @@
 #include "history.sql.h"
 #include "mal/catalog/v1/catalog.api.h"
 #include "mal/catalog/v1/events.pb-c.h"
+#include "svc/feed.h"
 #include "svc/job.h"
 #include "svc/svc.h"
 
@@ -77,10 +78,8 @@ enum status mcp_health_check(struct call *call, const McpHealth__CheckRequest *r
 }
 
 struct service_state {
-    struct pg_conn *pg; /* the consumer's */
-    struct bus *bus;
     struct bus_kv *servers; /* MAL_MCPS */
-    struct bus_consumer *registry;
+    struct feed *registry;
     struct job *sync, *publish, *clean;
 };
 
@@ -128,29 +127,15 @@ static const char *event_server(struct arena *arena, const struct bus_event *eve
 
 /* The event only says which server to ask for, so that order and repetition do
  * not matter and the inbox is not needed. */
-static enum status follow(const struct bus_event *events, size_t n, void *arg)
+static enum status follow(struct call *call, const struct bus_event *events, size_t n, void *arg)
 {
-    struct service_state *state = arg;
-    CLEANUP(arena_done) struct arena arena;
-
-    arena_init(&arena);
+    (void)arg;
     for (size_t i = 0; i < n; i++) {
-        struct call call = {.arena = &arena,
-                            .pg = state->pg,
-                            .bus = state->bus,
-                            .actor = "mcp-health",
-                            .request_id = events[i].request_id,
-                            .channel = "cli",
-                            .trusted = true,
-                            .scopes = SCOPE_READ,
-                            .deadline_ms = clock_mono_ms() + FOLLOW_TIMEOUT_MS,
-                            .now_ms = clock_wall_ms()};
-        const char *id = event_server(&arena, &events[i]);
+        const char *id = event_server(call->arena, &events[i]);
 
+        call->deadline_ms = clock_mono_ms() + FOLLOW_TIMEOUT_MS;
         if (*id)
-            TRY(resolve(&call, id));
-        pg_conn_settle(state->pg);
-        arena_reset(&arena);
+            TRY(resolve(call, id));
     }
     return ST_OK;
 }
@@ -211,18 +196,26 @@ static enum status check_settings(struct error *err)
     return secret_keys_read(health_config.secret_keys, &keys, err);
 }
 
-static enum status reseal(struct pg_conn *pg, struct error *err)
+static enum status reseal(struct svc_context *ctx, struct error *err)
 {
     CLEANUP(arena_done) struct arena arena;
-    struct call call = {.arena = &arena, .pg = pg, .now_ms = clock_wall_ms()};
+    struct call call = {.arena = &arena, .now_ms = clock_wall_ms()};
     enum status status;
 
+    TRY(ctx->pg_open(&call.pg, err));
     arena_init(&arena);
     status = secrets_reseal(&call);
     if (status != ST_OK)
         *err = call.error;
+    pg_conn_free(call.pg);
     return status;
 }
+
+static const struct feed_options registry = {.durable = "health_registry",
+                                             .filter = "mal.evt.catalog.mcp.>",
+                                             .max_batch = 16,
+                                             .max_ack_pending = 16,
+                                             .apply = follow};
 
 /* Called again after a failure. */
 enum status health_start(struct svc_context *ctx, struct error *err)
@@ -233,22 +226,14 @@ enum status health_start(struct svc_context *ctx, struct error *err)
         state = ctx->service = calloc(1, sizeof(*state));
     if (!state)
         abort();
-    state->bus = ctx->bus;
     TRY(check_settings(err));
-    if (!state->pg)
-        TRY(ctx->pg_open(&state->pg, err));
-    TRY(reseal(state->pg, err));
+    TRY(reseal(ctx, err));
     if (!state->servers)
         TRY(bus_kv_open(ctx->bus, "MAL_MCPS", 0, &state->servers, err));
     TRY(start_jobs(ctx, state, err));
-    return bus_consume(ctx->bus,
-                       &(struct bus_consumer_options){.durable = "health_registry",
-                                                      .filter = "mal.evt.catalog.mcp.>",
-                                                      .max_batch = 16,
-                                                      .max_ack_pending = 16,
-                                                      .fn = follow,
-                                                      .arg = state},
-                       &state->registry, err);
+    if (!state->registry)
+        TRY(feed_new(&state->registry, ctx, &registry, err));
+    return ST_OK;
 }
 
 void health_stop(struct svc_context *ctx)
@@ -257,13 +242,11 @@ void health_stop(struct svc_context *ctx)
 
     if (!state)
         return;
-    if (state->registry)
-        bus_consumer_stop(state->registry);
+    feed_free(state->registry);
     job_free(state->sync);
     job_free(state->publish);
     job_free(state->clean);
     bus_kv_free(state->servers);
-    pg_conn_free(state->pg);
     free(state);
     ctx->service = NULL;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Downstream MCP servers: what goes with which transport, and secrets that stay
  * in the hub. */
+#include "bus/bus.h"
 #include "catalog_fixture.h"
+#include "mal/mcp_health/v1/events.pb-c.h"
 #include "mcp/secret.h"
 
 #define OLD_KEY "old:0000000000000000000000000000000000000000000000000000000000000001"
@@ -203,6 +205,44 @@ START_TEST(a_literal_value_stored_before_there_were_keys_is_sealed)
 }
 END_TEST
 
+/* mcp-health tells that the server's status changed. */
+static void tell(const char *event_id, const char *id, McpHealth__ServerStatus status)
+{
+    McpHealth__McpStatusChanged event = MCP_HEALTH__MCP_STATUS_CHANGED__INIT;
+    size_t len;
+    const void *data;
+
+    event.mcp_id = id;
+    event.new_status = status;
+    data = wire_pack(&f->arena, &event.base, &len);
+    ck_assert_int_eq(
+        mcp_status_apply(&f->call,
+                         &(struct bus_event){.event_id = event_id, .data = data, .len = len}),
+        ST_OK);
+}
+
+START_TEST(a_server_has_the_status_that_mcp_health_tells)
+{
+    static const char *const ids[] = {"018e0000-0000-7000-8000-000000000001",
+                                      "018e0000-0000-7000-8000-000000000002",
+                                      "018e0000-0000-7000-8000-000000000003"};
+
+    OK(f, "RegisterMcp", local);
+    tell(ids[0], "near", MCP_HEALTH__SERVER_STATUS__SERVER_STATUS_ERROR);
+    OK(f, "ListMcps", "{'status':'error'}");
+    HAS(f, "'total':1");
+    tell(ids[1], "near", MCP_HEALTH__SERVER_STATUS__SERVER_STATUS_ACTIVE);
+    /* Delivered again. */
+    tell(ids[0], "near", MCP_HEALTH__SERVER_STATUS__SERVER_STATUS_ERROR);
+    OK(f, "GetMcp", "{'id':'near'}");
+    HAS(f, "'status':'active'");
+    OK(f, "UpdateMcp", "{'id':'near','status':'inactive'}");
+    tell(ids[2], "near", MCP_HEALTH__SERVER_STATUS__SERVER_STATUS_ERROR);
+    OK(f, "GetMcp", "{'id':'near'}");
+    HAS(f, "'status':'inactive'");
+}
+END_TEST
+
 START_TEST(a_server_can_change_its_transport)
 {
     OK(f, "RegisterMcp", local);
@@ -236,6 +276,7 @@ int main(void)
     tcase_add_test(tcase, without_a_key_literal_secrets_are_refused);
     tcase_add_test(tcase, a_new_key_seals_anew_what_an_old_one_sealed);
     tcase_add_test(tcase, a_literal_value_stored_before_there_were_keys_is_sealed);
+    tcase_add_test(tcase, a_server_has_the_status_that_mcp_health_tells);
     tcase_add_test(tcase, a_server_can_change_its_transport);
     return run_suite(suite);
 }
