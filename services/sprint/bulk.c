@@ -67,7 +67,7 @@ enum status sprint_bulk_update_work_items(struct call *call,
     TRY(tx_begin(&tx, call));
     TRY(check_sprint(call, req->sprint_id));
     TRY(pg_rows(call, &locked, sql_work_item_lock_all, "a", req->n_ids, req->ids));
-    rsp->results = arena_alloc(call->arena, req->n_ids * sizeof(*rsp->results));
+    rsp->results = arena_alloc(call->arena, req->n_ids * sizeof(Sprint__BulkResult *));
     for (size_t i = 0; i < req->n_ids; i++) {
         rsp->results[i] = new_message(call, &sprint__bulk_result__descriptor);
         TRY(change(&tx, req->ids[i], &req->base, rsp->results[i]));

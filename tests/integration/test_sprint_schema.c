@@ -230,13 +230,15 @@ static const struct noun nouns[] = {
 
 START_TEST(columns_are_those_of_the_data_model)
 {
-    columns_are(&tables[_i]);
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+        columns_are(&tables[i]);
 }
 END_TEST
 
 START_TEST(indexes_are_those_of_the_data_model)
 {
-    index_is_there(indexes[_i]);
+    for (size_t i = 0; i < ARRAY_SIZE(indexes); i++)
+        index_is_there(indexes[i]);
 }
 END_TEST
 
@@ -457,8 +459,8 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up_db, tear_down_db);
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
-    tcase_add_loop_test(tcase, columns_are_those_of_the_data_model, 0, ARRAY_SIZE(tables));
-    tcase_add_loop_test(tcase, indexes_are_those_of_the_data_model, 0, ARRAY_SIZE(indexes));
+    tcase_add_test(tcase, columns_are_those_of_the_data_model);
+    tcase_add_test(tcase, indexes_are_those_of_the_data_model);
     tcase_add_test(tcase, no_table_is_unknown);
     tcase_add_test(tcase, every_query_prepares);
     tcase_add_test(tcase, the_database_refuses_what_the_rules_exclude);
