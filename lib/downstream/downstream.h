@@ -233,7 +233,7 @@ enum status downstream_begin(struct downstream_session *session,
  * the request's deadline, but at most wait_ms (-1 = no such bound), then the
  * message is DOWNSTREAM_NOTHING. Pings are answered inside, answers to other
  * requests are dropped. */
-enum status downstream_next(struct downstream_exchange *exchange, int wait_ms,
+enum status downstream_next(struct downstream_exchange *x, int wait_ms,
                             struct downstream_message *ret_msg, struct error *err) MUST_CHECK;
 /* Answers a legacy server's request with result or error (ready JSON, the other
  * NULL). id is its id as written (json_raw). Any thread. */
@@ -242,11 +242,11 @@ enum status downstream_answer(struct downstream_session *session, const char *id
 /* Gives the exchange up: whoever pulls gets CANCELLED at once, and the server is
  * told in the way of its era and transport by downstream_end. Any thread, any
  * number of times, while the exchange lives. */
-void downstream_cancel(struct downstream_exchange *exchange);
+void downstream_cancel(struct downstream_exchange *x);
 /* A new deadline, for an exchange whose caller was asked something. */
-void downstream_extend(struct downstream_exchange *exchange, int64_t deadline_ms);
+void downstream_extend(struct downstream_exchange *x, int64_t deadline_ms);
 /* Frees; one that is not finished is cancelled. Accepts NULL. */
-void downstream_end(struct downstream_exchange *exchange);
+void downstream_end(struct downstream_exchange *x);
 
 /* A notification of the caller's side (notifications/roots/list_changed);
  * params ready JSON or NULL. */

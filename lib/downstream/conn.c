@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connections: connecting, sending and receiving within a deadline. */
+#include "downstream/conn.h"
+
+#include "base/clock.h"
+#include "downstream/tls.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DRAIN_MAX = 4096 };
+
+/* Waits for the events; the reasons why not. */
+static enum conn_io wait_for(int fd, short events, struct waiter *waiter, int64_t deadline_ms)
+{
+    for (;;) {
+        struct pollfd pfd = {.fd = fd, .events = events};
+        int64_t left = deadline_ms - clock_mono_ms();
+        int n = poll(&pfd, 1, left > 0 ? (int)(left < 3600000 ? left : 3600000) : 0);
+
+        if (n < 0 && errno != EINTR)
+            return CONN_BROKEN;
+        if (n > 0)
+            return CONN_OK;
+        if (waiter_cancelled(waiter))
+            return CONN_CANCELLED;
+        if (left <= 0)
+            return CONN_TIMEOUT;
+    }
+}
+
+/* ---- receiving and sending ------------------------------------------------- */
+
+static enum conn_io plain_read(struct conn *conn, short *ret_events)
+{
+    ssize_t n = recv(conn->fd, conn->in, sizeof(conn->in), MSG_DONTWAIT);
+
+    *ret_events = POLLIN;
+    if (n > 0) {
+        conn->in_len = (size_t)n;
+        return CONN_OK;
+    }
+    if (n == 0)
+        return CONN_EOF;
+    return errno == EAGAIN || errno == EINTR ? CONN_AGAIN : CONN_BROKEN;
+}
+
+enum conn_io conn_read_now(struct conn *conn, short *ret_events)
+{
+    if (conn->in_at < conn->in_len)
+        return CONN_OK;
+    conn->in_at = conn->in_len = 0;
+    if (conn->ssl == NULL)
+        return plain_read(conn, ret_events);
+    return tls_read(conn->ssl, conn->in, sizeof(conn->in), &conn->in_len, ret_events);
+}
+
+enum conn_io conn_recv(struct conn *conn, struct waiter *waiter, int64_t deadline_ms)
+{
+    short events = POLLIN;
+    /* An answer is hardly ever there at once; TLS may hold decoded bytes. */
+    bool wait_first = conn->ssl == NULL;
+
+    for (;;) {
+        enum conn_io io = CONN_AGAIN;
+
+        if (conn->in_at < conn->in_len)
+            return CONN_OK;
+        if (!wait_first)
+            io = conn_read_now(conn, &events);
+        wait_first = false;
+        if (io == CONN_AGAIN)
+            io = wait_for(conn->fd, events, waiter, deadline_ms);
+        else if (io != CONN_OK && waiter_cancelled(waiter))
+            return CONN_CANCELLED;
+        if (io != CONN_OK)
+            return io;
+    }
+}
+
+enum conn_io conn_send(struct conn *conn, struct waiter *waiter, int64_t deadline_ms,
+                       size_t *ret_sent)
+{
+    *ret_sent = 0;
+    while (*ret_sent < conn->out.len) {
+        const char *bytes = conn->out.data + *ret_sent;
+        size_t len = conn->out.len - *ret_sent, sent = 0;
+        short events = POLLOUT;
+        enum conn_io io = CONN_OK;
+
+        if (conn->ssl != NULL) {
+            io = tls_write(conn->ssl, bytes, len, &sent, &events);
+        } else {
+            ssize_t n = send(conn->fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+            if (n >= 0)
+                sent = (size_t)n;
+            else
+                io = errno == EAGAIN || errno == EINTR ? CONN_AGAIN : CONN_BROKEN;
+        }
+        *ret_sent += sent;
+        if (io == CONN_AGAIN)
+            io = wait_for(conn->fd, events, waiter, deadline_ms);
+        if (io != CONN_OK)
+            return waiter_cancelled(waiter) ? CONN_CANCELLED : io;
+    }
+    return CONN_OK;
+}
+
+/* What is left of the last response; the answer itself was taken. */
+static bool drain(struct conn *conn)
+{
+    size_t dropped = 0, len;
+    const char *body;
+    short events;
+
+    while (conn->http.state == HTTP1_BODY && dropped < DRAIN_MAX &&
+           conn_read_now(conn, &events) == CONN_OK) {
+        conn->in_at += http1_feed(&conn->http, conn->in + conn->in_at, conn->in_len - conn->in_at,
+                                  &body, &len);
+        dropped += len;
+    }
+    return conn->http.state == HTTP1_DONE && conn->http.head.keep;
+}
+
+bool conn_fresh(struct conn *conn)
+{
+    short events;
+
+    return drain(conn) && conn->in_at == conn->in_len && conn_read_now(conn, &events) == CONN_AGAIN;
+}
+
+/* ---- connecting --------------------------------------------------------------- */
+
+static int start_connect(const struct address *address, bool *ret_refused)
+{
+    int one = 1;
+    int fd = socket(address->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    *ret_refused = false;
+    if (fd < 0)
+        return -1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (connect(fd, (const struct sockaddr *)&address->addr, address->len) != 0 &&
+        errno != EINPROGRESS)
+        *ret_refused = true;
+    return fd;
+}
+
+static enum conn_io finish_connect(int fd, struct waiter *waiter, int64_t deadline_ms,
+                                   const char **ret_why)
+{
+    socklen_t len = sizeof(int);
+    int error = 0;
+    enum conn_io io;
+
+    if (!waiter_enter(waiter, fd))
+        return CONN_CANCELLED;
+    io = wait_for(fd, POLLOUT, waiter, deadline_ms);
+    waiter_leave(waiter);
+    if (waiter_cancelled(waiter))
+        return CONN_CANCELLED;
+    if (io != CONN_OK)
+        return io;
+    (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    if (error == 0)
+        return CONN_OK;
+    *ret_why = strerrordesc_np(error);
+    return CONN_BROKEN;
+}
+
+/* One address; its descriptor, or -1. */
+static int try_address(const struct address *address, struct waiter *waiter, int64_t deadline_ms,
+                       enum conn_io *ret_io, const char **ret_why)
+{
+    bool refused;
+    int fd = start_connect(address, &refused);
+
+    *ret_io = CONN_BROKEN;
+    if (fd < 0 || refused)
+        *ret_why = strerrordesc_np(errno);
+    else
+        *ret_io = finish_connect(fd, waiter, deadline_ms, ret_why);
+    if (*ret_io == CONN_OK)
+        return fd;
+    if (*ret_io == CONN_TIMEOUT)
+        *ret_why = "the connection takes too long";
+    if (fd >= 0)
+        (void)close(fd);
+    return -1;
+}
+
+/* The first address that answers; each gets its share of the time. */
+static int connect_any(struct resolver *resolver, struct waiter *waiter, int64_t deadline_ms,
+                       enum conn_io *ret_io, const char **ret_why)
+{
+    struct address *addresses = calloc(RESOLVE_MAX, sizeof(*addresses));
+    int fd = -1, n;
+
+    if (addresses == NULL)
+        abort();
+    *ret_io = CONN_BROKEN;
+    n = resolver_get(resolver, waiter, deadline_ms, addresses, ret_why);
+    for (int i = 0; i < n && fd < 0 && *ret_io != CONN_CANCELLED; i++) {
+        int64_t now = clock_mono_ms(), share = (deadline_ms - now) / (n - i);
+
+        fd = try_address(&addresses[i], waiter, now + (share > 0 ? share : 0), ret_io, ret_why);
+    }
+    if (fd < 0)
+        resolver_forget(resolver);
+    if (waiter_cancelled(waiter))
+        *ret_io = CONN_CANCELLED;
+    free(addresses);
+    return fd;
+}
+
+static enum conn_io shake_hands(struct conn *conn, const struct url *url, struct waiter *waiter,
+                                int64_t deadline_ms, const char **ret_why)
+{
+    enum conn_io io = CONN_AGAIN;
+    short events = POLLOUT;
+
+    conn->ssl = tls_new(conn->fd, url->host, url->numeric);
+    if (conn->ssl == NULL) {
+        *ret_why = "TLS cannot be set up";
+        return CONN_BROKEN;
+    }
+    if (!waiter_enter(waiter, conn->fd))
+        return CONN_CANCELLED;
+    while (io == CONN_AGAIN) {
+        io = tls_handshake(conn->ssl, &events, ret_why);
+        if (io == CONN_AGAIN && (io = wait_for(conn->fd, events, waiter, deadline_ms)) == CONN_OK)
+            io = CONN_AGAIN;
+    }
+    waiter_leave(waiter);
+    if (io == CONN_TIMEOUT)
+        *ret_why = "the TLS handshake takes too long";
+    return io != CONN_OK && waiter_cancelled(waiter) ? CONN_CANCELLED : io;
+}
+
+struct conn *conn_open(const struct url *url, struct resolver *resolver, struct waiter *waiter,
+                       int64_t deadline_ms, enum conn_io *ret_io, const char **ret_why)
+{
+    struct conn *conn;
+    int fd = connect_any(resolver, waiter, deadline_ms, ret_io, ret_why);
+
+    if (fd < 0)
+        return NULL;
+    conn = malloc(sizeof(*conn));
+    if (conn == NULL)
+        abort();
+    memset(conn, 0, offsetof(struct conn, in));
+    conn->fd = fd;
+    if (url->tls)
+        *ret_io = shake_hands(conn, url, waiter, deadline_ms, ret_why);
+    if (*ret_io == CONN_OK)
+        return conn;
+    conn_close(conn);
+    return NULL;
+}
+
+void conn_close(struct conn *conn)
+{
+    if (conn == NULL)
+        return;
+    tls_free(conn->ssl);
+    (void)close(conn->fd);
+    strbuf_done(&conn->out);
+    http1_done(&conn->http);
+    free(conn);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request and what comes back: the part that does not depend on how the
+ * bytes travel. */
+#include "downstream/exchange.h"
+
+#include "base/log.h"
+#include "downstream/pipe.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- ends ------------------------------------------------------------------------ */
+
+void exchange_over(struct downstream_exchange *x, enum downstream_fault fault)
+{
+    struct downstream *server = x->server;
+
+    if (x->state == EXCHANGE_OVER)
+        return;
+    x->state = EXCHANGE_OVER;
+    x->fault = fault;
+    (void)atomic_fetch_add(&server->exchanges, 1);
+    if (fault != DOWNSTREAM_FAULT_NONE)
+        (void)atomic_fetch_add(&server->failures, 1);
+    if (server->observe != NULL)
+        server->observe(fault, clock_mono_us() - x->started_us, server->observe_arg);
+}
+
+enum status exchange_failed(struct downstream_exchange *x, const struct error *err,
+                            enum status status)
+{
+    exchange_over(x, err != NULL ? downstream_fault_of(err) : DOWNSTREAM_FAULT_LOST);
+    return status;
+}
+
+enum status exchange_fail(struct downstream_exchange *x, enum downstream_fault fault,
+                          struct error *err, const char *fmt, ...)
+{
+    char text[400];
+    va_list ap;
+
+    if (fault == DOWNSTREAM_FAULT_CANCELLED && atomic_load(&x->closed)) {
+        fault = DOWNSTREAM_FAULT_CLOSED;
+        fmt = "was taken away";
+    }
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    exchange_over(x, fault);
+    return fault_set(err, x->server->id, fault, "%s", text);
+}
+
+bool exchange_given_up(const struct downstream_exchange *x)
+{
+    if (!x->sent || x->answered)
+        return false;
+    return x->state != EXCHANGE_OVER || x->fault == DOWNSTREAM_FAULT_CANCELLED ||
+           x->fault == DOWNSTREAM_FAULT_CLOSED || x->fault == DOWNSTREAM_FAULT_TIMEOUT ||
+           x->fault == DOWNSTREAM_FAULT_TOO_LARGE;
+}
+
+/* ---- beginnings -------------------------------------------------------------------- */
+
+void exchange_number(struct downstream_exchange *x)
+{
+    x->id = atomic_fetch_add(&x->server->next_id, 1) + 1;
+}
+
+void exchange_put_json(struct strbuf *out, const struct downstream_exchange *x)
+{
+    strbuf_printf(out, "{\"jsonrpc\":\"2.0\",\"id\":%llu", (unsigned long long)x->id);
+    strbuf_add(out, x->tail.data, x->tail.len);
+}
+
+static enum status enter(struct downstream_exchange *x, struct error *err)
+{
+    struct downstream *server = x->server;
+    enum downstream_fault fault = DOWNSTREAM_FAULT_NONE;
+
+    (void)pthread_mutex_lock(&server->lock);
+    if (server->stopped)
+        fault = DOWNSTREAM_FAULT_CLOSED;
+    else if (!x->handshake && server->n_running >= server->limits.max_calls)
+        fault = DOWNSTREAM_FAULT_BUSY;
+    x->next = server->running;
+    if (x->next != NULL)
+        x->next->previous = x;
+    server->running = x;
+    server->n_running++;
+    (void)pthread_mutex_unlock(&server->lock);
+    if (fault == DOWNSTREAM_FAULT_CLOSED)
+        return exchange_fail(x, fault, err, "was taken away");
+    if (fault == DOWNSTREAM_FAULT_BUSY)
+        return exchange_fail(x, fault, err, "has %d calls running, as many as it may have",
+                             server->limits.max_calls);
+    return ST_OK;
+}
+
+static void leave(struct downstream_exchange *x)
+{
+    struct downstream *server = x->server;
+
+    (void)pthread_mutex_lock(&server->lock);
+    if (x->previous != NULL)
+        x->previous->next = x->next;
+    else
+        server->running = x->next;
+    if (x->next != NULL)
+        x->next->previous = x->previous;
+    server->n_running--;
+    (void)pthread_mutex_unlock(&server->lock);
+}
+
+static struct downstream_exchange *exchange_new(struct downstream_session *session,
+                                                const struct downstream_request *request,
+                                                bool handshake, bool modern)
+{
+    struct downstream_exchange *x = calloc(1, sizeof(*x));
+
+    if (x == NULL || (x->method = strdup(request->method)) == NULL)
+        abort();
+    x->server = session->server;
+    x->session = session;
+    waiter_init(&x->waiter);
+    arena_init(&x->arena);
+    x->deadline_ms = server_deadline(session->server, request->deadline_ms);
+    x->started_us = clock_mono_us();
+    x->modern = modern;
+    x->handshake = handshake;
+    x->repeatable = request->repeatable;
+    x->last = &x->first;
+    exchange_number(x);
+    x->token = x->id;
+    return x;
+}
+
+enum status exchange_begin(struct downstream_session *session,
+                           const struct downstream_request *request, bool handshake, bool modern,
+                           struct downstream_exchange **ret_exchange, struct error *err)
+{
+    struct error scratch = {0};
+    struct downstream_exchange *x = exchange_new(session, request, handshake, modern);
+    enum status status;
+
+    if (err == NULL)
+        err = &scratch;
+    status = enter(x, err);
+    if (status == ST_OK)
+        status = render_request(x, request, err);
+    if (status == ST_OK)
+        status = x->server->stdio ? pipe_begin(x, err) : http_begin(x, err);
+    if (status == ST_OK) {
+        *ret_exchange = x;
+        return ST_OK;
+    }
+    (void)exchange_failed(x, err, status);
+    downstream_end(x);
+    return status;
+}
+
+enum status downstream_begin(struct downstream_session *session,
+                             const struct downstream_request *request,
+                             struct downstream_exchange **ret_exchange, struct error *err)
+{
+    return exchange_begin(session, request, false, session->modern, ret_exchange, err);
+}
+
+/* ---- what comes ------------------------------------------------------------------------ */
+
+static bool is_last(const struct downstream_message *msg)
+{
+    return msg->kind == DOWNSTREAM_RESULT || msg->kind == DOWNSTREAM_ERROR;
+}
+
+enum status downstream_next(struct downstream_exchange *x, int wait_ms,
+                            struct downstream_message *ret_msg, struct error *err)
+{
+    int64_t until = atomic_load(&x->deadline_ms), now = clock_mono_ms();
+    struct error scratch = {0};
+    enum status status;
+
+    if (err == NULL)
+        err = &scratch;
+    *ret_msg = (struct downstream_message){.kind = DOWNSTREAM_NOTHING};
+    if (x->state == EXCHANGE_OVER)
+        return fault_set(err, x->server->id, DOWNSTREAM_FAULT_CLOSED, "has answered already");
+    if (wait_ms >= 0 && now + wait_ms < until)
+        until = now + wait_ms;
+    if (x->server->stdio)
+        status = pipe_next(x, until, ret_msg, err);
+    else
+        status = http_next(x, until, ret_msg, err);
+    if (status != ST_OK)
+        return exchange_failed(x, err, status);
+    ret_msg->version = x->modern ? MCP_2026_07_28 : x->view.version;
+    ret_msg->http_status = x->http_status;
+    if (is_last(ret_msg)) {
+        x->answered = true;
+        exchange_over(x, DOWNSTREAM_FAULT_NONE);
+    }
+    return ST_OK;
+}
+
+void downstream_cancel(struct downstream_exchange *x)
+{
+    waiter_cancel(&x->waiter);
+}
+
+void downstream_extend(struct downstream_exchange *x, int64_t deadline_ms)
+{
+    atomic_store(&x->deadline_ms, deadline_ms);
+}
+
+void downstream_end(struct downstream_exchange *x)
+{
+    if (x == NULL)
+        return;
+    leave(x);
+    if (x->server->stdio)
+        pipe_end(x);
+    else
+        http_end(x);
+    exchange_over(x, DOWNSTREAM_FAULT_CANCELLED);
+    waiter_done(&x->waiter);
+    strbuf_done(&x->tail);
+    strbuf_done(&x->mirrored);
+    strbuf_done(&x->body);
+    if (x->has_sse)
+        sse_done(&x->sse);
+    arena_done(&x->arena);
+    free(x->method);
+    free(x);
+}
+
+void downstream_stop(struct downstream *server)
+{
+    (void)pthread_mutex_lock(&server->lock);
+    server->stopped = true;
+    for (struct downstream_exchange *x = server->running; x != NULL; x = x->next) {
+        atomic_store(&x->closed, true);
+        downstream_cancel(x);
+    }
+    (void)pthread_mutex_unlock(&server->lock);
+}
+
+void downstream_put_notification(struct strbuf *out, const struct downstream_message *msg,
+                                 const char *token, size_t token_len)
+{
+    const struct json *json = &msg->json;
+    const struct json_node *key;
+    const char *raw;
+    size_t len;
+
+    strbuf_str(out, "{\"jsonrpc\":\"2.0\",\"method\":");
+    json_put_string(out, msg->method);
+    if (msg->params != NULL) {
+        strbuf_str(out, ",\"params\":{");
+        key = json_first(msg->params);
+        for (uint32_t i = 0; i < msg->params->count; i++, key = json_next(json_next(key))) {
+            if (i > 0)
+                strbuf_char(out, ',');
+            raw = json_raw(json, key, &len);
+            strbuf_add(out, raw, len);
+            strbuf_char(out, ':');
+            if (msg->own_progress && token != NULL && json_is(json, key, "progressToken")) {
+                strbuf_add(out, token, token_len);
+                continue;
+            }
+            raw = json_raw(json, json_next(key), &len);
+            json_put_compact(out, raw, len);
+        }
+        strbuf_char(out, '}');
+    }
+    strbuf_char(out, '}');
+}

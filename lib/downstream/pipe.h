@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stdio: one child's pipes, shared by all exchanges of its session. A thread of
+ * their own reads what the child says and sorts it; whoever has something to say
+ * writes it, and the thread goes on where the child did not take all. */
+#pragma once
+
+#include "downstream/exchange.h"
+#include "downstream/lines.h"
+
+struct pipe {
+    struct downstream *server;
+    struct downstream_session *session;
+    struct lines lines;
+    pthread_t thread;
+    int from_child;
+    int wake_fd; /* eventfd: something is to be written, or it is over */
+
+    pthread_mutex_t lock; /* what follows */
+    int refs;             /* the session, and exchanges */
+    int to_child;
+    bool stopping;
+    bool deaf;   /* takes nothing any more */
+    bool broken; /* says nothing any more */
+    struct strbuf unsent;
+    size_t unsent_at;
+    struct downstream_exchange *waiting;
+};
+
+/* ---- pipe.c ----------------------------------------------------------------------- */
+
+/* Starts the program and the thread; session->pipe is it. */
+enum status pipe_open(struct downstream_session *session, struct error *err) MUST_CHECK;
+/* Ends both; exchanges that wait fail. The session has none afterwards. */
+void pipe_close(struct downstream_session *session);
+struct pipe *pipe_ref(struct downstream_session *session);
+void pipe_unref(struct pipe *pipe);
+/* One line; false when the child is gone or does not read. */
+bool pipe_write(struct pipe *pipe, const char *text, size_t len);
+/* Nothing can be said to the child, nor heard of it, any more. */
+bool pipe_broken(struct pipe *pipe);
+
+/* ---- pipe_sort.c --------------------------------------------------------------------- */
+
+/* One line of the child. */
+void pipe_sort(struct pipe *pipe, const char *text, size_t len);
+/* A line that was too long to be taken. */
+void pipe_sort_too_long(struct pipe *pipe);
+/* Fails everybody who waits. */
+void pipe_fail_all(struct pipe *pipe, enum downstream_fault fault, const char *why);
+
+/* ---- exchange_pipe.c ------------------------------------------------------------------- */
+
+enum status pipe_begin(struct downstream_exchange *x, struct error *err) MUST_CHECK;
+enum status pipe_next(struct downstream_exchange *x, int64_t until_ms,
+                      struct downstream_message *ret_msg, struct error *err) MUST_CHECK;
+void pipe_end(struct downstream_exchange *x);
+/* Writes a message that gets no answer. */
+enum status pipe_post(struct downstream_session *session, const struct strbuf *body,
+                      struct error *err) MUST_CHECK;

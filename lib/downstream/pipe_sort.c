@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a child says, sorted: answers and progress by their numbers, the rest to
+ * the only exchange there is, or to the session. */
+#include "downstream/pipe.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- queues ------------------------------------------------------------------------ */
+
+static void queued_free(struct queued *item)
+{
+    arena_done(&item->arena);
+    free(item);
+}
+
+/* Under the waiter's lock. */
+static void fail(struct downstream_exchange *x, enum downstream_fault fault, const char *why)
+{
+    if (x->pipe_fault == DOWNSTREAM_FAULT_NONE) {
+        x->pipe_fault = fault;
+        x->pipe_why = why;
+    }
+    (void)pthread_cond_broadcast(&x->waiter.cond);
+}
+
+/* Takes the item. */
+static void enqueue(struct downstream_exchange *x, struct queued *item)
+{
+    const struct downstream_limits *limits = &x->server->limits;
+    bool taken = false;
+
+    (void)pthread_mutex_lock(&x->waiter.lock);
+    if (x->n_queued >= limits->queued || x->bytes_queued + item->bytes > limits->reply_bytes) {
+        fail(x, DOWNSTREAM_FAULT_TOO_LARGE, "sends more than is read of it");
+    } else if (x->pipe_fault == DOWNSTREAM_FAULT_NONE) {
+        *x->last = item;
+        x->last = &item->next;
+        x->n_queued++;
+        x->bytes_queued += item->bytes;
+        taken = true;
+        (void)pthread_cond_broadcast(&x->waiter.cond);
+    }
+    (void)pthread_mutex_unlock(&x->waiter.lock);
+    if (!taken)
+        queued_free(item);
+}
+
+void pipe_fail_all(struct pipe *pipe, enum downstream_fault fault, const char *why)
+{
+    (void)pthread_mutex_lock(&pipe->lock);
+    for (struct downstream_exchange *x = pipe->waiting; x != NULL; x = x->pipe_next) {
+        (void)pthread_mutex_lock(&x->waiter.lock);
+        fail(x, fault, why);
+        (void)pthread_mutex_unlock(&x->waiter.lock);
+    }
+    (void)pthread_mutex_unlock(&pipe->lock);
+}
+
+/* ---- finding whose it is -------------------------------------------------------------- */
+
+/* With the pipe's lock held. */
+static struct downstream_exchange *by_id(struct pipe *pipe, uint64_t id)
+{
+    for (struct downstream_exchange *x = pipe->waiting; x != NULL; x = x->pipe_next)
+        if (x->id == id)
+            return x;
+    return NULL;
+}
+
+static struct downstream_exchange *by_token(struct pipe *pipe, uint64_t token)
+{
+    for (struct downstream_exchange *x = pipe->waiting; x != NULL; x = x->pipe_next)
+        if (x->token == token)
+            return x;
+    return NULL;
+}
+
+static struct downstream_exchange *the_only(struct pipe *pipe)
+{
+    struct downstream_exchange *x = pipe->waiting;
+
+    return x != NULL && x->pipe_next == NULL ? x : NULL;
+}
+
+static bool concerns_all(const char *method)
+{
+    static const char suffix[] = "/list_changed";
+    size_t len = strlen(method);
+
+    return (len > sizeof(suffix) - 1 && strcmp(method + len - sizeof(suffix) + 1, suffix) == 0) ||
+           strcmp(method, "notifications/resources/updated") == 0 ||
+           strncmp(method, "notifications/subscriptions/", 28) == 0;
+}
+
+/* With the pipe's lock held. NULL: nobody's, or the session's when *ret_session. */
+static struct downstream_exchange *owner(struct pipe *pipe, const struct json *json,
+                                         const struct json_node *node, bool *ret_session)
+{
+    const struct json_node *method = json_get(json, node, "method");
+    const struct json_node *params = json_get(json, node, "params");
+    struct downstream_exchange *x;
+    struct arena arena = {0};
+    uint64_t number;
+
+    *ret_session = false;
+    if (method == NULL)
+        return inbound_number(json, json_get(json, node, "id"), &number) ? by_id(pipe, number)
+               : json_get(json, node, "error") != NULL                   ? the_only(pipe)
+                                                                         : NULL;
+    if (json_is(json, method, "notifications/progress"))
+        return inbound_number(json, json_get(json, params, "progressToken"), &number)
+                   ? by_token(pipe, number)
+                   : NULL;
+    if (json_is(json, method, "notifications/cancelled"))
+        return NULL;
+    x = the_only(pipe);
+    if (x != NULL && method->type == JSON_T_STRING && concerns_all(json_text(&arena, json, method)))
+        x = NULL;
+    arena_done(&arena);
+    *ret_session = x == NULL;
+    return x;
+}
+
+/* ---- messages ---------------------------------------------------------------------------- */
+
+static void answer(struct pipe *pipe, const struct downstream_message *msg, const char *tail)
+{
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+    const char *raw;
+    size_t len;
+
+    raw = json_raw(&msg->json, msg->id, &len);
+    strbuf_str(&out, "{\"jsonrpc\":\"2.0\",\"id\":");
+    strbuf_add(&out, raw, len);
+    strbuf_str(&out, tail);
+    (void)pipe_write(pipe, out.data, out.len);
+}
+
+/* What belongs to no exchange. */
+static void tell_session(struct pipe *pipe, struct downstream_message *msg)
+{
+    struct downstream_session *session = pipe->session;
+
+    msg->version = session->modern ? MCP_2026_07_28 : MCP_2025_11_25;
+    if (msg->kind == DOWNSTREAM_REQUEST && session->modern)
+        return;
+    if (session->on_message != NULL)
+        session->on_message(session, msg, session->arg);
+    else if (msg->kind == DOWNSTREAM_REQUEST)
+        answer(pipe, msg,
+               ",\"error\":{\"code\":-32601,\"message\":\"nobody here can answer that\"}}");
+}
+
+/* One message; takes the item, whose arena holds it. */
+static void sort_one(struct pipe *pipe, struct queued *item, const struct json *json,
+                     const struct json_node *node)
+{
+    struct downstream_exchange *x;
+    enum inbound kind;
+    bool session;
+
+    (void)pthread_mutex_lock(&pipe->lock);
+    x = owner(pipe, json, node, &session);
+    kind = inbound_read(&item->arena, json, node, x != NULL ? x->id : 0, x != NULL ? x->token : 0,
+                        &item->msg);
+    if (kind == INBOUND_PASS && x != NULL && !(item->msg.kind == DOWNSTREAM_REQUEST && x->modern))
+        enqueue(x, TAKE(item));
+    (void)pthread_mutex_unlock(&pipe->lock);
+    if (item == NULL)
+        return;
+    if (kind == INBOUND_PING)
+        answer(pipe, &item->msg, ",\"result\":{}}");
+    else if (kind == INBOUND_PASS && session)
+        tell_session(pipe, &item->msg);
+    queued_free(item);
+}
+
+static struct queued *parse(struct pipe *pipe, const char *text, size_t len, struct json *json)
+{
+    struct json_limits limits = inbound_limits(pipe->server);
+    struct queued *item = calloc(1, sizeof(*item));
+    struct error why = {0};
+
+    if (item == NULL)
+        abort();
+    item->bytes = len;
+    text = arena_memdup(&item->arena, text, len);
+    if (json_parse(&item->arena, text, len, &limits, json, &why) == ST_OK)
+        return item;
+    /* Programs print what they like: noise is passed over. */
+    log_debug("server %s: a line that is no message: %.200s", pipe->server->id, why.message);
+    queued_free(item);
+    return NULL;
+}
+
+void pipe_sort(struct pipe *pipe, const char *text, size_t len)
+{
+    struct json json;
+    struct queued *item = parse(pipe, text, len, &json);
+    const struct json_node *node;
+
+    if (item == NULL)
+        return;
+    if (json.nodes->type != JSON_T_ARRAY) {
+        sort_one(pipe, item, &json, json.nodes);
+        return;
+    }
+    /* A batch of 2025-03-26: each with an arena of its own. */
+    node = json_first(json.nodes);
+    for (uint32_t i = 0; i < json.nodes->count; i++, node = json_next(node)) {
+        size_t part_len;
+        const char *part = json_raw(&json, node, &part_len);
+
+        if (node->type == JSON_T_OBJECT)
+            pipe_sort(pipe, part, part_len);
+    }
+    queued_free(item);
+}
+
+void pipe_sort_too_long(struct pipe *pipe)
+{
+    struct downstream_exchange *x;
+
+    log_warn("server %s: a line of more than %u bytes is passed over", pipe->server->id,
+             pipe->server->limits.message_bytes);
+    (void)pthread_mutex_lock(&pipe->lock);
+    x = the_only(pipe);
+    if (x != NULL) {
+        (void)pthread_mutex_lock(&x->waiter.lock);
+        fail(x, DOWNSTREAM_FAULT_TOO_LARGE, "sent a line that is too long");
+        (void)pthread_mutex_unlock(&x->waiter.lock);
+    }
+    (void)pthread_mutex_unlock(&pipe->lock);
+}
