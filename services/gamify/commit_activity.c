@@ -78,8 +78,8 @@ static enum status check_member(struct call *call, const char *user_id)
 {
     Gamify__Member member = GAMIFY__MEMBER__INIT;
 
-    return fail_missing(call, pg_one(call, &member.base, sql_git_people_one, "s", user_id), "Member",
-                        user_id);
+    return fail_missing(call, pg_one(call, &member.base, sql_git_people_one, "s", user_id),
+                        "Member", user_id);
 }
 
 enum status gamify_get_commit_activity(struct call *call,

@@ -118,7 +118,7 @@ static enum status start(struct gateway *gw, struct error *err)
     TRY(keyring_new(&gw->keys, gw->bus, gw->secrets->pepper, err));
     TRY(check_exposure(gw, err));
     gw->limits = limits_new(config.rate_limit, config.failure_limit);
-    gw->tools = tools_new(packages, tools_packages(packages, PACKAGES_MAX), config.confirm_tools);
+    gw->tools = tools_new(packages, packages_all(packages, PACKAGES_MAX), config.confirm_tools);
     gw->streams = streams_new(gw);
     TRY(sessions_new(&gw->sessions, gw, err));
     TRY(inflight_new(&gw->inflight, gw, err));

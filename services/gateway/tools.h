@@ -5,11 +5,7 @@
 
 #include "gateway.h"
 #include "mcp/version.h"
-
-struct package {
-    const struct rpc *const *rpcs;
-    size_t n;
-};
+#include "packages.h"
 
 /* What tools/list shows of a tool differs by revision. */
 enum tool_form { TOOL_OLDEST, TOOL_ANNOTATED, TOOL_FULL, TOOL_FORMS };
@@ -44,5 +40,3 @@ enum tool_form tools_form(enum mcp_version version);
  * that is none; cursor NULL = from the beginning. */
 bool tools_list(const struct tools *tools, struct strbuf *out, unsigned scopes, enum tool_form form,
                 const char *cursor, size_t page);
-/* The packages this gateway serves; fills at most max, returns how many. */
-size_t tools_packages(struct package *out, size_t max);

@@ -4,8 +4,7 @@
 #include "gamify_fixture.h"
 
 #include "ledger.h"
-#include "mal/catalog/v1/catalog.api.h"
-#include "mal/sprint/v1/sprint.api.h"
+#include "packages.h"
 #include "sweep.h"
 
 #define BUG SPRINT__WORK_ITEM_TYPE__WORK_ITEM_TYPE_BUG
@@ -198,20 +197,11 @@ START_TEST(level_20_unlocks_with_its_own_xp_counted)
 }
 END_TEST
 
-/* The n-th tool of this build, NULL after the last. */
 static const char *tool(int n)
 {
-    const struct {
-        const struct rpc *const *rpcs;
-        size_t n;
-    } packages[] = {
-        {catalog_rpcs, catalog_n_rpcs}, {sprint_rpcs, sprint_n_rpcs}, {gamify_rpcs, gamify_n_rpcs}};
+    const struct rpc *rpc = packages_tool_at((size_t)n);
 
-    for (size_t i = 0; i < ARRAY_SIZE(packages); i++)
-        for (size_t k = 0; k < packages[i].n; k++)
-            if (packages[i].rpcs[k]->tool_name && n-- == 0)
-                return packages[i].rpcs[k]->tool_name;
-    return NULL;
+    return rpc ? rpc->tool_name : NULL;
 }
 
 START_TEST(tools_unlock_at_10_and_at_all_of_them)

@@ -21,7 +21,7 @@ static void setup(void)
 
     ck_assert_int_ge(sodium_init(), 0);
     arena_init(&arena);
-    tools = tools_new(packages, tools_packages(packages, 4), "mal_delete_skill,mal_update_skill");
+    tools = tools_new(packages, packages_all(packages, 4), "mal_delete_skill,mal_update_skill");
 }
 
 static void teardown(void)
