@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A child process that runs somebody else's program: its own process group, no
- * descriptor but the three it is given, a cleaned environment, resource limits,
- * no new privileges, ended with its parent; ended as a whole. */
+ * descriptor but those it is given, the environment that is given and nothing
+ * else, resource limits, no new privileges, ended with its parent; ended as a
+ * whole. A hub that runs as root hands the program to nobody. */
 #pragma once
 
+#include "base/arena.h"
 #include "base/error.h"
 
 #include <stdint.h>
@@ -16,10 +18,12 @@ struct child_limit {
 };
 
 enum child_isolation {
-    CHILD_PLAIN,   /* group, descriptors, limits, no new privileges */
-    CHILD_SANDBOX, /* and bubblewrap's namespaces around it; fails where the kernel forbids */
+    CHILD_PLAIN,   /* what is said above */
+    CHILD_SANDBOX, /* and namespaces of its own around it (bubblewrap): users, processes, IPC */
     CHILD_BEST,    /* SANDBOX where this machine allows it, else PLAIN */
 };
+
+enum { CHILD_FDS_MAX = 8 };
 
 struct child_options {
     const char *path;        /* absolute, of the program */
@@ -28,8 +32,15 @@ struct child_options {
     const char *folder;      /* working directory; NULL = / */
     const struct child_limit *limits;
     size_t n_limits;
+    /* Descriptors that the child gets as 0, 1, 2, …; borrowed. Without them
+     * three pipes are made. */
+    const int *fds;
+    size_t n_fds;
+    /* Of the namespaces: */
     enum child_isolation isolation;
-    bool network; /* of a sandbox */
+    bool network;              /* it reaches the network */
+    const char *const *hidden; /* folders that are empty for it, NULL-terminated; may be NULL */
+    const char *writable;      /* the folder it may write; NULL = as the file system says */
 };
 
 struct child {
@@ -38,15 +49,25 @@ struct child {
     int in, out, err; /* our ends of its stdin, stdout and stderr; -1 when closed or handed on */
 };
 
-enum status child_start(const struct child_options *options, struct child *ret_child,
-                        struct error *err) MUST_CHECK;
-/* Closes stdin, waits, TERM to the group, waits, KILL to the group; reaps. */
 struct child_end {
     int exit_code; /* 128 + n when signal n ended it */
-    int signal;
+    int signal;    /* 0 when it ended by itself */
 };
+
+/* A program that cannot be run ends at once with exit code 126 or 127.
+ * UNAVAILABLE when the machine has no room for it, or SANDBOX is not to be had. */
+enum status child_start(const struct child_options *options, struct child *ret_child,
+                        struct error *err) MUST_CHECK;
+/* Closes stdin, waits up to eof_ms, TERM to the group, waits up to term_ms, KILL to
+ * the group; reaps. ret_end may be NULL. Does nothing to a child that is none. */
 void child_stop(struct child *child, int eof_ms, int term_ms, struct child_end *ret_end);
-/* False while it runs; reaps it otherwise. What is left of its group is killed. */
+/* False while it runs; reaps it otherwise, and kills what is left of its group. */
 bool child_ended(struct child *child, struct child_end *ret_end);
-/* Absolute path of a program on the child's PATH, NULL when there is none. */
+/* Signals the whole group. */
+void child_signal(const struct child *child, int signum);
+/* Absolute path of a program: itself when it has a slash, else on CHILD_PATH;
+ * NULL when there is none that can be run. */
+#define CHILD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 const char *child_find(struct arena *arena, const char *program);
+/* Whether this machine allows CHILD_SANDBOX; tried once. */
+bool child_can_isolate(void);

@@ -12,7 +12,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,8 +20,10 @@ enum {
     DRAIN_MS = 1000,      /* for what is in the pipes after the end */
     ANSWER_MS = 2500,     /* kept of the caller's time */
     STATUS_MAX = 1024,
-    FIRST_FD = 10,
 };
+
+static const rlim_t memory_bytes = 1024L * 1024 * 1024;
+static const rlim_t file_bytes = 64L * 1024 * 1024;
 
 /* What a pipe brought. */
 struct stream {
@@ -72,24 +73,14 @@ static void run_done(struct run *run)
     close_fd(&run->status.fd);
 }
 
-/* Out of the way of the numbers that the child's descriptors get. */
-static int raised(int fd)
-{
-    int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD);
-
-    if (fd >= 0)
-        close(fd);
-    return high;
-}
-
 static bool open_pipe(struct arena *arena, struct stream *stream, int *ret_write, size_t max)
 {
     int ends[2];
 
     if (pipe2(ends, O_CLOEXEC) != 0)
         return false;
-    stream->fd = raised(ends[0]);
-    *ret_write = raised(ends[1]);
+    stream->fd = ends[0];
+    *ret_write = ends[1];
     stream->data = arena_alloc(arena, max + 1);
     stream->max = max;
     return stream->fd >= 0 && *ret_write >= 0 && fcntl(stream->fd, F_SETFL, O_NONBLOCK) == 0;
@@ -111,8 +102,8 @@ static bool write_script(int fd, const char *text)
 
 static bool open_all(struct run *run, struct arena *arena, const char *script)
 {
-    run->script = raised(memfd_create("script", MFD_CLOEXEC));
-    run->in = raised(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    run->script = memfd_create("script", MFD_CLOEXEC);
+    run->in = open("/dev/null", O_RDONLY | O_CLOEXEC);
     return run->script >= 0 && run->in >= 0 && write_script(run->script, script) &&
            open_pipe(arena, &run->out, &run->out_w, SANDBOX_OUTPUT_MAX) &&
            open_pipe(arena, &run->err, &run->err_w, SANDBOX_OUTPUT_MAX) &&
@@ -250,7 +241,7 @@ static const char *const *environment(struct arena *arena, const struct sandbox_
     const char **env = arena_alloc(arena, (job->n_variables + 4) * sizeof(*env));
     size_t n = 0;
 
-    env[n++] = "PATH=" SANDBOX_PATH;
+    env[n++] = "PATH=" CHILD_PATH;
     env[n++] = "HOME=" SANDBOX_DIR;
     env[n++] = "LANG=C.UTF-8";
     for (size_t i = 0; i < job->n_variables; i++)
@@ -276,36 +267,54 @@ static enum status unavailable(struct call *call, const char *what)
     return call_fail(call, ST_UNAVAILABLE, "The script cannot be run: %s.", what);
 }
 
+/* RLIMIT_DATA counts memory that is really written; address space is reserved by
+ * the gigabyte by node and says nothing. */
+static bool start_child(struct run *run, struct arena *arena, const char *bwrap,
+                        const char *interpreter, const struct sandbox_job *job)
+{
+    const rlim_t cpu_s = (rlim_t)job->timeout_s;
+    const struct child_limit limits[] = {{RLIMIT_DATA, memory_bytes, memory_bytes},
+                                         {RLIMIT_FSIZE, file_bytes, file_bytes},
+                                         {RLIMIT_CPU, cpu_s, cpu_s + 2},
+                                         {RLIMIT_CORE, 0, 0}};
+    const int fds[] = {run->in, run->out_w, run->err_w, run->status_w, run->script};
+    struct child child;
+    struct error err = {0};
+
+    if (child_start(&(struct child_options){.path = bwrap,
+                                            .argv = sandbox_argv(arena, interpreter),
+                                            .envp = environment(arena, job),
+                                            .limits = limits,
+                                            .n_limits = ARRAY_SIZE(limits),
+                                            .fds = fds,
+                                            .n_fds = ARRAY_SIZE(fds)},
+                    &child, &err) != ST_OK)
+        return false;
+    run->pid = child.pid;
+    run->pidfd = child.pidfd;
+    return true;
+}
+
 static enum status start(struct call *call, struct run *run, const struct sandbox_job *job)
 {
-    const char *interpreter = sandbox_find(call->arena, interpreter_of(job->shell));
-    struct sandbox_child child = {.path = sandbox_find(call->arena, "bwrap"),
-                                  .timeout_s = job->timeout_s};
+    const char *interpreter = child_find(call->arena, interpreter_of(job->shell));
+    const char *bwrap = child_find(call->arena, "bwrap");
 
-    if (!child.path || !sandbox_find(call->arena, "prlimit"))
+    if (!bwrap || !child_find(call->arena, "prlimit"))
         return unavailable(call, "this hub has no sandbox (bubblewrap and util-linux)");
     if (!interpreter)
         return unavailable(
             call, arena_printf(call->arena, "this hub has no %s", interpreter_of(job->shell)));
     if (!open_all(run, call->arena, job->script))
         return unavailable(call, "the hub is out of descriptors");
-    child.argv = sandbox_argv(call->arena, interpreter);
-    child.envp = environment(call->arena, job);
-    child.in = run->in;
-    child.out = run->out_w;
-    child.err = run->err_w;
-    child.status = run->status_w;
-    child.script = run->script;
     run->started_ms = clock_mono_ms();
     run->stop_ms = run->started_ms + (int64_t)job->timeout_s * 1000;
     if (call->deadline_ms > 0 && call->deadline_ms - ANSWER_MS < run->stop_ms)
         run->stop_ms = call->deadline_ms - ANSWER_MS;
-    run->pid = sandbox_fork(&child);
-    if (run->pid < 0)
+    if (!start_child(run, call->arena, bwrap, interpreter, job))
         return unavailable(call, "the hub has too many processes");
     close_child_ends(run);
-    run->pidfd = pidfd_open(run->pid, 0);
-    return run->pidfd < 0 ? unavailable(call, "the hub is out of descriptors") : ST_OK;
+    return ST_OK;
 }
 
 enum status sandbox_run(struct call *call, const struct sandbox_job *job,

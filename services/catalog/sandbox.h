@@ -3,6 +3,7 @@
 #pragma once
 
 #include "catalog.h"
+#include "child/child.h"
 
 enum { SANDBOX_OUTPUT_MAX = 65536 };
 
@@ -29,20 +30,9 @@ struct sandbox_result {
 enum status sandbox_run(struct call *call, const struct sandbox_job *job,
                         struct sandbox_result *ret_result) MUST_CHECK;
 
-/* sandbox_child.c: bubblewrap's command line, and the child before exec. */
-#define SANDBOX_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+/* sandbox_argv.c: bubblewrap's command line. */
 #define SANDBOX_DIR "/tmp/work" /* inside; writable, gone with the sandbox */
 #define SANDBOX_SCRIPT "/tmp/work/script"
 
-struct sandbox_child {
-    const char *path; /* of bwrap */
-    const char *const *argv, *const *envp;
-    int in, out, err, status, script; /* above 9; the child gets them as 0 to 4 */
-    int timeout_s;
-};
-/* Absolute path of the program, NULL when SANDBOX_PATH has none. */
-const char *sandbox_find(struct arena *arena, const char *program);
 /* Starts the interpreter with the script that is read from descriptor 4. */
 const char *const *sandbox_argv(struct arena *arena, const char *interpreter);
-/* Its id, -1 when there are too many processes. */
-int sandbox_fork(const struct sandbox_child *child);
