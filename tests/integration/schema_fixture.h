@@ -110,3 +110,20 @@ static inline void refuse(const char *sql)
     ck_assert_int_eq(strncmp(PQresultErrorField(result, PG_DIAG_SQLSTATE), "23", 2), 0);
     PQclear(result);
 }
+
+/* The plan of a query with those values, as EXPLAIN shows it. */
+static inline const char *plan_of(const struct query *query, const char *values)
+{
+    CLEANUP(strbuf_done) struct strbuf buf = STRBUF_INIT;
+    PGresult *result = PQprepare(db, "heavy", query->sql, 0, NULL);
+
+    ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(db));
+    PQclear(result);
+    result = PQexec(db, arena_printf(&f->arena, "explain execute heavy (%s)", values));
+    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s", PQerrorMessage(db));
+    for (int i = 0; i < PQntuples(result); i++)
+        strbuf_printf(&buf, "%s\n", PQgetvalue(result, i, 0));
+    PQclear(result);
+    PQclear(PQexec(db, "deallocate heavy"));
+    return arena_strdup(&f->arena, strbuf_cstr(&buf));
+}

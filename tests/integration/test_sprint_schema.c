@@ -400,21 +400,6 @@ static const struct {
 };
 
 /* Lines of the plan, one below the other. */
-static const char *plan_of(const struct query *query, const char *values)
-{
-    CLEANUP(strbuf_done) struct strbuf buf = STRBUF_INIT;
-    PGresult *result = PQprepare(db, "heavy", query->sql, 0, NULL);
-
-    ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(db));
-    PQclear(result);
-    result = PQexec(db, arena_printf(&f->arena, "explain execute heavy (%s)", values));
-    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s", PQerrorMessage(db));
-    for (int i = 0; i < PQntuples(result); i++)
-        strbuf_printf(&buf, "%s\n", PQgetvalue(result, i, 0));
-    PQclear(result);
-    PQclear(PQexec(db, "deallocate heavy"));
-    return arena_strdup(&f->arena, strbuf_cstr(&buf));
-}
 
 START_TEST(heavy_queries_use_the_indexes)
 {
