@@ -111,6 +111,9 @@ struct bus_service {
     void *(*worker_new)(void *arg, int index);
     void (*worker_free)(void *state);
     void (*prepare)(struct call *call, void *worker_state, void *arg);
+    /* When set, reading rpcs that are usually quick share a worker, each on a fiber:
+     * called whenever all of them stopped, to do together what they wait for. */
+    void (*round)(void *worker_state);
     void *arg;
     /* After each call, for metrics and the access line; also, without prepare, of
      * calls whose request was invalid or came too late. */

@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include "base/clock.h"
+#include "base/fiber.h"
 #include "mal/v1/status.pb-c.h"
 #include "wire/codec.h"
 
@@ -94,6 +95,7 @@ static enum status request_read(struct request *req, natsMsg **ret_msg)
 /* Runs it; an inbox on which an answer is missing is not used again. */
 static enum status run_request(struct request *req, bool read, natsMsg **ret_msg)
 {
+    fiber_alone();
     atomic_fetch_add(&req->bus->in_flight, 1);
     enum status status = read ? request_read(req, ret_msg) : request_once(req, ret_msg);
     atomic_fetch_sub(&req->bus->in_flight, 1);

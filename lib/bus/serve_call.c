@@ -11,11 +11,6 @@
 
 enum { REPLY_MAX_BYTES = 6 << 20 };
 
-static int find_subject(const void *key, const void *item)
-{
-    return strcmp(key, ((const struct served *)item)->endpoint->rpc->subject);
-}
-
 /* Sent at once when nobody waits for a worker; else with the next ones. */
 static enum status send_reply(struct bus_server *server, natsMsg *request,
                               const struct bus_header *headers, const void *data, size_t len)
@@ -137,18 +132,16 @@ static enum status answer(struct worker *worker, struct call *call, natsMsg *msg
     return status;
 }
 
-void bus_server_run(struct worker *worker, struct waiting *item)
+int64_t bus_server_run(struct worker *worker, struct arena *arena, const struct waiting *item)
 {
     struct bus_server *server = worker->server;
-    struct call call = {.arena = &worker->arena, .bus = server->bus};
+    struct call call = {.arena = arena, .bus = server->bus};
     ProtobufCMessage *reply = NULL;
-    struct served *served =
-        bsearch(natsMsg_GetSubject(item->msg), server->served, server->service.n_endpoints,
-                sizeof(*server->served), find_subject);
+    struct served *served = item->served;
 
     if (!served) {
         bus_server_refuse(server, item->msg, ST_NOT_FOUND, "There is no such operation.");
-        return;
+        return 0;
     }
     call.rpc = served->endpoint->rpc;
     bus_call_from_headers(&call, item->msg, item->received_ms);
@@ -167,4 +160,5 @@ void bus_server_run(struct worker *worker, struct waiting *item)
         count_failure(server, served, &call, answered);
     if (server->service.observe)
         server->service.observe(&call, answered, duration_us, server->service.arg);
+    return duration_us;
 }

@@ -41,34 +41,57 @@ static enum status wildcard(const struct bus_service *service, char out[BUS_SUBJ
     return ST_OK;
 }
 
-/* Notes the time, queues. */
-static void admit(struct bus_server *server, natsMsg *msg)
+static int find_subject(const void *key, const void *item)
 {
-    bool full = false;
+    return strcmp(key, ((const struct served *)item)->endpoint->rpc->subject);
+}
 
+static struct waiting *waiting_new(struct bus_server *server, natsMsg *msg)
+{
     struct waiting *item = calloc(1, sizeof(*item));
+
     if (!item)
         abort();
     item->msg = msg;
+    item->served = bsearch(natsMsg_GetSubject(msg), server->served, server->service.n_endpoints,
+                           sizeof(*server->served), find_subject);
     item->received_ms = clock_mono_ms();
     item->bytes = (size_t)natsMsg_GetDataLength(msg);
+    return item;
+}
+
+static void waiting_free(struct waiting *item)
+{
+    bus_msg_free(item->msg);
+    free(item);
+}
+
+/* Queues the list; what finds no room is refused. */
+static void admit(struct bus_server *server, struct waiting *list)
+{
+    struct waiting *item = list;
+
     pthread_mutex_lock(&server->lock);
-    if (server->n_waiting >= BUS_QUEUE_MESSAGES ||
-        server->bytes_waiting + item->bytes > BUS_QUEUE_BYTES) {
-        full = true;
-    } else {
+    while (item && server->n_waiting < BUS_QUEUE_MESSAGES &&
+           server->bytes_waiting + item->bytes <= BUS_QUEUE_BYTES) {
+        struct waiting *next = item->next;
+
+        item->next = NULL;
         *server->tail = item;
         server->tail = &item->next;
         server->n_waiting++;
         server->bytes_waiting += item->bytes;
-        if (server->n_idle > 0)
-            pthread_cond_signal(&server->arrived);
+        item = next;
     }
+    /* Who wakes up wakes the next one if anything is left. */
+    bool wake = server->n_idle > 0 && server->head;
     pthread_mutex_unlock(&server->lock);
-    if (full) {
-        bus_server_refuse(server, msg, ST_RESOURCE_EXHAUSTED, "The service is overloaded.");
-        bus_msg_free(msg);
-        free(item);
+    if (wake)
+        pthread_cond_signal(&server->arrived);
+    for (struct waiting *next; item; item = next) {
+        next = item->next;
+        bus_server_refuse(server, item->msg, ST_RESOURCE_EXHAUSTED, "The service is overloaded.");
+        waiting_free(item);
     }
 }
 
@@ -76,49 +99,79 @@ static void admit(struct bus_server *server, natsMsg *msg)
 static void drain_requests(void *arg)
 {
     struct bus_server *server = arg;
+    struct waiting *first = NULL, **last = &first;
     natsMsg *msg = NULL;
 
-    while (natsSubscription_NextMsg(&msg, server->requests, 0) == NATS_OK)
-        admit(server, msg);
+    while (natsSubscription_NextMsg(&msg, server->requests, 0) == NATS_OK) {
+        *last = waiting_new(server, msg);
+        last = &(*last)->next;
+    }
+    if (first)
+        admit(server, first);
 }
 
-/* NULL when the server stops and nothing waits any more. */
-static struct waiting *take(struct bus_server *server)
+/* Under the lock: takes the first request out of the queue, and further ones
+ * that may share a worker with it. */
+static size_t take_batch(struct bus_server *server, struct waiting *items[BATCH_MAX])
 {
+    struct waiting **p = &server->head;
+    size_t n = 0;
+    bool share = bus_server_shares(server, server->head);
+
+    while (*p && n < (share ? BATCH_MAX : 1)) {
+        struct waiting *item = *p;
+
+        if (share && !bus_server_shares(server, item)) {
+            p = &item->next;
+            continue;
+        }
+        *p = item->next;
+        if (!item->next)
+            server->tail = p;
+        server->n_waiting--;
+        server->bytes_waiting -= item->bytes;
+        items[n++] = item;
+    }
+    return n;
+}
+
+/* 0 when the server stops and nothing waits any more. */
+static size_t take(struct bus_server *server, struct waiting *items[BATCH_MAX])
+{
+    size_t n = 0;
+
     pthread_mutex_lock(&server->lock);
     server->n_idle++;
     while (!server->head && !server->stopping)
         pthread_cond_wait(&server->arrived, &server->lock);
     server->n_idle--;
-    struct waiting *item = server->head;
-    if (item) {
-        server->head = item->next;
-        if (!server->head)
-            server->tail = &server->head;
-        server->n_waiting--;
-        server->bytes_waiting -= item->bytes;
-    }
+    if (server->head)
+        n = take_batch(server, items);
+    bool wake = server->n_idle > 0 && server->head;
     pthread_mutex_unlock(&server->lock);
-    return item;
+    if (wake)
+        pthread_cond_signal(&server->arrived);
+    return n;
 }
 
 static void *run_worker(void *arg)
 {
     struct worker *worker = arg;
     struct bus_server *server = worker->server;
-    struct waiting *item;
+    struct waiting *items[BATCH_MAX];
+    size_t n;
 
     arena_init(&worker->arena);
     if (server->service.worker_new)
         worker->state = server->service.worker_new(server->service.arg, worker->index);
-    while ((item = take(server)) != NULL) {
-        bus_server_run(worker, item);
-        arena_reset(&worker->arena);
-        bus_msg_free(item->msg);
-        free(item);
+    while ((n = take(server, items)) > 0) {
+        bus_server_run_all(worker, items, n);
+        for (size_t i = 0; i < n; i++)
+            waiting_free(items[i]);
     }
     if (server->service.worker_free)
         server->service.worker_free(worker->state);
+    bus_server_free_lanes(worker);
     arena_done(&worker->arena);
     pthread_mutex_lock(&server->lock);
     server->n_running--;
@@ -225,7 +278,7 @@ static void close_door(struct bus_server *server, int64_t deadline_ms)
                atomic_load(&server->bus->up)) {
             s = natsSubscription_NextMsg(&msg, server->requests, 20);
             if (s == NATS_OK)
-                admit(server, msg);
+                admit(server, waiting_new(server, msg));
         }
     }
     bus_loop_remove(server->bus->loop, server);

@@ -8,21 +8,38 @@
 
 #define BUS_QUEUE_GROUP "q"
 
-enum { SRV_SUBS = 9 };
+enum {
+    SRV_SUBS = 9,
+    BATCH_MAX = 32, /* requests that share a worker */
+};
+
+struct served;
 
 /* A request that waits for a worker. */
 struct waiting {
     struct waiting *next;
-    natsMsg *msg; /* owned */
+    natsMsg *msg;          /* owned */
+    struct served *served; /* NULL: no such operation */
     int64_t received_ms;
     size_t bytes;
 };
 
 struct served {
     const struct endpoint *endpoint;
-    const char *name; /* "get_skill" */
+    const char *name;  /* "get_skill" */
+    atomic_bool quick; /* the last time by itself it took little */
+    atomic_bool loner; /* it once wanted to be alone */
     atomic_ullong n_requests, n_errors, processing_ns;
     char last_error[256]; /* under the server's lock */
+};
+
+/* One request of a batch. */
+struct lane {
+    struct worker *worker;
+    struct waiting *item;
+    struct arena arena;
+    struct fiber *fiber;
+    bool ended;
 };
 
 struct worker {
@@ -30,6 +47,7 @@ struct worker {
     int index;
     void *state; /* of service.worker_new */
     struct arena arena;
+    struct lane *lanes; /* BATCH_MAX, made with the first batch */
     pthread_t thread;
 };
 
@@ -56,11 +74,19 @@ struct bus_server {
 
 /* ---- serve_call.c ---- */
 
-/* Runs one request and answers it. */
-void bus_server_run(struct worker *worker, struct waiting *item);
+/* Runs one request and answers it; returns the microseconds it took. */
+int64_t bus_server_run(struct worker *worker, struct arena *arena, const struct waiting *item);
 /* Answers a request with a failure without running it. */
 void bus_server_refuse(struct bus_server *server, natsMsg *msg, enum status status,
                        const char *message);
+
+/* ---- serve_batch.c ---- */
+
+/* Whether a request may share its worker. */
+bool bus_server_shares(const struct bus_server *server, const struct waiting *item);
+/* Runs n requests and answers them, together when there are several. */
+void bus_server_run_all(struct worker *worker, struct waiting *const *items, size_t n);
+void bus_server_free_lanes(struct worker *worker);
 
 /* ---- srv_info.c ---- */
 

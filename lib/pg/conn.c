@@ -78,7 +78,7 @@ void conn_close(struct pg_conn *conn)
         atomic_fetch_sub(&counters.up, 1);
     }
     conn->db = NULL;
-    conn->dying = false;
+    conn->dying = conn->renew = false;
     conn_forget_session(conn);
 }
 
@@ -263,6 +263,8 @@ enum status conn_ensure(struct pg_conn *conn, int64_t deadline_ms)
 {
     if (conn->tx_lost)
         return ST_UNAVAILABLE;
+    if (conn->db && conn->renew && !conn->in_tx)
+        conn_close(conn);
     if (conn->db) {
         if (conn->in_tx || !went_away(conn))
             return ST_OK;

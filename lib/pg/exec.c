@@ -4,6 +4,7 @@
 #include "pg/internal.h"
 
 #include "base/clock.h"
+#include "base/fiber.h"
 
 int64_t call_deadline(const struct call *call)
 {
@@ -19,21 +20,27 @@ static void clear_result(void *arg)
     PQclear(arg);
 }
 
-static bool succeeded(const PGresult *result)
+bool succeeded(const PGresult *result)
 {
     ExecStatusType kind = PQresultStatus(result);
 
     return kind == PGRES_TUPLES_OK || kind == PGRES_COMMAND_OK;
 }
 
-/* Why nothing may be sent now, ST_OK when it may. */
-static enum status may_send(struct call *call)
+enum status has_time(struct call *call)
 {
     if (!call->pg)
         return fail_connection(call, ST_UNAVAILABLE);
     call->pg->constraint[0] = '\0';
     if (call->deadline_ms > 0 && clock_mono_ms() >= call->deadline_ms)
         return call_fail(call, ST_DEADLINE_EXCEEDED, "There was no time left to ask the database.");
+    return ST_OK;
+}
+
+/* Why nothing may be sent now, ST_OK when it may. */
+static enum status may_send(struct call *call)
+{
+    TRY(has_time(call));
     if (conn_ensure(call->pg, call_deadline(call)) != ST_OK) {
         count_failure();
         return fail_connection(call, ST_UNAVAILABLE);
@@ -41,9 +48,7 @@ static enum status may_send(struct call *call)
     return ST_OK;
 }
 
-/* A migration changed the columns under a prepared statement: refused before
- * anything ran, so that it is safe to prepare and run it again. */
-static bool is_stale_plan(const PGresult *result)
+bool is_stale_plan(const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
@@ -52,15 +57,10 @@ static bool is_stale_plan(const PGresult *result)
            strcmp(function, "RevalidateCachedQuery") == 0;
 }
 
-/* Waits for what was sent; the result is the arena's in any case. */
-static enum status receive(struct call *call, const char *what, PGresult **ret_result)
+enum status take_result(struct call *call, const char *what, enum status status, PGresult *result)
 {
-    PGresult *result = NULL;
-    enum status status = conn_wait(call->pg, call_deadline(call), &result);
-
     if (result)
         arena_defer(call->arena, clear_result, result);
-    *ret_result = result;
     if (status != ST_OK)
         return fail_connection(call, status);
     if (is_stale_plan(result)) {
@@ -70,6 +70,14 @@ static enum status receive(struct call *call, const char *what, PGresult **ret_r
     return succeeded(result) ? ST_OK : fail_result(call, what, result);
 }
 
+/* Waits for what was sent; the result is the arena's in any case. */
+static enum status receive(struct call *call, const char *what, PGresult **ret_result)
+{
+    enum status status = conn_wait(call->pg, call_deadline(call), ret_result);
+
+    return take_result(call, what, status, *ret_result);
+}
+
 static enum status unsent(struct call *call)
 {
     conn_lost(call->pg, PQerrorMessage(call->pg->db));
@@ -77,8 +85,7 @@ static enum status unsent(struct call *call)
     return fail_connection(call, ST_UNAVAILABLE);
 }
 
-static enum status prepare(struct call *call, const struct query *query,
-                           struct statement **ret_statement)
+enum status prepare(struct call *call, const struct query *query, struct statement **ret_statement)
 {
     struct pg_conn *conn = call->pg;
     PGresult *result = NULL;
@@ -98,22 +105,23 @@ static enum status prepare(struct call *call, const struct query *query,
     return ST_OK;
 }
 
+bool put_query(struct pg_conn *conn, const struct query *query, const struct params *params)
+{
+    count_query();
+    if (query->replan)
+        return PQsendQueryParams(conn->db, query->sql, params->n, NULL, params->values,
+                                 params->lengths, params->formats, 0) == 1;
+    return PQsendQueryPrepared(conn->db, query->name, params->n, params->values, params->lengths,
+                               params->formats, 0) == 1;
+}
+
 static enum status send_query(struct call *call, const struct query *query,
                               const struct params *params, PGresult **ret_result,
                               struct statement **ret_statement)
 {
-    int sent;
-
     TRY(prepare(call, query, ret_statement));
-    count_query();
     conn_before_send(call->pg);
-    if (query->replan)
-        sent = PQsendQueryParams(call->pg->db, query->sql, params->n, NULL, params->values,
-                                 params->lengths, params->formats, 0);
-    else
-        sent = PQsendQueryPrepared(call->pg->db, query->name, params->n, params->values,
-                                   params->lengths, params->formats, 0);
-    if (!sent)
+    if (!put_query(call->pg, query, params))
         return unsent(call);
     return receive(call, query->name, ret_result);
 }
@@ -127,6 +135,8 @@ enum status run_query(struct call *call, const struct query *query, const char *
 
     if (params_read(params, call->arena, types, ap) != ST_OK || params->n != query->params)
         return fail_internal(call, query->name, "parameters '%s' for $1…$%d", types, query->params);
+    if (fiber_shares())
+        return gather_query(call, query, params, ret_result, ret_statement);
     TRY(may_send(call));
     status = send_query(call, query, params, &result, ret_statement);
     if (status != ST_OK && is_stale_plan(result) && !call->pg->in_tx) {

@@ -48,6 +48,7 @@ struct pg_conn {
     int backoff_ms;
     unsigned generation; /* counts connects */
     bool complained;     /* that the server is away was logged */
+    bool renew;          /* a new session is wanted before the next query */
     bool dying;          /* the server announced the end of this session */
 
     struct statement **statements; /* owned; hash by query */
@@ -60,6 +61,8 @@ struct pg_conn {
 
     char **channels; /* owned; listened to in this session */
     size_t n_channels;
+
+    struct gathered *gathered, **gathered_tail; /* queries of the next round */
 
     int break_in; /* exchanges until the connection is cut, 0 = never */
     bool break_reply;
@@ -115,8 +118,27 @@ enum status sqlstate_status(const char *sqlstate, const char *message, enum tx_m
 int64_t call_deadline(const struct call *call);
 enum status run_query(struct call *call, const struct query *query, const char *types, va_list ap,
                       PGresult **ret_result, struct statement **ret_statement) MUST_CHECK;
+/* Whether there is a connection to ask and time left to do so. */
+enum status has_time(struct call *call) MUST_CHECK;
+/* The statement of the query on this connection, prepared when it is not yet. */
+enum status prepare(struct call *call, const struct query *query,
+                    struct statement **ret_statement) MUST_CHECK;
+/* Hands a prepared query to libpq. */
+bool put_query(struct pg_conn *conn, const struct query *query, const struct params *params);
+/* What an exchange brought: the result, hung on the call's arena, and its status. */
+enum status take_result(struct call *call, const char *what, enum status status,
+                        PGresult *result) MUST_CHECK;
+bool succeeded(const PGresult *result);
+/* A migration changed the columns under a prepared statement: refused before
+ * anything ran, so that it is safe to prepare and run it again. */
+bool is_stale_plan(const PGresult *result);
 /* A statement without parameters and result, such as begin. */
 enum status run_command(struct call *call, const char *sql, int64_t deadline_ms) MUST_CHECK;
+
+/* gather.c */
+/* A query of a call that shares its worker: sent with the next round. */
+enum status gather_query(struct call *call, const struct query *query, const struct params *params,
+                         PGresult **ret_result, struct statement **ret_statement) MUST_CHECK;
 
 /* scan.c */
 /* Finds the field of every column; cached in the statement. */

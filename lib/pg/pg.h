@@ -140,6 +140,11 @@ unsigned pg_conn_generation(const struct pg_conn *conn);
 /* Rolls back what a handler left open; for the dispatcher, between calls. */
 void pg_conn_settle(struct pg_conn *conn);
 
+/* Runs what the calls that share this connection asked for since the last round
+ * (see base/fiber.h), all with one Sync. Afterwards each of them is resumed; one
+ * whose query was aborted by a mate's failure has it in the next round. */
+void pg_conn_round(struct pg_conn *conn);
+
 /* For tests: cuts the connection at the n-th exchange with the server from now
  * (preparing, running, begin and commit are one each): before anything is sent,
  * or, with reply, after it was sent and before the answer. 0 = never. */

@@ -4,6 +4,7 @@
 #include "pg/internal.h"
 
 #include "base/clock.h"
+#include "base/fiber.h"
 
 static void tx_end(struct tx *tx)
 {
@@ -25,6 +26,7 @@ enum status tx_begin_mode(struct tx *tx, struct call *call, enum tx_mode mode)
         [TX_LONG] = "begin; set local statement_timeout to 0",
     };
 
+    fiber_alone();
     if (call->pg && call->pg->in_tx)
         return fail_internal(call, "begin", "a transaction is open already");
     if (call->deadline_ms > 0 && clock_mono_ms() >= call->deadline_ms)

@@ -3,6 +3,7 @@
  * line and the metrics after. */
 #include "svc/internal.h"
 
+#include "base/fiber.h"
 #include "base/ids.h"
 #include "base/log.h"
 
@@ -44,6 +45,12 @@ static void prepare(struct call *call, void *state, void *arg)
     call->bus = service->context.bus;
     call->service = service->context.service;
     metric_add(in_flight, NULL, 1);
+}
+
+static void round_of(void *state)
+{
+    if (state)
+        pg_conn_round(state);
 }
 
 static const char *call_name(const struct call *call)
@@ -104,6 +111,7 @@ enum status dispatch_start(struct service *service, int workers, struct bus_serv
                                            .worker_new = worker_new,
                                            .worker_free = worker_free,
                                            .prepare = prepare,
+                                           .round = svc->gather ? round_of : NULL,
                                            .observe = observe,
                                            .stats = stats,
                                            .arg = service},
@@ -115,6 +123,7 @@ void svc_check(struct call *call, bool *ret_database_up, int *ret_latency_ms,
 {
     int64_t us = 0;
 
+    fiber_alone();
     *ret_database_up = call->pg && pg_conn_check(call->pg, &us) == ST_OK;
     *ret_latency_ms = (int)((us + 999) / 1000);
     if (ret_error)

@@ -23,6 +23,9 @@ struct svc {
     const struct setting *settings; /* of the service itself; may be NULL */
     const struct endpoint *endpoints;
     size_t n_endpoints;
+    /* Its reading rpcs wait for Postgres only (else they say fiber_alone() before):
+     * they share workers, and what they ask goes out together. */
+    bool gather;
     const struct migration *migrations;
     size_t n_migrations;
     /* After bus and database stand, before requests are served: consumers,

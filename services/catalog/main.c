@@ -14,6 +14,7 @@ int main(int argc, char **argv)
                                   .settings = catalog_setting_table,
                                   .endpoints = catalog_endpoints,
                                   .n_endpoints = catalog_n_endpoints,
+                                  .gather = true,
                                   .migrations = catalog_migrations,
                                   .n_migrations = catalog_n_migrations,
                                   .start = catalog_start,

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Functions that stop in their middle. */
+#include "base/fiber.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MANY = 64 };
+
+static char order[64];
+
+static void note(char c)
+{
+    size_t len = strlen(order);
+
+    order[len] = c;
+    order[len + 1] = '\0';
+}
+
+struct job {
+    char name;
+    int stops, sum;
+};
+
+static void stops_and_goes_on(void *arg)
+{
+    struct job *job = arg;
+
+    for (int i = 0; i < job->stops; i++) {
+        note(job->name);
+        job->sum += i;
+        fiber_stop();
+    }
+    note((char)(job->name - 'a' + 'A'));
+}
+
+START_TEST(each_goes_on_where_it_stopped)
+{
+    struct fiber *a = fiber_new(), *b = fiber_new();
+    struct job job_a = {.name = 'a', .stops = 2}, job_b = {.name = 'b', .stops = 1};
+
+    ck_assert(!fiber_start(a, stops_and_goes_on, &job_a));
+    ck_assert(!fiber_start(b, stops_and_goes_on, &job_b));
+    ck_assert(!fiber_resume(a));
+    ck_assert(fiber_resume(b));
+    ck_assert(fiber_resume(a));
+    ck_assert_str_eq(order, "abaBA");
+    ck_assert_int_eq(job_a.sum, 1);
+    fiber_free(a);
+    fiber_free(b);
+}
+END_TEST
+
+START_TEST(one_that_ended_can_be_started_again)
+{
+    struct fiber *fiber = fiber_new();
+
+    for (int i = 0; i < 3; i++) {
+        struct job job = {.name = 'x', .stops = i};
+
+        order[0] = '\0';
+        for (bool ended = fiber_start(fiber, stops_and_goes_on, &job); !ended;)
+            ended = fiber_resume(fiber);
+        ck_assert_uint_eq(strlen(order), (size_t)i + 1);
+    }
+    fiber_free(fiber);
+}
+END_TEST
+
+static void asks(void *arg)
+{
+    bool *seen = arg;
+
+    seen[0] = fiber_shares();
+    fiber_alone();
+    seen[1] = fiber_shares();
+    fiber_alone(); /* stops no second time */
+}
+
+START_TEST(one_that_wants_to_be_alone_says_so_and_shares_no_more)
+{
+    struct fiber *fiber = fiber_new();
+    bool seen[2] = {false, true};
+
+    ck_assert(!fiber_shares());
+    fiber_alone(); /* where there are no others */
+    ck_assert(!fiber_start(fiber, asks, seen));
+    ck_assert(fiber_wants_alone(fiber));
+    ck_assert(!fiber_shares());
+    ck_assert(fiber_resume(fiber));
+    ck_assert(seen[0]);
+    ck_assert(!seen[1]);
+    ck_assert(!fiber_start(fiber, asks, seen)); /* begins anew, sharing */
+    ck_assert(seen[0]);
+    ck_assert(fiber_resume(fiber));
+    fiber_free(fiber);
+}
+END_TEST
+
+/* Most of the stack, with every byte used. */
+static void goes_deep(void *arg)
+{
+    volatile char room[192 * 1024];
+
+    for (size_t i = 0; i < sizeof(room); i += 512)
+        room[i] = (char)(i >> 9);
+    fiber_stop();
+    *(bool *)arg = true;
+    for (size_t i = 0; i < sizeof(room); i += 512)
+        if (room[i] != (char)(i >> 9))
+            *(bool *)arg = false;
+}
+
+static void *run_many(void *arg)
+{
+    struct fiber *fibers[MANY];
+    bool intact[MANY] = {false};
+
+    for (size_t i = 0; i < MANY; i++) {
+        fibers[i] = fiber_new();
+        if (fiber_start(fibers[i], goes_deep, &intact[i]))
+            return NULL;
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        if (!fiber_resume(fibers[i]) || !intact[i])
+            return NULL;
+        fiber_free(fibers[i]);
+    }
+    return arg;
+}
+
+START_TEST(stacks_are_deep_and_apart_on_every_thread)
+{
+    pthread_t threads[4];
+    void *well;
+    char mark;
+
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, run_many, &mark), 0);
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(pthread_join(threads[i], &well), 0);
+        ck_assert_ptr_eq(well, &mark);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("base fiber");
+    TCase *tc = tcase_create("fiber");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    suite_add_tcase(suite, tc);
+    tcase_add_test(tc, each_goes_on_where_it_stopped);
+    tcase_add_test(tc, one_that_ended_can_be_started_again);
+    tcase_add_test(tc, one_that_wants_to_be_alone_says_so_and_shares_no_more);
+    tcase_add_test(tc, stacks_are_deep_and_apart_on_every_thread);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
