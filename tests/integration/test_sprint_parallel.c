@@ -118,6 +118,37 @@ START_TEST(fifty_writers_of_one_item_lose_nothing)
 }
 END_TEST
 
+/* Each writer has a field of a sprint or of a project to itself. */
+static void change_own_field(struct writer *writer, struct fixture *own)
+{
+    static const char *const own_fields[][2] = {
+        {"UpdateSprint", "'id':'s','goal'"},         {"UpdateSprint", "'id':'s','summary'"},
+        {"UpdateSprint", "'id':'s','name'"},         {"UpdateProject", "'id':'p','name'"},
+        {"UpdateProject", "'id':'p','description'"}, {"UpdateProject", "'id':'p','owner_id'"},
+    };
+    char request[80];
+
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(request, sizeof(request), "{%s:'v%d'}", own_fields[writer->number][1], i);
+        call(writer, own, own_fields[writer->number][0], request);
+    }
+}
+
+START_TEST(writers_of_different_fields_do_not_undo_each_other)
+{
+    const char *words;
+
+    OK(f, "CreateProject", "{'name':'P'}");
+    OK(f, "CreateSprint", "{'name':'S','start_date':'2026-03-02','end_date':'2026-03-16'}");
+    ck_assert_msg(run_writers(6, change_own_field, &words) == 0, "%s", words);
+    ck_assert_str_eq(value("select goal || summary || name from sprint.sprint"), "v19v19v19");
+    ck_assert_str_eq(value("select name || description || owner_id from sprint.project"),
+                     "v19v19v19");
+    ck_assert_int_eq(events(f, "sprint.sprint.updated"), 60);
+    ck_assert_int_eq(events(f, "sprint.project.updated"), 60);
+}
+END_TEST
+
 static void create_item(struct writer *writer, struct fixture *own)
 {
     call(writer, own, "CreateWorkItem", "{'title':'T'}");
@@ -298,6 +329,7 @@ int main(void)
     TCase *tcase = case_new(suite, "parallel", 60);
 
     tcase_add_test(tcase, fifty_writers_of_one_item_lose_nothing);
+    tcase_add_test(tcase, writers_of_different_fields_do_not_undo_each_other);
     tcase_add_test(tcase, fifty_creations_at_once_give_a_hundred_ids_without_gaps);
     tcase_add_test(tcase, numbers_taken_by_hand_meanwhile_are_skipped);
     tcase_add_test(tcase, fifty_of_one_name_get_fifty_ids);
