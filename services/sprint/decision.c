@@ -34,8 +34,11 @@ enum status sprint_list_decisions(struct call *call, const Sprint__ListDecisions
                                   Sprint__ListDecisionsResponse *rsp)
 {
     TRY(filter_range(call, req->from, req->to));
-    TRY(pg_one(call, &rsp->base, sql_decision_count, "SSSSS", req->query, req->user_id,
-               req->sprint_id, req->from, req->to));
+    if (*req->query || *req->user_id || *req->sprint_id || *req->from || *req->to)
+        TRY(pg_one(call, &rsp->base, sql_decision_count, "SSSSS", req->query, req->user_id,
+                   req->sprint_id, req->from, req->to));
+    else
+        TRY(tally_total(call, &rsp->total, "decision", NULL, NULL, NULL));
     TRY(pg_all(call, &rsp->base, "items", sql_decision_list, "SSSSSii", req->query, req->user_id,
                req->sprint_id, req->from, req->to, req->limit, req->offset));
     PAGE_DONE(rsp, req);

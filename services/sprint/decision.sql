@@ -9,7 +9,7 @@ returning id, text;
 -- name: decision_list :many sprint.v1.Decision :replan
 select id::text, interaction_id, text, user_id, sprint_id, work_item_id, created_at
   from decision
- where ($1::text is null or search @@ query($1))
+ where ($1::text is null or search @@ (select query($1)))
    and ($2::text is null or user_id = $2)
    and ($3::text is null or sprint_id = $3)
    and ($4::date is null or created_at >= $4::date::timestamp at time zone 'UTC')
@@ -21,7 +21,7 @@ select id::text, interaction_id, text, user_id, sprint_id, work_item_id, created
 -- name: decision_count :one sprint.v1.ListDecisionsResponse :replan
 select count(*)::int as total
   from decision
- where ($1::text is null or search @@ query($1))
+ where ($1::text is null or search @@ (select query($1)))
    and ($2::text is null or user_id = $2)
    and ($3::text is null or sprint_id = $3)
    and ($4::date is null or created_at >= $4::date::timestamp at time zone 'UTC')

@@ -19,13 +19,10 @@ select distinct on (m.n) m.n, s.id, s.project_id
 
 -- The latest sprint that has "sprint n" as words in its name.
 -- name: link_sprints_named :many
-select distinct on (m.n) m.n, named.id, named.project_id
+select distinct on (m.n) m.n, s.id, s.project_id
   from unnest($1::text[]) with ordinality as m (number, n)
-  join (select s.id, s.project_id, s.start_date,
-               (regexp_matches(s.name, '\msprint[^[:alnum:]_]{1,2}0*([0-9]{1,9})\M', 'gi'))[1]
-                 as number
-          from sprint s) named using (number)
- order by m.n, named.start_date desc, named.id;
+  join sprint s on numbers_of(s.name) @> array[m.number]
+ order by m.n, s.start_date desc, s.id;
 
 -- name: link_insert :exec
 insert into interaction_link (interaction_id, sprint_id, work_item_id)

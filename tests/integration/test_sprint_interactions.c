@@ -302,6 +302,11 @@ START_TEST(sprints_are_found_by_id_and_by_the_number_in_their_name)
                           " ('zero', 'Sprint 0', '2026-01-01', '2026-01-14');");
     say("Since sprint 0.");
     HAS(f, "'sprint_ids':['zero']");
+    pg_server_sql(f->url,
+                  "update sprint.sprint set name = 'Rest of Sprint 30 and sprint-31' where id ="
+                  " 'zero'");
+    say("See sprint 31, not sprint 0.");
+    HAS(f, "'sprint_ids':['zero']");
 }
 END_TEST
 

@@ -154,6 +154,12 @@ create trigger project_gone after delete on sprint.project
   referencing old table as old_rows for each statement
   execute function sprint.tally_changes('status, '''', ''''');
 
+-- 7 of "Sprint 7" and of "The sprint #07: launch".
+create function sprint.numbers_of(name text) returns text[]
+  language sql immutable parallel safe as $$
+  select array(select m[1]
+                 from regexp_matches(name, '\msprint[^[:alnum:]_]{1,2}0*([0-9]{1,9})\M', 'gi') m) $$;
+
 create table sprint.sprint (
   id            sprint.slug primary key,
   name          text not null,
@@ -179,6 +185,8 @@ create index sprint_status on sprint.sprint (status);
 create index sprint_project on sprint.sprint (project_id);
 create index sprint_span on sprint.sprint (start_date, end_date);
 create index sprint_updated on sprint.sprint (updated_at desc, id);
+-- Beyond the contract: what "sprint 7" in a conversation means.
+create index sprint_numbers on sprint.sprint using gin (sprint.numbers_of(name));
 -- Beyond the contract: the sprints of a project, latest start first.
 create index sprint_project_start on sprint.sprint (project_id, start_date desc, id);
 create trigger sprint_added after insert on sprint.sprint
@@ -234,6 +242,8 @@ create index work_item_status_updated on sprint.work_item (status, updated_at de
 create index work_item_type_updated on sprint.work_item (type, updated_at desc, id);
 create index work_item_priority_updated on sprint.work_item (priority, updated_at desc, id);
 create index work_item_project_status on sprint.work_item (project_id, status);
+create index work_item_open on sprint.work_item (assignee)
+  where status not in ('done', 'cancelled');
 create index work_item_done on sprint.work_item (sprint_id) include (story_points)
   where status = 'done';
 create trigger work_item_added after insert on sprint.work_item
@@ -288,6 +298,9 @@ create index interaction_work_item on sprint.interaction (work_item_id);
 create index interaction_created on sprint.interaction (created_at desc);
 create index interaction_search on sprint.interaction using gin (search);
 create index interaction_tags on sprint.interaction using gin (tags);
+-- Beyond the contract: lists filtered by one of these, in their order.
+create index interaction_user_created on sprint.interaction (user_id, created_at desc, id);
+create index interaction_source_created on sprint.interaction (source, created_at desc, id);
 create trigger interaction_added after insert on sprint.interaction
   referencing new table as new_rows for each statement
   execute function sprint.tally_changes(''''', source, ''''');
@@ -333,9 +346,16 @@ create index decision_created on sprint.decision (created_at desc);
 create index decision_search on sprint.decision using gin (search);
 -- Deleting what a decision refers to looks for it.
 create index decision_interaction on sprint.decision (interaction_id);
-create index decision_sprint on sprint.decision (sprint_id);
 create index decision_work_item on sprint.decision (work_item_id);
-create index decision_user on sprint.decision (user_id);
+-- Beyond the contract: lists filtered by one of these, in their order.
+create index decision_user_created on sprint.decision (user_id, created_at desc, id desc);
+create index decision_sprint_created on sprint.decision (sprint_id, created_at desc, id desc);
+create trigger decision_added after insert on sprint.decision
+  referencing new table as new_rows for each statement
+  execute function sprint.tally_changes(''''', '''', ''''');
+create trigger decision_gone after delete on sprint.decision
+  referencing old table as old_rows for each statement
+  execute function sprint.tally_changes(''''', '''', ''''');
 
 create table sprint.digest (
   kind       text not null check (kind in ('daily', 'weekly', 'sprint_end')),
