@@ -7,19 +7,6 @@
 
 enum { TIMEOUT_MS = 1000, MEMBERS_MAX = 1000 /* of one question */ };
 
-static const struct rpc sum_points = {.package = "gamify",
-                                      .name = "SumPoints",
-                                      .subject = "mal.gamify.v1.sum_points",
-                                      .read_only = true,
-                                      .request = &gamify__sum_points_request__rule,
-                                      .response = &gamify__sum_points_response__rule};
-static const struct rpc get_leaderboard = {.package = "gamify",
-                                           .name = "GetLeaderboard",
-                                           .subject = "mal.gamify.v1.get_leaderboard",
-                                           .read_only = true,
-                                           .request = &gamify__get_leaderboard_request__rule,
-                                           .response = &gamify__get_leaderboard_response__rule};
-
 static const ProtobufCMessage *ask(const struct call *call, const struct rpc *rpc,
                                    const ProtobufCMessage *req)
 {
@@ -41,7 +28,7 @@ const Gamify__SumPointsResponse *peer_sum_points(struct call *call, size_t n,
     req.user_ids = (const char **)user_ids;
     req.from = from;
     req.to = to;
-    return (const void *)ask(call, &sum_points, &req.base);
+    return (const void *)ask(call, &gamify_sum_points_rpc, &req.base);
 }
 
 const Gamify__GetLeaderboardResponse *peer_top(struct call *call, int n)
@@ -50,5 +37,5 @@ const Gamify__GetLeaderboardResponse *peer_top(struct call *call, int n)
 
     req.period = GAMIFY__PERIOD__PERIOD_WEEK;
     req.limit = n;
-    return (const void *)ask(call, &get_leaderboard, &req.base);
+    return (const void *)ask(call, &gamify_get_leaderboard_rpc, &req.base);
 }

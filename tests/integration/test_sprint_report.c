@@ -429,13 +429,7 @@ static enum status sum_points(struct call *call, const ProtobufCMessage *request
 
 static void with_gamify(void (*then)(void))
 {
-    static const struct rpc rpc = {.package = "gamify",
-                                   .name = "SumPoints",
-                                   .subject = "mal.gamify.v1.sum_points",
-                                   .read_only = true,
-                                   .request = &gamify__sum_points_request__rule,
-                                   .response = &gamify__sum_points_response__rule};
-    static const struct endpoint endpoint = {&rpc, sum_points};
+    static const struct endpoint endpoint = {&gamify_sum_points_rpc, sum_points};
     struct error err = {0};
     struct bus *bus;
     struct bus_server *gamify;
