@@ -65,6 +65,16 @@ static int64_t count_dropped(void *arg)
     return (int64_t)dropped;
 }
 
+static int64_t count_waiting(void *arg)
+{
+    struct gateway *gw = arg;
+    uint64_t sent = 0, dropped = 0, waiting = 0;
+
+    if (gw->audit != NULL)
+        bus_event_queue_stats(gw->audit, &sent, &dropped, &waiting);
+    return (int64_t)waiting;
+}
+
 static void metrics(struct gateway *gw)
 {
     invoke_metrics();
@@ -73,6 +83,8 @@ static void metrics(struct gateway *gw)
     metric_callback("mal_gateway_calls_in_flight", "Calls in progress.", count_running, gw);
     metric_callback("mal_gateway_audit_dropped", "Audit events lost because the bus was away.",
                     count_dropped, gw);
+    metric_callback("mal_gateway_audit_waiting", "Audit events that the bus has yet to take.",
+                    count_waiting, gw);
 }
 
 static enum status check_exposure(struct gateway *gw, struct error *err)
