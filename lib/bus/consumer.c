@@ -8,7 +8,8 @@
 
 enum {
     BATCH_MAX = 1000,
-    ACK_WAIT_S = 30,
+    ACK_WAIT_S = 10,      /* after that events of a killed process come to another one */
+    KEEP_MS = 3000,       /* a living one says so often that it has them */
     LINGER_MS = 50,       /* how long a batch may wait to fill up */
     RETRY_FIRST_MS = 250, /* of a process that is not able now */
     RETRY_MAX_MS = 10000,
@@ -24,7 +25,10 @@ struct bus_consumer {
     natsMsg **msgs; /* of the batch at hand */
     struct jet_position *positions;
     struct bus_event *events;
-    pthread_t thread;
+    pthread_t thread, keeper;
+    pthread_mutex_t hand_lock; /* of the two below; msgs stay while it is held */
+    size_t n_hand;             /* events at hand */
+    int64_t since_ms;          /* since when */
     atomic_ullong applied, failed, dead;
 };
 
@@ -56,7 +60,6 @@ static enum status apply(struct bus_consumer *consumer, size_t first, size_t n)
             consumer->options.fn(consumer->events + first, n, consumer->options.arg);
         if (status != ST_UNAVAILABLE)
             return status;
-        respond_all(consumer, first, n, "+WPI"); /* work in progress */
         if (bus_pause_ms(&consumer->pause, wait_ms))
             return ST_CANCELLED;
         wait_ms = wait_ms * 2 < RETRY_MAX_MS ? wait_ms * 2 : RETRY_MAX_MS;
@@ -163,14 +166,40 @@ static enum status ensure(struct bus_consumer *consumer)
     return ST_OK;
 }
 
+static void set_hand(struct bus_consumer *consumer, size_t n)
+{
+    pthread_mutex_lock(&consumer->hand_lock);
+    consumer->n_hand = n;
+    consumer->since_ms = clock_mono_ms();
+    pthread_mutex_unlock(&consumer->hand_lock);
+}
+
+/* However long the database takes, the events are not given to another one,
+ * which would have to wait as well, and do not count as delivered again. */
+static void *run_keeper(void *arg)
+{
+    struct bus_consumer *consumer = arg;
+
+    while (!bus_pause_ms(&consumer->pause, KEEP_MS)) {
+        pthread_mutex_lock(&consumer->hand_lock);
+        if (consumer->n_hand > 0 && clock_mono_ms() - consumer->since_ms >= KEEP_MS)
+            respond_all(consumer, 0, consumer->n_hand, "+WPI"); /* work in progress */
+        pthread_mutex_unlock(&consumer->hand_lock);
+    }
+    return NULL;
+}
+
 static void read_events(struct bus_consumer *consumer)
 {
     while (!bus_pause_stopped(&consumer->pause)) {
         size_t n = 0;
         enum status status = collect(consumer, &n);
 
-        if (n > 0)
+        if (n > 0) {
+            set_hand(consumer, n);
             handle(consumer, n);
+            set_hand(consumer, 0);
+        }
         for (size_t i = 0; i < n; i++)
             bus_msg_free(consumer->msgs[i]);
         if (status != ST_OK && status != ST_DEADLINE_EXCEEDED)
@@ -218,6 +247,7 @@ static struct bus_consumer *consumer_new(struct bus *bus,
     if (!consumer->msgs || !consumer->positions || !consumer->events)
         abort();
     bus_pause_init(&consumer->pause);
+    pthread_mutex_init(&consumer->hand_lock, NULL);
     bus_pull_init(&consumer->pull, bus, "MAL_EVT", consumer->options.max_batch);
     return consumer;
 }
@@ -226,10 +256,22 @@ static void consumer_free(struct bus_consumer *consumer)
 {
     bus_pull_done(&consumer->pull);
     bus_pause_done(&consumer->pause);
+    pthread_mutex_destroy(&consumer->hand_lock);
     free(consumer->msgs);
     free(consumer->positions);
     free(consumer->events);
     free(consumer);
+}
+
+static enum status start_threads(struct bus_consumer *consumer)
+{
+    if (pthread_create(&consumer->keeper, NULL, run_keeper, consumer) != 0)
+        return ST_RESOURCE_EXHAUSTED;
+    if (pthread_create(&consumer->thread, NULL, run_consumer, consumer) == 0)
+        return ST_OK;
+    bus_pause_stop(&consumer->pause);
+    pthread_join(consumer->keeper, NULL);
+    return ST_RESOURCE_EXHAUSTED;
 }
 
 enum status bus_consume(struct bus *bus, const struct bus_consumer_options *options,
@@ -238,8 +280,8 @@ enum status bus_consume(struct bus *bus, const struct bus_consumer_options *opti
     struct bus_consumer *consumer = consumer_new(bus, options);
     enum status status = ensure(consumer);
 
-    if (status == ST_OK && pthread_create(&consumer->thread, NULL, run_consumer, consumer) != 0)
-        status = ST_RESOURCE_EXHAUSTED;
+    if (status == ST_OK)
+        status = start_threads(consumer);
     if (status != ST_OK) {
         consumer_free(consumer);
         return error_set(err, status, "cannot set up the consumer %s", options->durable);
@@ -255,6 +297,7 @@ void bus_consumer_stop(struct bus_consumer *consumer)
     bus_pause_stop(&consumer->pause);
     bus_pull_stop(&consumer->pull);
     pthread_join(consumer->thread, NULL);
+    pthread_join(consumer->keeper, NULL);
     consumer_free(consumer);
 }
 

@@ -235,6 +235,53 @@ START_TEST(a_consumer_that_is_not_able_now_keeps_its_events)
 }
 END_TEST
 
+static atomic_int slow_ms; /* how long fn takes */
+
+static enum status apply_slowly(const struct bus_event *events, size_t n, void *arg)
+{
+    usleep((useconds_t)atomic_load(&slow_ms) * 1000);
+    return apply(events, n, arg);
+}
+
+START_TEST(an_event_that_takes_long_stays_with_who_has_it)
+{
+    struct bus_consumer *first = NULL, *second = NULL;
+    struct bus_consumer_options options = {
+        .durable = "slow", .filter = "mal.evt.>", .max_batch = 1, .fn = apply_slowly};
+
+    atomic_store(&slow_ms, 13000); /* longer than an acknowledgement is waited for */
+    ck_assert_int_eq(bus_consume(bus, &options, &first, &err), ST_OK);
+    ck_assert_int_eq(bus_consume(bus, &options, &second, &err), ST_OK);
+    ck_assert_int_eq(publish("mal.evt.test.a", "id-1", "one"), ST_OK);
+    AWAIT(n_seen() == 1, 15000);
+    usleep(1000000);
+    ck_assert_uint_eq(n_seen(), 1);
+    ck_assert_int_eq(seen.max_delivered, 1);
+    bus_consumer_stop(first);
+    bus_consumer_stop(second);
+}
+END_TEST
+
+START_TEST(events_of_a_killed_process_come_to_the_next_one)
+{
+    struct bus_consumer *consumer = consume("heir", "mal.evt.>", 1, 1);
+    struct bus_message msg;
+    natsMsg *reply = NULL;
+
+    bus_consumer_stop(consumer); /* it exists now */
+    ck_assert_int_eq(publish("mal.evt.test.a", "id-1", "one"), ST_OK);
+    /* Somebody takes it and is never heard of again. */
+    ck_assert_int_eq(natsConnection_RequestString(
+                         &reply, bus->nc, "$JS.API.CONSUMER.MSG.NEXT.MAL_EVT.heir", "1", 2000),
+                     NATS_OK);
+    bus_msg_wrap(reply, &msg);
+    bus_message_release(&msg);
+    consumer = consume("heir", "mal.evt.>", 1, 1);
+    AWAIT(n_seen() == 1, 12000);
+    bus_consumer_stop(consumer);
+}
+END_TEST
+
 START_TEST(a_bad_event_does_not_hold_up_its_batch_mates)
 {
     atomic_store(&poison, "bad");
@@ -323,7 +370,7 @@ START_TEST(a_consumer_goes_on_after_a_restart)
     for (int i = 0; i < 3; i++) {
         (void)snprintf(id, sizeof(id), "id-%d", i);
         AWAIT(publish("mal.evt.test.a", id, id) == ST_OK, 5000);
-        AWAIT(n_seen() == (size_t)i + 1, 5000);
+        AWAIT(n_seen() == (size_t)i + 1, 12000);
         if (i == 0)
             nats_server_restart(&nats);
         else
@@ -431,6 +478,8 @@ static void add(TCase *tests)
     ADD_TEST(tests, what_was_applied_does_not_come_again);
     ADD_TEST(tests, a_failed_event_comes_again);
     ADD_TEST(tests, a_consumer_that_is_not_able_now_keeps_its_events);
+    ADD_TEST(tests, an_event_that_takes_long_stays_with_who_has_it);
+    ADD_TEST(tests, events_of_a_killed_process_come_to_the_next_one);
     ADD_TEST(tests, a_bad_event_does_not_hold_up_its_batch_mates);
     ADD_TEST(tests, one_pending_event_keeps_the_order_over_failures);
     ADD_TEST(tests, after_twenty_deliveries_an_event_is_put_aside);
