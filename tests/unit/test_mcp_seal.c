@@ -2,6 +2,7 @@
 /* Texts that travel through clients: headers, sealed state, cursors, keys. */
 #include "mcp/apikey.h"
 #include "mcp/header.h"
+#include "mcp/reference.h"
 #include "mcp/seal.h"
 #include "mcp/secret.h"
 
@@ -197,6 +198,65 @@ START_TEST(a_list_of_keys_that_cannot_be_used_is_refused)
 }
 END_TEST
 
+static const struct {
+    const char *value;
+    const char *text; /* NULL: refused with the status, naming the word */
+    enum status status;
+    const char *word;
+} references[] = {
+    {"plain", "plain", ST_OK, NULL},
+    {"", "", ST_OK, NULL},
+    {"Bearer ${env:REFERENCE_TEST}", "Bearer variable", ST_OK, NULL},
+    {"${secret:TOKEN}-${env:REFERENCE_TEST}", "hunter2-variable", ST_OK, NULL},
+    {"${other:X} $ ${env:} ${env:a b}", "${other:X} $ ${env:} ${env:a b}", ST_OK, NULL},
+    {"${env:PATH}", NULL, ST_PERMISSION_DENIED, "PATH"},
+    {"${env:MAL_SECRET_KEYS}", NULL, ST_PERMISSION_DENIED, "MAL_SECRET_KEYS"},
+    {"${env:REFERENCE_UNSET}", NULL, ST_PERMISSION_DENIED, "REFERENCE_UNSET"},
+    {"${secret:NONE}", NULL, ST_FAILED_PRECONDITION, "NONE"},
+    {"${secret:FOREIGN}", NULL, ST_FAILED_PRECONDITION, "FOREIGN"},
+    {"sealed:zzz:AAAA", NULL, ST_FAILED_PRECONDITION, "opened"},
+};
+
+START_TEST(references_are_resolved_as_far_as_the_operator_allows)
+{
+    struct secret_keys keys = secret_keys(KEY_A), foreign = secret_keys(KEY_B);
+    const struct reference_pair secrets[] = {{"TOKEN", secret_seal(&arena, &keys, "hunter2")},
+                                             {"FOREIGN", secret_seal(&arena, &foreign, "x")}};
+    const struct reference_source source = {.keys = &keys,
+                                            .env_allow =
+                                                "A, REFERENCE_TEST,REFERENCE_UNSET,MAL_SECRET_KEYS",
+                                            .secrets = secrets,
+                                            .n_secrets = ARRAY_SIZE(secrets)};
+    const char *text = NULL;
+    struct error err = {0};
+
+    ck_assert_int_eq(setenv("REFERENCE_TEST", "variable", 1), 0);
+    ck_assert_int_eq(reference_resolve(&arena, &source, references[_i].value, &text, &err),
+                     references[_i].status);
+    if (references[_i].text)
+        ck_assert_str_eq(text, references[_i].text);
+    else
+        ck_assert_ptr_nonnull(strstr(err.message, references[_i].word));
+    ck_assert_ptr_null(strstr(err.message, "hunter2"));
+}
+END_TEST
+
+START_TEST(a_sealed_value_may_hold_references)
+{
+    struct secret_keys keys = secret_keys(KEY_A);
+    const struct reference_source source = {.keys = &keys, .env_allow = "REFERENCE_TEST"};
+    const char *text = NULL;
+    struct error err = {0};
+
+    ck_assert_int_eq(setenv("REFERENCE_TEST", "variable", 1), 0);
+    ck_assert_int_eq(reference_resolve(&arena, &source,
+                                       secret_seal(&arena, &keys, "a ${env:REFERENCE_TEST} b"),
+                                       &text, &err),
+                     ST_OK);
+    ck_assert_str_eq(text, "a variable b");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("mcp_seal");
@@ -215,6 +275,9 @@ int main(void)
     tcase_add_test(tcase, without_keys_nothing_is_sealed_or_opened);
     tcase_add_loop_test(tcase, a_list_of_keys_that_cannot_be_used_is_refused, 0,
                         (int)ARRAY_SIZE(bad_keys));
+    tcase_add_loop_test(tcase, references_are_resolved_as_far_as_the_operator_allows, 0,
+                        (int)ARRAY_SIZE(references));
+    tcase_add_test(tcase, a_sealed_value_may_hold_references);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
