@@ -43,6 +43,11 @@ static const struct {
     {"mal_delete_skill", SCOPE_WRITE | SCOPE_DESTRUCTIVE, true},
     {"mal_execute_command", SCOPE_READ | SCOPE_WRITE | SCOPE_DESTRUCTIVE, false},
     {"mal_execute_command", SCOPE_EXECUTE, true},
+    {"mal_get_sprint", SCOPE_READ, true},
+    {"mal_get_commit_activity", SCOPE_READ, false},
+    {"mal_log_interaction", SCOPE_WRITE, true},
+    {"mal_delete_project", SCOPE_WRITE, false},
+    {"mal_register_team_member", SCOPE_READ | SCOPE_DESTRUCTIVE, false},
     {"mal_no_such", ALL, false},
     {"", ALL, false},
 };
@@ -138,6 +143,8 @@ static const struct {
     bool large;
 } sizes[] = {
     {"mal_import_catalog", true},
+    {"mal_log_interaction", true},
+    {"mal_bulk_update_work_items", false},
     {"mal_register_skill", false},
     {"mal_register_command", false},
 };
