@@ -46,6 +46,7 @@ struct downstream_exchange {
     enum exchange_state state;
     struct conn *conn; /* NULL when none is held */
     struct strbuf body;
+    bool body_read;
     struct sse sse;
     bool has_sse;
     const char *piece; /* of the body, received and not read */
@@ -54,7 +55,7 @@ struct downstream_exchange {
     unsigned resumes;
     int http_status;
     struct arena arena; /* of the message given last */
-    struct json batch;  /* of a 2025-03-26 server: messages that are left */
+    struct json json;   /* read last; of a 2025-03-26 server maybe several messages */
     const struct json_node *batch_next, *batch_end;
 
     /* stdio; under the waiter's lock. */

@@ -128,6 +128,7 @@ static enum status send_request(struct downstream_exchange *x, bool fresh,
         return exchange_failed(x, err, err->status);
     x->state = EXCHANGE_HEAD;
     x->sent = true;
+    x->body_read = false;
     strbuf_clear(&x->body);
     return ST_OK;
 }
@@ -389,22 +390,22 @@ static enum step parsed(struct downstream_exchange *x, const char *text, size_t 
     struct error why = {0};
 
     arena_reset(&x->arena);
-    if (json_parse(&x->arena, text, len, &limits, &x->batch, &why) != ST_OK) {
+    if (json_parse(&x->arena, text, len, &limits, &x->json, &why) != ST_OK) {
         if (x->http_status >= 400)
             return failed(exchange_fail(x, DOWNSTREAM_FAULT_REFUSED, err, "answered HTTP %d",
                                         x->http_status));
         return failed(exchange_fail(x, DOWNSTREAM_FAULT_PROTOCOL, err, "sent a broken message (%s)",
                                     why.message));
     }
-    if (x->batch.nodes->type == JSON_T_ARRAY && !x->modern) {
-        x->batch_next = json_first(x->batch.nodes);
-        x->batch_end = x->batch.nodes + x->batch.nodes->span;
+    if (x->json.nodes->type == JSON_T_ARRAY && !x->modern) {
+        x->batch_next = json_first(x->json.nodes);
+        x->batch_end = x->json.nodes + x->json.nodes->span;
         return STEP_AGAIN;
     }
-    if (x->http_status >= 400 && json_get(&x->batch, x->batch.nodes, "error") == NULL)
+    if (x->http_status >= 400 && json_get(&x->json, x->json.nodes, "error") == NULL)
         return failed(
             exchange_fail(x, DOWNSTREAM_FAULT_REFUSED, err, "answered HTTP %d", x->http_status));
-    return message(x, &x->batch, x->batch.nodes, ret_msg, err);
+    return message(x, &x->json, x->json.nodes, ret_msg, err);
 }
 
 static enum step next_of_batch(struct downstream_exchange *x, struct downstream_message *ret_msg,
@@ -415,7 +416,7 @@ static enum step next_of_batch(struct downstream_exchange *x, struct downstream_
     x->batch_next = json_next(node);
     if (x->batch_next >= x->batch_end)
         x->batch_next = NULL;
-    return message(x, &x->batch, node, ret_msg, err);
+    return message(x, &x->json, node, ret_msg, err);
 }
 
 /* ---- states -----------------------------------------------------------------------------------
@@ -432,8 +433,9 @@ static enum step read_json(struct downstream_exchange *x, int64_t until_ms,
     }
     if (x->conn->http.state != HTTP1_DONE)
         return receive(x, until_ms, err);
-    if (x->batch_end != NULL) /* a batch without our answer */
-        return lost(x, CONN_EOF, err);
+    if (x->body_read)
+        return refuse(x, DOWNSTREAM_FAULT_PROTOCOL, err, "answered something else");
+    x->body_read = true;
     return parsed(x, strbuf_cstr(&x->body), x->body.len, ret_msg, err);
 }
 
