@@ -142,10 +142,8 @@ static const struct {
     const char *tool;
     bool large;
 } sizes[] = {
-    {"mal_import_catalog", true},
-    {"mal_log_interaction", true},
-    {"mal_bulk_update_work_items", false},
-    {"mal_register_skill", false},
+    {"mal_import_catalog", true},          {"mal_log_interaction", true},
+    {"mal_bulk_update_work_items", false}, {"mal_register_skill", false},
     {"mal_register_command", false},
 };
 
