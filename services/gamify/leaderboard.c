@@ -34,7 +34,7 @@ static enum status ask_sprints(struct call *call, const char *project_id, int of
 static enum status find_sprint(struct call *call, const char *project_id,
                                const Sprint__Sprint **ret_sprint)
 {
-    const Sprint__ListSprintsResponse *page;
+    const Sprint__ListSprintsResponse *page = NULL;
     int offset = 0;
 
     *ret_sprint = NULL;
