@@ -99,7 +99,7 @@ insert into work_item (id, title, description, type, status, priority, story_poi
                        project_id, assignee, reporter, labels, parent_id, due_date, completed_at,
                        metadata, blocked_since)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16::jsonb,
-        case when 'blocked' = any ($12::text[]) then clock_timestamp() end)
+        case when 'blocked' = any ($12::text[]) then now() end)
 on conflict (id) do nothing
 returning id, title, description, type, status, priority, story_points, sprint_id, project_id,
           assignee, reporter, labels, parent_id, due_date, completed_at, metadata, blocked_since,

@@ -3,7 +3,9 @@
  * heavy ones use its indexes. */
 #include "sprint_fixture.h"
 
+#include "context.sql.h"
 #include "decision.sql.h"
+#include "digest.sql.h"
 #include "interaction.sql.h"
 #include "link.sql.h"
 #include "project.sql.h"
@@ -211,13 +213,20 @@ static const char *const indexes[][2] = {
     {"work_item", "btree (project_id, status)"},
     {"work_item", "btree (sprint_id) INCLUDE (story_points) WHERE (status = 'done'::text)"},
     {"decision", "btree (interaction_id)"},
-    {"decision", "btree (sprint_id)"},
     {"decision", "btree (work_item_id)"},
-    {"decision", "btree (user_id)"},
+    {"decision", "btree (user_id, created_at DESC, id DESC)"},
+    {"decision", "btree (sprint_id, created_at DESC, id DESC)"},
+    {"interaction", "btree (user_id, created_at DESC, id)"},
+    {"interaction", "btree (source, created_at DESC, id)"},
+    {"sprint", "gin (numbers_of(name))"},
+    {"work_item",
+     "btree (assignee) WHERE (status <> ALL (ARRAY['done'::text, 'cancelled'::text]))"},
 };
 
 static const struct noun nouns[] = {
+    {sql_context_queries, &sql_context_n_queries},
     {sql_decision_queries, &sql_decision_n_queries},
+    {sql_digest_queries, &sql_digest_n_queries},
     {sql_interaction_queries, &sql_interaction_n_queries},
     {sql_link_queries, &sql_link_n_queries},
     {sql_project_queries, &sql_project_n_queries},
@@ -242,8 +251,16 @@ START_TEST(indexes_are_those_of_the_data_model)
 }
 END_TEST
 
-START_TEST(no_table_is_unknown)
+START_TEST(no_table_or_index_is_unknown)
 {
+    int wanted = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(indexes); i++)
+        wanted += strcmp(indexes[i][0], "outbox") != 0 && strcmp(indexes[i][0], "inbox") != 0;
+    ck_assert_int_eq((int)strtol(value("select count(*) from pg_indexes where schemaname = 'sprint'"
+                                       " and tablename not in ('outbox', 'inbox', 'migration')"),
+                                 NULL, 10),
+                     wanted);
     ck_assert_str_eq(value("select string_agg(tablename, ' ' order by tablename) from pg_tables"
                            " where schemaname = 'sprint'"),
                      "decision digest inbox interaction interaction_link interaction_message"
@@ -446,7 +463,7 @@ int main(void)
     suite_add_tcase(suite, tcase);
     tcase_add_test(tcase, columns_are_those_of_the_data_model);
     tcase_add_test(tcase, indexes_are_those_of_the_data_model);
-    tcase_add_test(tcase, no_table_is_unknown);
+    tcase_add_test(tcase, no_table_or_index_is_unknown);
     tcase_add_test(tcase, every_query_prepares);
     tcase_add_test(tcase, the_database_refuses_what_the_rules_exclude);
     tcase_add_test(tcase, what_is_deleted_is_let_go_of);
