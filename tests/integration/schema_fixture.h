@@ -119,7 +119,10 @@ static inline const char *plan_of(const struct query *query, const char *values)
 
     ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(db));
     PQclear(result);
-    result = PQexec(db, arena_printf(&f->arena, "explain execute heavy (%s)", values));
+    result =
+        PQexec(db, arena_printf(&f->arena,
+                                *values ? "explain execute heavy (%s)" : "explain execute heavy %s",
+                                values));
     ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s", PQerrorMessage(db));
     for (int i = 0; i < PQntuples(result); i++)
         strbuf_printf(&buf, "%s\n", PQgetvalue(result, i, 0));

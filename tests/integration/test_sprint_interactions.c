@@ -2,6 +2,8 @@
 /* Conversations: stored whole, linked with what they mention, found again. */
 #include "sprint_fixture.h"
 
+#include <pthread.h>
+
 #include "mal/sprint/v1/events.pb-c.h"
 
 /* Two projects, three sprints, five items. */
@@ -340,6 +342,43 @@ START_TEST(links_go_with_what_is_deleted_and_the_conversation_stays)
 }
 END_TEST
 
+static const struct query delete_item = {.name = "delete_item",
+                                         .sql = "delete from work_item where id = 'MAL-42'"};
+
+static void *log_mention(void *arg)
+{
+    *(enum status *)arg =
+        run(f, "LogInteraction", "{'session_id':'s','user_id':'ana','title':'MAL-42'}");
+    return NULL;
+}
+
+START_TEST(what_is_deleted_meanwhile_stops_the_log_and_says_try_again)
+{
+    CLEANUP(tx_done) struct tx tx = {0};
+    CLEANUP(arena_done) struct arena arena;
+    struct call other = {
+        .arena = &arena, .pg = open_conn(f->url), .deadline_ms = clock_mono_ms() + 30000};
+    enum status status = ST_OK;
+    pthread_t thread;
+    int64_t until = clock_mono_ms() + 20000;
+
+    add_team();
+    arena_init(&arena);
+    ck_assert_int_eq(tx_begin(&tx, &other), ST_OK);
+    ck_assert_int_eq(pg_exec(&other, &delete_item, NULL, ""), ST_OK);
+    ck_assert_int_eq(pthread_create(&thread, NULL, log_mention, &status), 0);
+    while (*value("select 1 from pg_stat_activity where wait_event_type = 'Lock'") == '\0')
+        ck_assert_int_lt(clock_mono_ms(), until);
+    ck_assert_int_eq(tx_commit(&tx), ST_OK);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(status, ST_UNAVAILABLE);
+    MENTIONS(f, "just deleted");
+    MENTIONS(f, "again");
+    ck_assert_str_eq(value("select count(*) from sprint.interaction"), "0");
+    pg_conn_free(other.pg);
+}
+END_TEST
+
 /* ---- browsing ----------------------------------------------------------- */
 
 START_TEST(filters_combine_and_order_is_newest_first)
@@ -619,6 +658,7 @@ int main(void)
     tcase_add_test(tcase, sprints_are_found_by_id_and_by_the_number_in_their_name);
     tcase_add_test(tcase, at_most_fifty_are_linked);
     tcase_add_test(tcase, links_go_with_what_is_deleted_and_the_conversation_stays);
+    tcase_add_test(tcase, what_is_deleted_meanwhile_stops_the_log_and_says_try_again);
     tcase_add_test(tcase, filters_combine_and_order_is_newest_first);
     tcase_add_test(tcase, what_only_mentions_an_item_is_about_it_too);
     tcase_add_test(tcase, ranges_include_both_days_to_their_last_moment);
