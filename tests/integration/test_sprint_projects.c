@@ -153,6 +153,19 @@ START_TEST(what_cannot_be_cleared_or_found_is_refused)
 }
 END_TEST
 
+START_TEST(what_can_be_no_id_is_not_found_as_well)
+{
+    static const char *const rpcs[] = {"GetProject", "DeleteProject", "GetSprint", "GetWorkItem"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rpcs); i++)
+        FAILS(f, rpcs[i], "{'id':'No such; thing?'}", ST_NOT_FOUND);
+    FAILS(f, "UpdateProject", "{'id':'No such','name':'x'}", ST_NOT_FOUND);
+    FAILS(f, "UpdateSprint", "{'id':'No such','name':'x'}", ST_NOT_FOUND);
+    FAILS(f, "UpdateWorkItem", "{'id':'No such','title':'x'}", ST_NOT_FOUND);
+    FAILS(f, "GetProject", "{'id':''}", ST_INVALID_ARGUMENT);
+}
+END_TEST
+
 START_TEST(a_project_shows_its_sprints_and_counts_its_items)
 {
     OK(f, "CreateProject", "{'name':'A'}");
@@ -279,6 +292,7 @@ int main(void)
     tcase_add_test(tcase, an_update_changes_what_it_names);
     tcase_add_test(tcase, an_update_that_changes_nothing_leaves_no_trace);
     tcase_add_test(tcase, what_cannot_be_cleared_or_found_is_refused);
+    tcase_add_test(tcase, what_can_be_no_id_is_not_found_as_well);
     tcase_add_test(tcase, a_project_shows_its_sprints_and_counts_its_items);
     tcase_add_test(tcase, deleting_asks_first_and_says_what_goes);
     tcase_add_test(tcase, without_cascade_everything_stays);
