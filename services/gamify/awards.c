@@ -116,7 +116,8 @@ static enum status sprint_completed(struct tx *tx, const struct bus_event *event
     int best = 0;
 
     /* In the order of locking. */
-    qsort(sprint->members, sprint->n_members, sizeof(*sprint->members), by_user);
+    if (sprint->n_members)
+        qsort(sprint->members, sprint->n_members, sizeof(*sprint->members), by_user);
     for (size_t i = 0; i < sprint->n_members; i++)
         if (sprint->members[i]->done_points > best)
             best = sprint->members[i]->done_points;

@@ -337,6 +337,13 @@ describe("sprints", () => {
     await xp("leo", 11 + BRONZE + 11);
     await xp("meg", 0);
   });
+
+  test("without items give nobody anything, and hold nothing up", async () => {
+    await hub.ok("mal_create_sprint", sprint("empty-sprint", { status: "active" }));
+    await hub.ok("mal_update_sprint", { id: "empty-sprint", status: "completed" });
+    await settled();
+    assert.deepEqual(await stack.sql("select user_id from gamify.contribution where reference_id = 'empty-sprint'"), []);
+  });
 });
 
 describe("the leaderboard", () => {
