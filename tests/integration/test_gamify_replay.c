@@ -275,26 +275,116 @@ START_TEST(what_is_wrong_in_the_game_is_mended)
 }
 END_TEST
 
-START_TEST(what_is_older_than_the_stream_stays_in_the_game)
+static void purge(int sequence)
 {
     struct bus_message reply;
-    char purge[64];
+    char request[64];
 
+    (void)snprintf(request, sizeof(request), "{\"seq\":%d}", sequence);
+    ck_assert_int_eq(bus_request(bus, "$JS.API.STREAM.PURGE.MAL_EVT", NULL, request,
+                                 strlen(request), 5000, &reply),
+                     ST_OK);
+    bus_message_release(&reply);
+}
+
+START_TEST(what_is_older_than_the_stream_stays_in_the_game)
+{
     make_team();
     play(ROUNDS);
     AWAIT(strcmp(pg_server_value(pg_url, "select count(*) from gamify.outbox where published_at is"
                                          " null"),
                  "0") == 0);
     char *before = remember();
-    (void)snprintf(purge, sizeof(purge), "{\"seq\":%d}", stored_events() / 2);
-    ck_assert_int_eq(
-        bus_request(bus, "$JS.API.STREAM.PURGE.MAL_EVT", NULL, purge, strlen(purge), 5000, &reply),
-        ST_OK);
-    bus_message_release(&reply);
+    purge(stored_events() / 2);
     ck_assert_str_eq(replay(false), "");
     check_state(before);
     play(50);
     ck_assert_str_eq(replay(false), "");
+    free(before);
+}
+END_TEST
+
+/* ---- the use of tools ------------------------------------------------------ */
+
+/* Calls of members' keys, some of which do not count. */
+static void use_tools(int n)
+{
+    static const char *const tools[] = {"mal_get_skill", "mal_list_skills", "mal_get_sprint",
+                                        "not_ours"};
+    CLEANUP(arena_done) struct arena own;
+
+    arena_init(&own);
+    for (int i = 0; i < n; i++) {
+        Gateway__ToolCalled called = GATEWAY__TOOL_CALLED__INIT;
+        char event_id[UUID_SIZE], at[TIMESTAMP_SIZE];
+        size_t len;
+        const void *data;
+
+        uuid_v7(event_id);
+        clock_format(clock_wall_ms(), at);
+        called.tool_name = tools[below(ARRAY_SIZE(tools))];
+        called.user_key = users[below(MEMBERS)];
+        called.channel = below(5) ? "mcp" : "web";
+        called.success = below(4) > 0;
+        called.status = "ok";
+        called.called_at = at;
+        data = wire_pack(&own, &called.base, &len);
+        ck_assert_int_eq(bus_event_publish(bus, "mal.evt.gateway.tool.called", event_id, NULL, data,
+                                           len, WAIT_MS),
+                         ST_OK);
+    }
+}
+
+/* Until the consumer has applied all that the stream has. */
+static void wait_for_uses(int events)
+{
+    char sql[128];
+
+    (void)snprintf(sql, sizeof(sql), "select count(*) >= %d from gamify.inbox", events);
+    AWAIT(strcmp(pg_server_value(pg_url, sql), "t") == 0);
+}
+
+START_TEST(the_use_of_tools_is_counted_from_the_stream)
+{
+    use_tools(400);
+    wait_for_uses(400);
+    char *before = remember();
+    ck_assert_str_eq(replay(false), "");
+    pg_server_sql(pg_url, "update gamify.tool_use set calls = calls + 3, last_at = now() where"
+                          " user_key = 'ana';"
+                          "delete from gamify.tool_use where user_key = 'ben';"
+                          "insert into gamify.tool_use values ('zoe', 'mal_get_skill', 1, now(),"
+                          " now())");
+    (void)replay(false);
+    check_state(before);
+    pg_server_sql(pg_url, "truncate gamify.tool_use, gamify.inbox");
+    (void)replay(false);
+    check_state(before);
+    use_tools(50);
+    wait_for_uses(50);
+    ck_assert_str_eq(replay(false), "");
+    free(before);
+}
+END_TEST
+
+START_TEST(calls_older_than_the_stream_stay_counted)
+{
+    use_tools(400);
+    wait_for_uses(400);
+    usleep(5000);
+    use_tools(200);
+    wait_for_uses(600);
+    char *before = remember();
+    purge(401);
+    ck_assert_str_eq(replay(false), "");
+    check_state(before);
+    /* Of what the stream tells, what is lost is mended. */
+    pg_server_sql(pg_url, "update gamify.tool_use set last_at = '2020-01-01'");
+    (void)replay(false);
+    check_state(before);
+    purge(601);
+    ck_assert_str_eq(replay(false), "");
+    check_state(before);
     free(before);
 }
 END_TEST
@@ -332,6 +422,8 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, a_game_that_is_lost_comes_back_from_the_stream);
     tcase_add_test(tcase, what_is_wrong_in_the_game_is_mended);
     tcase_add_test(tcase, what_is_older_than_the_stream_stays_in_the_game);
+    tcase_add_test(tcase, the_use_of_tools_is_counted_from_the_stream);
+    tcase_add_test(tcase, calls_older_than_the_stream_stay_counted);
     tcase_add_test(tcase, awards_of_the_time_between_are_not_lost);
     return process_tests(argc, argv, suite,
                          &(struct svc){.name = "gamify",
