@@ -10,7 +10,7 @@ import { useStack } from "./stack.mjs";
 import { until } from "./wait.mjs";
 
 let hub;
-const stack = useStack({ before, after }, { replicas: 2, args: ["--no-starter"], env: { MAL_RATE_LIMIT: "0" } }, async () => {
+const stack = useStack({ before, after }, { replicas: 2, args: ["--no-starter"], env: { MAL_RATE_LIMIT: "0", MAL_TEAM_PULSE_ENABLED: "true" } }, async () => {
   hub = new Modern(stack);
   learn(await hub.all("tools/list", "tools"));
 });
@@ -488,13 +488,39 @@ describe("REST", () => {
     }
   });
 
-  test("context and digests are served for agents and pages", async () => {
+  test("context is served for agents and pages", async () => {
     const context = await rest("GET", "/api/v1/context?user_id=rhea");
     assert.equal(context.status, 200, context.text);
     assert.ok(context.json.sprint.name && context.json.sprint.remaining_days >= 0, context.text);
     assert.ok(context.json.decisions.length <= 3 && context.json.interactions.length <= 5);
-    const digests = await rest("GET", "/api/v1/digests");
-    assert.deepEqual([digests.status, digests.json.items], [200, []]);
+  });
+});
+
+describe("digests", () => {
+  const digests = async (kind) => (await rest("GET", `/api/v1/digests?kind=${kind}&limit=100`)).json.items;
+
+  test("are made once by one of two copies, also when both begin anew", async () => {
+    await hub.ok("mal_create_project", project("digested"));
+    await plan("digested-sprint", [[3, "done", { assignee: "ana" }]], { project_id: "digested", status: "active" });
+    await hub.ok("mal_update_sprint", { id: "digested-sprint", status: "completed" });
+    const end = await until("the digest of the sprint's end", async () =>
+      (await digests("sprint_end")).find(({ body }) => body.includes("Sprint digested-sprint")), { deadline: 20_000, every: 100 });
+    assert.match(end.body, /What went well|Completed 3 of 3 points/);
+    const text = await request(`${stack.base}/api/v1/digests?kind=sprint_end`, { method: "GET", headers: { "x-api-key": stack.key, Accept: "text/markdown" } });
+    assert.match(text.text, /^## Digests\nShowing \d+ of \d+ \(offset 0\)\n\nsprint_end · /);
+    await until("yesterday's digest", async () => (await digests("daily")).length === 1, { deadline: 20_000, every: 100 });
+    const stored = () => stack.sql("select kind, period, project_id, created_at from sprint.digest order by 1, 2, 3");
+    const before_ = await stored();
+    for (const copy of ["sprint", "sprint-2"]) await stack.kill(copy);
+    for (const copy of ["sprint", "sprint-2"]) await stack.ready(copy);
+    // The next sprint's digest shows that they looked for all of them again.
+    await hub.ok("mal_create_project", project("digested-again"));
+    await hub.ok("mal_create_sprint", sprint("digested-again", { project_id: "digested-again", status: "active" }));
+    await hub.ok("mal_update_sprint", { id: "digested-again", status: "completed" });
+    await until("the next digest", async () => (await stored()).length === before_.length + 1, { deadline: 20_000, every: 100 });
+    assert.deepEqual((await stored()).filter(([, , project_id]) => project_id !== "digested-again"), before_);
+    const events = await stack.sql("select count(*) from sprint.outbox where subject = 'mal.evt.sprint.digest.published'");
+    assert.equal(Number(events[0][0]), before_.length + 1);
   });
 });
 
