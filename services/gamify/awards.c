@@ -117,7 +117,7 @@ static enum status sprint_completed(struct tx *tx, const struct bus_event *event
 
     /* In the order of locking. */
     if (sprint->n_members)
-        qsort(sprint->members, sprint->n_members, sizeof(*sprint->members), by_user);
+        qsort(sprint->members, sprint->n_members, sizeof(void *), by_user);
     for (size_t i = 0; i < sprint->n_members; i++)
         if (sprint->members[i]->done_points > best)
             best = sprint->members[i]->done_points;
