@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "http/http.h"
 #include "svc/admin.h"
 
@@ -307,6 +308,7 @@ void process_ready(struct process *process, const char *fields)
 {
     CLEANUP(strbuf_done) struct strbuf line = STRBUF_INIT;
 
+    memory_give_back();
     process->ready = true;
     strbuf_printf(&line, "admin=%s", process->admin_bind);
     if (fields && *fields)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Arenas and growing strings. */
 #include "base/arena.h"
+#include "base/memory.h"
 #include "base/strbuf.h"
 
 #include <check.h>
 #include <stdalign.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,6 +125,39 @@ START_TEST(taking_an_empty_string_gives_an_empty_text)
 }
 END_TEST
 
+static long resident_file_kib(void)
+{
+    FILE *file = fopen("/proc/self/status", "re");
+    char line[256];
+    long kib = -1;
+
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file))
+        if (strncmp(line, "RssFile:", 8) == 0)
+            kib = strtol(line + 8, NULL, 10);
+    (void)fclose(file);
+    return kib;
+}
+
+static char changed[64] = "as it was built";
+
+START_TEST(giving_memory_back_loses_nothing)
+{
+    static const char constant[] = "never written";
+    CLEANUP(arena_done) struct arena arena = {0};
+    const char *text = arena_strdup(&arena, "on the heap");
+    long before;
+
+    memcpy(changed, "as it was changed", 18);
+    before = resident_file_kib();
+    memory_give_back();
+    ck_assert_int_lt(resident_file_kib(), before);
+    ck_assert_str_eq(text, "on the heap");
+    ck_assert_str_eq(changed, "as it was changed");
+    ck_assert_str_eq(constant, "never written");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base memory");
@@ -139,6 +174,7 @@ int main(void)
     tcase_add_test(tests, a_string_grows_and_stays_terminated);
     tcase_add_test(tests, a_long_format_is_not_cut);
     tcase_add_test(tests, taking_an_empty_string_gives_an_empty_text);
+    tcase_add_test(tests, giving_memory_back_loses_nothing);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);
