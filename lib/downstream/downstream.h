@@ -290,6 +290,10 @@ enum status downstream_list(struct downstream_session *session, const char *meth
 enum status downstream_check(struct downstream_session *session, int64_t deadline_ms,
                              int64_t *ret_us, struct error *err) MUST_CHECK;
 
+/* A plain GET of the server's URL, for health pages: its HTTP status. */
+enum status downstream_get(struct downstream *server, int64_t deadline_ms, int *ret_http_status,
+                           struct error *err) MUST_CHECK;
+
 /* What the session wants to hear of by on_message. Legacy: resources/subscribe
  * and a GET stream; modern: subscriptions/listen; both are kept up, with jitter,
  * and STALE is told after a gap. stdio: always heard. Replaces the wish before. */

@@ -115,6 +115,16 @@ void post_delete(struct downstream_session *session, int64_t deadline_ms)
     (void)!exchange_small(server, &request, deadline_ms, &http_status, NULL);
 }
 
+enum status downstream_get(struct downstream *server, int64_t deadline_ms, int *ret_http_status,
+                           struct error *err)
+{
+    CLEANUP(strbuf_done) struct strbuf request = STRBUF_INIT;
+
+    strbuf_printf(&request, "GET %s%s HTTP/1.1\r\n%sAccept: */*\r\n\r\n",
+                  *server->url.target == '?' ? "/" : "", server->url.target, server->headers);
+    return exchange_small(server, &request, deadline_ms, ret_http_status, err);
+}
+
 enum status downstream_notify(struct downstream_session *session, const char *method,
                               const char *params, struct error *err)
 {

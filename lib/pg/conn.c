@@ -71,7 +71,7 @@ enum status pg_conn_new(struct pg_conn **ret_conn, const struct pg_options *opti
     return ST_OK;
 }
 
-void conn_close(struct pg_conn *conn)
+void conn_disconnect(struct pg_conn *conn)
 {
     if (conn->db) {
         PQfinish(conn->db);
@@ -86,7 +86,7 @@ void pg_conn_free(struct pg_conn *conn)
 {
     if (!conn)
         return;
-    conn_close(conn);
+    conn_disconnect(conn);
     free(conn->statements);
     free(conn->channels);
     free(conn->url);
@@ -123,7 +123,7 @@ void conn_lost(struct pg_conn *conn, const char *why)
         log_warn("Postgres: connection lost: %s", line);
     conn->complained = true;
     atomic_fetch_add(&counters.lost, 1);
-    conn_close(conn);
+    conn_disconnect(conn);
     conn->tx_lost = conn->in_tx;
     conn->retry_at_ms = 0;
     conn->backoff_ms = BACKOFF_FIRST_MS;
@@ -137,7 +137,7 @@ static enum status connect_failed(struct pg_conn *conn, const char *why)
     if (!conn->complained)
         log_warn("Postgres: cannot connect: %s", line);
     conn->complained = true;
-    conn_close(conn);
+    conn_disconnect(conn);
     conn->retry_at_ms = clock_mono_ms() + conn->backoff_ms;
     conn->backoff_ms =
         conn->backoff_ms < BACKOFF_LAST_MS / 2 ? conn->backoff_ms * 2 : BACKOFF_LAST_MS;
@@ -264,7 +264,7 @@ enum status conn_ensure(struct pg_conn *conn, int64_t deadline_ms)
     if (conn->tx_lost)
         return ST_UNAVAILABLE;
     if (conn->db && conn->renew && !conn->in_tx)
-        conn_close(conn);
+        conn_disconnect(conn);
     if (conn->db) {
         if (conn->in_tx || !went_away(conn))
             return ST_OK;

@@ -141,7 +141,7 @@ enum status run_query(struct call *call, const struct query *query, const char *
     status = send_query(call, query, params, &result, ret_statement);
     if (status != ST_OK && is_stale_plan(result) && !call->pg->in_tx) {
         error_clear(&call->error);
-        conn_close(call->pg);
+        conn_disconnect(call->pg);
         TRY(may_send(call));
         status = send_query(call, query, params, &result, ret_statement);
     }

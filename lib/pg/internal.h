@@ -81,7 +81,7 @@ enum status conn_ensure(struct pg_conn *conn, int64_t deadline_ms) MUST_CHECK;
 /* Closes and forgets the session. */
 void conn_lost(struct pg_conn *conn, const char *why);
 /* Closes on purpose; the next query connects anew. */
-void conn_close(struct pg_conn *conn);
+void conn_disconnect(struct pg_conn *conn);
 /* To be called before anything is sent: where tests cut the connection. */
 void conn_before_send(struct pg_conn *conn);
 /* Waits for the answer to what was sent; past the deadline it cancels. A

@@ -224,6 +224,6 @@ enum status pg_migrate(struct pg_conn *conn, const char *schema, const struct mi
     status = migrate(&m, migrations, n);
     /* The session goes, and with it the lock and the settings made for this. */
     if (conn->db)
-        conn_close(conn);
+        conn_disconnect(conn);
     return status;
 }

@@ -16,6 +16,7 @@
 /* Written by settings_load before threads start; tests write it themselves. */
 struct health_settings {
     const char *secret_keys; /* MAL_SECRET_KEYS, see mcp/secret.h */
+    const char *env_allow;   /* variables that ${env:NAME} may read */
     const char *pin_tools;   /* off, warn or hold */
     int64_t interval_s;      /* between probes of a server that is well */
     int64_t window;          /* M: outcomes that are looked at */
@@ -52,6 +53,9 @@ enum status registry_remove(struct call *call, const char *id) MUST_CHECK;
 struct secret_keys secret_keys_now(void);
 /* At start: seals with the newest key what an older one sealed. */
 enum status secrets_reseal(struct call *call) MUST_CHECK;
+
+/* Adds the sealed values of the secrets that the server's values refer to. */
+enum status server_secrets(struct call *call, McpHealth__Server *server) MUST_CHECK;
 
 /* ---- policy ------------------------------------------------------------------- */
 

@@ -100,7 +100,8 @@ enum status mcp_health_update_mcp_policy(struct call *call,
     rsp->changed = changed.items;
     if (changed.n) {
         TRY(policy_write(call, req->id, rsp->policy));
-        TRY(server_touch(call, req->id));
+        TRY(pg_exec(call, sql_server_changed, NULL, "s", req->id));
+        TRY(pg_exec(call, sql_server_notify, NULL, ""));
     }
     return tx_commit(&tx);
 }

@@ -43,7 +43,7 @@ static void names_in(struct call *call, size_t n, Mal__Pair *const *pairs, struc
         }
 }
 
-static enum status add_secrets(struct call *call, McpHealth__Server *server)
+enum status server_secrets(struct call *call, McpHealth__Server *server)
 {
     struct names names = {0};
     struct pg_rows rows;
@@ -102,7 +102,7 @@ static enum status publish_server(struct call *call, struct bus_kv *kv, McpHealt
 {
     server->policy = new_message(call, &mcp_health__policy__descriptor);
     TRY(policy_read(call, server->id, server->policy));
-    TRY(add_secrets(call, server));
+    TRY(server_secrets(call, server));
     TRY(put_definitions(call, kv, server));
     TRY(put(call, kv, 's', server->id, &server->base));
     return pg_exec(call, sql_publish_done, NULL, "s", server->id);

@@ -24,5 +24,5 @@ update secret set value = $2 where name = $1;
 -- Servers that refer to the secret are told of its new value.
 -- name: secret_users :exec
 update server
-   set dirty = true
+   set dirty = true, revision = revision + 1
  where position('${secret:' || $1 || '}' in env_vars::text || headers::text) > 0;

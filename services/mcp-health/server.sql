@@ -6,6 +6,10 @@ select id from server where id = $1 and not removed for update;
 
 -- What gateways and runners know of it is to be written anew.
 -- name: server_dirty :exec
+update server set dirty = true where id = $1;
+
+-- How it is reached changed too: connections to it begin anew.
+-- name: server_changed :exec
 update server set dirty = true, revision = revision + 1 where id = $1;
 
 -- name: server_notify :exec

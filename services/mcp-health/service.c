@@ -8,6 +8,7 @@
 #include "history.sql.h"
 #include "mal/catalog/v1/catalog.api.h"
 #include "mal/catalog/v1/events.pb-c.h"
+#include "probe.h"
 #include "svc/feed.h"
 #include "svc/job.h"
 #include "svc/svc.h"
@@ -20,10 +21,15 @@ enum {
     SYNC_MS = 300000,
     PUBLISH_MS = 5000,
     CLEAN_MS = 600000,
+    PROBE_MS = 250,
 };
 
-struct health_settings health_config = {
-    .secret_keys = "", .pin_tools = "hold", .interval_s = 30, .window = 5, .threshold = 3};
+struct health_settings health_config = {.secret_keys = "",
+                                        .env_allow = "",
+                                        .pin_tools = "hold",
+                                        .interval_s = 30,
+                                        .window = 5,
+                                        .threshold = 3};
 
 const struct setting health_setting_table[] = {
     {.env = "MAL_SECRET_KEYS",
@@ -33,6 +39,11 @@ const struct setting health_setting_table[] = {
              "seals, all that follow a comma still open.",
      .target = &health_config.secret_keys,
      .secret = true},
+    {.env = "MAL_ENV_ALLOW",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Comma-separated variables that ${env:NAME} in env_vars and headers may read.",
+     .target = &health_config.env_allow},
     {.env = "MAL_PIN_TOOLS",
      .type = SETTING_STRING,
      .fallback = "hold",
@@ -80,7 +91,8 @@ enum status mcp_health_check(struct call *call, const McpHealth__CheckRequest *r
 struct service_state {
     struct bus_kv *servers; /* MAL_MCPS */
     struct feed *registry;
-    struct job *sync, *publish, *clean;
+    struct prober *prober;
+    struct job *sync, *publish, *clean, *probe;
 };
 
 /* ---- the registry ----------------------------------------------------------- */
@@ -156,6 +168,13 @@ static enum status clean(struct call *call, void *arg)
     return pg_exec(call, sql_history_transition_clean, NULL, "");
 }
 
+static enum status probe(struct call *call, void *arg)
+{
+    struct service_state *state = arg;
+
+    return prober_feed(call, state->prober);
+}
+
 static enum status start_job(struct svc_context *ctx, struct job **job,
                              const struct job_options *options, struct error *err)
 {
@@ -180,6 +199,10 @@ static enum status start_jobs(struct svc_context *ctx, struct service_state *sta
                                         .run = publish,
                                         .arg = state},
                   err));
+    TRY(start_job(
+        ctx, &state->probe,
+        &(struct job_options){.name = "probe", .interval_ms = PROBE_MS, .run = probe, .arg = state},
+        err));
     return start_job(ctx, &state->clean,
                      &(struct job_options){.name = "clean", .interval_ms = CLEAN_MS, .run = clean},
                      err);
@@ -230,6 +253,12 @@ enum status health_start(struct svc_context *ctx, struct error *err)
     TRY(reseal(ctx, err));
     if (!state->servers)
         TRY(bus_kv_open(ctx->bus, "MAL_MCPS", 0, &state->servers, err));
+    if (!state->prober) {
+        struct pg_conn *conn;
+
+        TRY(ctx->pg_open(&conn, err));
+        TRY(prober_new(&state->prober, conn, err));
+    }
     TRY(start_jobs(ctx, state, err));
     if (!state->registry)
         TRY(feed_new(&state->registry, ctx, &registry, err));
@@ -246,6 +275,8 @@ void health_stop(struct svc_context *ctx)
     job_free(state->sync);
     job_free(state->publish);
     job_free(state->clean);
+    job_free(state->probe);
+    prober_free(state->prober);
     bus_kv_free(state->servers);
     free(state);
     ctx->service = NULL;

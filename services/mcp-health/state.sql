@@ -29,9 +29,16 @@ select s.id, name, description, transport, endpoint_url, command, args, env_vars
        coalesce(st.protocol_version, '') as protocol_version, tools_exposed, revision
   from server s join mcp_state st on st.mcp_id = s.id
  where st.next_check_at <= now() and not s.removed and not s.inactive
+   and s.transport = 'streamable-http'
  order by st.next_check_at
  limit $1;
 
 -- Whoever probes has this long; then another copy may.
 -- name: state_claim :exec
 update mcp_state set next_check_at = now() + $2 * interval '1 millisecond' where mcp_id = $1;
+
+-- name: state_page :one
+select health_check_url from server where id = $1;
+
+-- name: state_hasten :exec
+update mcp_state set next_check_at = now() where mcp_id = any ($1) and next_check_at > now();

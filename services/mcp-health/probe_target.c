@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One probe: connect or go on with the session, ask whether it is there, read
+ * its definitions when they are due. */
+#include "probe_target.h"
+
+#include "base/clock.h"
+#include "downstream/downstream.h"
+
+enum { PROBE_MS = 5000, LIST_MS = 20000, LIST_AGAIN_MS = 300000, CLOSE_MS = 500 };
+
+void target_close(struct target *target)
+{
+    downstream_close(target->session, CLOSE_MS);
+    downstream_free(target->server);
+    target->session = NULL;
+    target->server = NULL;
+}
+
+/* Any thread: only notes that lists may have changed. */
+static void heard(struct downstream_session *session, const struct downstream_message *msg,
+                  void *arg)
+{
+    struct target *target = arg;
+
+    (void)session;
+    if (msg->kind == DOWNSTREAM_STALE ||
+        (msg->kind == DOWNSTREAM_NOTIFICATION && strstr(msg->method, "list_changed")))
+        target->changed = true;
+}
+
+static enum status make_server(const struct probe *probe, struct error *err)
+{
+    const McpHealth__Server *row = probe->row;
+    struct downstream_header *headers =
+        arena_alloc(probe->arena, (row->n_headers + 1) * sizeof(*headers));
+
+    for (size_t i = 0; i < row->n_headers; i++) {
+        headers[i].name = row->headers[i]->key;
+        TRY(reference_resolve(probe->arena, probe->source, row->headers[i]->value,
+                              &headers[i].value, err));
+    }
+    return downstream_new(&(struct downstream_options){.id = row->id,
+                                                       .url = row->endpoint_url,
+                                                       .headers = headers,
+                                                       .n_headers = row->n_headers,
+                                                       .limits.probe_ms = PROBE_MS,
+                                                       .limits.connect_ms = PROBE_MS},
+                          &probe->target->server, err);
+}
+
+static enum status open_session(const struct probe *probe, struct error *err)
+{
+    struct target *target = probe->target;
+
+    if (target->session && target->revision == probe->row->revision)
+        return ST_OK;
+    target_close(target);
+    TRY(make_server(probe, err));
+    TRY(downstream_open(target->server,
+                        &(struct downstream_session_options){.on_message = heard, .arg = target},
+                        &target->session, err));
+    target->revision = probe->row->revision;
+    target->list_at_ms = 0;
+    return ST_OK;
+}
+
+/* ---- definitions -------------------------------------------------------- */
+
+static enum status read_array(struct target *target, const char *method, struct arena *arena,
+                              const char **ret_array, struct error *err)
+{
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+    struct downstream_list list = {0};
+
+    TRY(downstream_list(target->session, method, clock_mono_ms() + LIST_MS, arena, &list, err));
+    strbuf_char(&out, '[');
+    for (size_t i = 0; i < list.n_items; i++) {
+        if (i)
+            strbuf_char(&out, ',');
+        strbuf_str(&out, list.items[i]);
+    }
+    strbuf_char(&out, ']');
+    *ret_array = arena_memdup(arena, strbuf_cstr(&out), out.len);
+    return ST_OK;
+}
+
+static const char *or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
+static enum status read_definitions(struct target *target, struct arena *arena,
+                                    struct reading *reading, struct error *err)
+{
+    struct downstream_list tools = {0};
+    struct downstream_facts facts = {0};
+
+    downstream_describe(target->session, arena, &facts);
+    reading->protocol_version = mcp_version_text(facts.version);
+    reading->server_info = or_empty(facts.server_info);
+    reading->capabilities = or_empty(facts.capabilities);
+    reading->instructions = or_empty(facts.instructions);
+    TRY(downstream_list(target->session, "tools/list", clock_mono_ms() + LIST_MS, arena, &tools,
+                        err));
+    reading->tools = tools.items;
+    reading->n_tools = tools.n_items;
+    TRY(read_array(target, "resources/list", arena, &reading->resources, err));
+    TRY(read_array(target, "resources/templates/list", arena, &reading->resource_templates, err));
+    return read_array(target, "prompts/list", arena, &reading->prompts, err);
+}
+
+/* ---- the probe ------------------------------------------------------------- */
+
+/* The page may be somebody else's: it gets none of the server's headers. */
+static enum status ask_health_page(const char *id, const char *url, struct error *err)
+{
+    struct downstream *page = NULL;
+    int http_status = 0;
+    enum status status;
+
+    TRY(downstream_new(
+        &(struct downstream_options){.id = id, .url = url, .limits.connect_ms = PROBE_MS}, &page,
+        err));
+    status = downstream_get(page, clock_mono_ms() + PROBE_MS, &http_status, err);
+    downstream_free(page);
+    if (status == ST_OK && (http_status < 200 || http_status > 299))
+        return error_set(err, ST_UNAVAILABLE, "its health page answered HTTP %d", http_status);
+    return status;
+}
+
+static enum outcome outcome_of(enum status status)
+{
+    if (status == ST_OK)
+        return OUTCOME_OK;
+    return status == ST_DEADLINE_EXCEEDED ? OUTCOME_SLOW : OUTCOME_FAILED;
+}
+
+static enum status probe_server(struct probe *probe, struct error *err)
+{
+    struct target *target = probe->target;
+    int64_t took_us;
+
+    if (*probe->health_check_url)
+        TRY(ask_health_page(target->id, probe->health_check_url, err));
+    TRY(open_session(probe, err));
+    if (!*probe->health_check_url)
+        TRY(downstream_check(target->session, clock_mono_ms() + PROBE_MS, &took_us, err));
+    if (!atomic_exchange(&target->changed, false) && clock_mono_ms() < target->list_at_ms)
+        return ST_OK;
+    TRY(read_definitions(target, probe->arena, &probe->reading, err));
+    target->list_at_ms = clock_mono_ms() + LIST_AGAIN_MS;
+    probe->read = true;
+    return ST_OK;
+}
+
+void target_probe(struct probe *probe)
+{
+    int64_t started_us = clock_mono_us();
+    struct error err = {0};
+    enum status status = probe_server(probe, &err);
+
+    probe->evidence =
+        (struct evidence){.outcome = outcome_of(status),
+                          .is_probe = true,
+                          .error = arena_strdup(probe->arena, err.message),
+                          .tools_count = probe->read ? (int)probe->reading.n_tools : -1};
+    if (status == ST_OK) {
+        probe->evidence.latency_ms = (int)((clock_mono_us() - started_us) / 1000) + 1;
+        probe->evidence.protocol_version = probe->read ? probe->reading.protocol_version : NULL;
+    } else {
+        target_close(probe->target);
+    }
+}

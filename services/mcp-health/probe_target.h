@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One server as the prober holds it: reached once, then kept. */
+#pragma once
+
+#include "mcp/reference.h"
+#include "state.h"
+#include "tool.h"
+
+#include <stdatomic.h>
+
+struct downstream;
+struct downstream_session;
+
+struct target {
+    char id[65];
+    int revision;
+    struct downstream *server;
+    struct downstream_session *session;
+    int64_t list_at_ms;  /* clock_mono_ms() when definitions are to be read again */
+    atomic_bool changed; /* the server said that they changed */
+    bool busy;           /* a thread has it */
+    struct target *next;
+};
+
+/* What a probe needs, and what it finds. */
+struct probe {
+    struct target *target;
+    const McpHealth__Server *row;
+    const struct reference_source *source;
+    const char *health_check_url; /* "" = none */
+    struct arena *arena;
+    struct evidence evidence;
+    struct reading reading; /* when read */
+    bool read;              /* definitions were due and are there */
+};
+/* Reaches the server as its registration says. */
+void target_probe(struct probe *probe);
+/* Closes what is open; the target can be probed again. */
+void target_close(struct target *target);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Probes of servers that answer, fail, hang and come back. */
+#include "health_fixture.h"
+#include "mcp_peer.h"
+
+#include "probe.h"
+
+#include <stdatomic.h>
+#include <unistd.h>
+
+enum { WAIT_MS = 15000 };
+
+/* A legacy server with one tool, as long as it is up. */
+static struct {
+    atomic_int status; /* HTTP status of everything, 200 = well */
+    atomic_int lists;
+    const char *tools;
+    char seen[200]; /* header X-Key of the last request */
+} world;
+
+/* In result ' stands for ". */
+static void result(struct peer_request *req, const char *text)
+{
+    char *json = quoted(text);
+
+    peer_result(req, "", json);
+    free(json);
+}
+
+static void serve(struct peer_request *req, void *arg)
+{
+    (void)arg;
+    (void)snprintf(world.seen, sizeof(world.seen), "%s", peer_header(req, "X-Key"));
+    if (world.status != 200)
+        peer_reply(req, world.status, "", "");
+    else if (strcmp(req->method, "GET") == 0)
+        peer_reply(req, 405, "", "");
+    else if (peer_asks(req, "initialize"))
+        result(req, "{'protocolVersion':'2025-11-25','capabilities':{'tools':{}},"
+                    "'serverInfo':{'name':'peer','version':'1.0.0'}}");
+    else if (peer_asks(req, "tools/list")) {
+        world.lists++;
+        result(req, world.tools);
+    } else if (peer_asks(req, "ping"))
+        result(req, "{}");
+    else if (strstr(req->body, "\"id\"") == NULL)
+        peer_reply(req, 202, "", "");
+    else
+        peer_reply(req, 400, "", "");
+}
+
+static struct peer *peer;
+static struct prober *prober;
+
+/* Registers the peer. */
+static void store_peer(const char *health_check_url)
+{
+    Catalog__Mcp mcp = CATALOG__MCP__INIT, *rows[] = {&mcp};
+    Mal__Pair header = MAL__PAIR__INIT, *headers[] = {&header};
+    struct secret_keys keys = secret_keys_now();
+
+    fresh_call();
+    mcp.id = mcp.name = "far";
+    mcp.description = "d";
+    mcp.transport = CATALOG__TRANSPORT__TRANSPORT_STREAMABLE_HTTP;
+    mcp.endpoint_url = peer_url(peer);
+    mcp.health_check_url = health_check_url;
+    mcp.status = CATALOG__MCP_STATUS__MCP_STATUS_ACTIVE;
+    header.key = "X-Key";
+    header.value = secret_seal(&f->arena, &keys, "hunter2");
+    mcp.n_headers = 1;
+    mcp.headers = headers;
+    ck_assert_int_eq(registry_store(&f->call, 1, rows, false), ST_OK);
+}
+
+/* Hands out what is due until the query says so. */
+static void feed_until(const char *sql, const char *wanted)
+{
+    int64_t until = clock_mono_ms() + WAIT_MS;
+
+    while (strcmp(value(sql), wanted) != 0) {
+        ck_assert_msg(clock_mono_ms() < until, "%s is %s", sql, value(sql));
+        fresh_call();
+        ck_assert_int_eq(prober_feed(&f->call, prober), ST_OK);
+        (void)usleep(10000);
+    }
+}
+
+static void due_now(void)
+{
+    pg_server_sql(f->url, "update mcp_health.mcp_state set next_check_at = now()");
+}
+
+#define STATUS "select status from mcp_health.mcp_state"
+
+START_TEST(a_server_that_is_well_is_read_once_and_then_asked)
+{
+    store_peer("");
+    feed_until("select tools_count from mcp_health.mcp_state", "1");
+    ck_assert_str_eq(value(STATUS), "active");
+    ck_assert_str_eq(value("select protocol_version from mcp_health.mcp_state"), "2025-11-25");
+    ck_assert_str_eq(world.seen, "hunter2");
+    OK(f, "GetMcpTools", "{'id':'far'}");
+    HAS(f, "'name':'echo'");
+    HAS(f, "'stale':false");
+    due_now();
+    feed_until("select count(*) from mcp_health.probe where ok", "2");
+    ck_assert_int_eq(world.lists, 1);
+    ck_assert_int_eq(events(f, "mcp_health.mcp.status_changed"), 0);
+}
+END_TEST
+
+START_TEST(a_server_that_fails_is_an_error_until_it_answers_again)
+{
+    store_peer("");
+    feed_until("select tools_count from mcp_health.mcp_state", "1");
+    world.status = 503;
+    due_now();
+    feed_until(STATUS, "error");
+    OK(f, "GetMcpTools", "{'id':'far'}");
+    HAS(f, "'stale':true");
+    HAS(f, "'name':'echo'");
+    world.status = 200;
+    feed_until(STATUS, "active");
+    ck_assert_int_eq(events(f, "mcp_health.mcp.status_changed"), 2);
+    OK(f, "GetMcpHealth", "{'id':'far'}");
+    HAS(f, "'reason':'it answers again'");
+    HAS(f, "'mttr_s':");
+}
+END_TEST
+
+START_TEST(a_health_page_decides_without_the_secrets_of_the_server)
+{
+    char page[200];
+
+    (void)snprintf(page, sizeof(page), "%s/health", peer_url(peer));
+    world.status = 404;
+    store_peer(page);
+    feed_until(STATUS, "error");
+    ck_assert_str_eq(world.seen, "");
+    ck_assert_ptr_nonnull(strstr(value("select last_error from mcp_health.mcp_state"), "404"));
+}
+END_TEST
+
+START_TEST(a_secret_that_cannot_be_opened_is_an_error_that_says_so)
+{
+    store_peer("");
+    health_config.secret_keys = OLD_KEY;
+    feed_until(STATUS, "error");
+    ck_assert_ptr_nonnull(
+        strstr(value("select last_error from mcp_health.mcp_state"), "cannot be opened"));
+    ck_assert_int_eq(peer_requests(peer), 0);
+}
+END_TEST
+
+START_TEST(a_server_that_is_switched_off_is_never_contacted)
+{
+    store("far", true);
+    for (int i = 0; i < 10; i++) {
+        fresh_call();
+        ck_assert_int_eq(prober_feed(&f->call, prober), ST_OK);
+    }
+    ck_assert_str_eq(value("select count(*) from mcp_health.probe"), "0");
+}
+END_TEST
+
+static void start(void)
+{
+    struct error err = {0};
+
+    world.status = 200;
+    world.tools = "{'tools':[{'name':'echo','description':'Says it again.',"
+                  "'inputSchema':{'type':'object'}}]}";
+    peer = peer_start(serve, NULL);
+    ck_assert_int_eq(prober_new(&prober, open_conn(f->url), &err), ST_OK);
+}
+
+static void stop(void)
+{
+    prober_free(prober);
+    peer_stop(peer);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("health_probe");
+    TCase *tcase = case_new(suite, "probe", 40);
+
+    health_config.secret_keys = NEW_KEY;
+    tcase_add_checked_fixture(tcase, start, stop);
+    tcase_add_test(tcase, a_server_that_is_well_is_read_once_and_then_asked);
+    tcase_add_test(tcase, a_server_that_fails_is_an_error_until_it_answers_again);
+    tcase_add_test(tcase, a_health_page_decides_without_the_secrets_of_the_server);
+    tcase_add_test(tcase, a_secret_that_cannot_be_opened_is_an_error_that_says_so);
+    tcase_add_test(tcase, a_server_that_is_switched_off_is_never_contacted);
+    return run_suite(suite);
+}
