@@ -42,12 +42,13 @@ enum status gamify_import_achievements(struct call *call,
 }
 
 /* How far the member is with it; what is unlocked is complete. */
-static void set_progress(const struct ledger *ledger, Gamify__Achievement *badge)
+static void set_progress(const struct ledger *ledger, struct arena *arena,
+                         Gamify__Achievement *badge)
 {
     enum measure measure;
     int target, progress;
 
-    if (!criteria_read(ledger->call->arena, badge->criteria, &measure, &target))
+    if (!criteria_read(arena, badge->criteria, &measure, &target))
         return;
     progress = badge->unlocked ? target : measure_of(ledger, measure);
     badge->has_target_case = GAMIFY__ACHIEVEMENT__HAS_TARGET_TARGET;
@@ -56,25 +57,33 @@ static void set_progress(const struct ledger *ledger, Gamify__Achievement *badge
     badge->progress = progress < target ? progress : target;
 }
 
+static enum status show_member(struct call *call, const char *user_id,
+                               Gamify__GetAchievementsResponse *rsp, const char **ret_name)
+{
+    struct ledger ledger;
+
+    TRY(ledger_read(&ledger, call, user_id));
+    for (size_t i = 0; i < rsp->n_items; i++) {
+        set_progress(&ledger, call->arena, rsp->items[i]);
+        rsp->unlocked += rsp->items[i]->unlocked;
+    }
+    rsp->user_id = user_id;
+    rsp->has_unlocked_case = GAMIFY__GET_ACHIEVEMENTS_RESPONSE__HAS_UNLOCKED_UNLOCKED;
+    *ret_name = ledger.member->name;
+    return ST_OK;
+}
+
 enum status gamify_get_achievements(struct call *call, const Gamify__GetAchievementsRequest *req,
                                     Gamify__GetAchievementsResponse *rsp)
 {
-    struct ledger ledger = {0};
+    const char *name = NULL;
 
-    if (*req->user_id)
-        TRY(ledger_read(&ledger, call, req->user_id));
     TRY(pg_all(call, &rsp->base, "items", sql_achievement_list, "SS", req->user_id,
                enum_text(&req->base, "category")));
     rsp->total = (int32_t)rsp->n_items;
-    for (size_t i = 0; *req->user_id && i < rsp->n_items; i++) {
-        set_progress(&ledger, rsp->items[i]);
-        rsp->unlocked += rsp->items[i]->unlocked;
-    }
-    if (*req->user_id) {
-        rsp->user_id = req->user_id;
-        rsp->has_unlocked_case = GAMIFY__GET_ACHIEVEMENTS_RESPONSE__HAS_UNLOCKED_UNLOCKED;
-    }
+    if (*req->user_id)
+        TRY(show_member(call, req->user_id, rsp, &name));
     if (req->format != MAL__FORMAT__FORMAT_JSON)
-        rsp->text = report_achievements(call, rsp, *req->user_id ? ledger.member->name : NULL);
+        rsp->text = report_achievements(call, rsp, name);
     return ST_OK;
 }

@@ -19,38 +19,44 @@ static enum status ask_sprints(struct call *call, const char *project_id, int of
     Sprint__ListSprintsRequest request = SPRINT__LIST_SPRINTS_REQUEST__INIT;
     ProtobufCMessage *reply = NULL;
 
-    if (!call->bus)
-        return call_fail(call, ST_UNAVAILABLE, "The sprint service cannot be reached.");
     request.status = SPRINT__SPRINT_STATUS__SPRINT_STATUS_ACTIVE;
     request.project_id = project_id;
     request.limit = SPRINTS_PAGE;
     request.offset = offset;
     TRY(bus_call(call->bus, call, &sprint_list_sprints_rpc, &request.base, 0, &reply));
     *ret_page = (const void *)reply;
-    return ST_OK;
+    return reply ? ST_OK : ST_INTERNAL;
 }
 
-/* The active one that began last, of the project if one is named. */
+/* Whether a began after b; of those that began together the first id counts. */
+static bool is_later(const Sprint__Sprint *a, const Sprint__Sprint *b)
+{
+    int order = strcmp(a->start_date, b->start_date);
+
+    return order > 0 || (order == 0 && strcmp(a->id, b->id) < 0);
+}
+
+/* The active one that began last, of the project if one is named; NULL when
+ * there is none. */
 static enum status find_sprint(struct call *call, const char *project_id,
                                const Sprint__Sprint **ret_sprint)
 {
-    const Sprint__ListSprintsResponse *page = NULL;
+    const Sprint__ListSprintsResponse *page;
     int offset = 0;
 
     *ret_sprint = NULL;
     do {
         TRY(ask_sprints(call, project_id, offset, &page));
-        for (size_t i = 0; i < page->n_items; i++) {
-            const Sprint__Sprint *sprint = page->items[i], *best = *ret_sprint;
-            int order = best ? strcmp(sprint->start_date, best->start_date) : 1;
-
-            if (order > 0 || (order == 0 && strcmp(sprint->id, best->id) < 0))
-                *ret_sprint = sprint;
-        }
+        for (size_t i = 0; i < page->n_items; i++)
+            if (!*ret_sprint || is_later(page->items[i], *ret_sprint))
+                *ret_sprint = page->items[i];
         offset += page->count;
     } while (page->has_more);
-    if (*ret_sprint)
-        return ST_OK;
+    return ST_OK;
+}
+
+static enum status fail_without_sprint(struct call *call, const char *project_id)
+{
     call_hint(call, "mal_update_sprint to start one, or period week or all_time.");
     if (*project_id)
         return call_fail_reason(call, ST_FAILED_PRECONDITION, "NO_ACTIVE_SPRINT",
@@ -61,20 +67,32 @@ static enum status find_sprint(struct call *call, const char *project_id,
 
 /* ---- the places ----------------------------------------------------------- */
 
+static enum status set_sprint(struct call *call, const char *project_id,
+                              Gamify__GetLeaderboardResponse *rsp)
+{
+    const Sprint__Sprint *sprint;
+
+    if (!call->bus)
+        return call_fail(call, ST_UNAVAILABLE, "The sprint service cannot be reached.");
+    TRY(find_sprint(call, project_id, &sprint));
+    if (!sprint)
+        return fail_without_sprint(call, project_id);
+    rsp->sprint_id = sprint->id;
+    rsp->since = sprint->start_date;
+    rsp->until = sprint->end_date;
+    return ST_OK;
+}
+
 static enum status set_days(struct call *call, const Gamify__GetLeaderboardRequest *req,
                             Gamify__GetLeaderboardResponse *rsp)
 {
-    const Sprint__Sprint *sprint;
     int today = day_of_ms(call->now_ms);
 
+    if (req->period == GAMIFY__PERIOD__PERIOD_SPRINT)
+        return set_sprint(call, req->project_id, rsp);
     if (req->period == GAMIFY__PERIOD__PERIOD_WEEK) {
         rsp->since = day_text(call->arena, today - WEEK_DAYS + 1);
         rsp->until = day_text(call->arena, today);
-    } else if (req->period == GAMIFY__PERIOD__PERIOD_SPRINT) {
-        TRY(find_sprint(call, req->project_id, &sprint));
-        rsp->sprint_id = sprint->id;
-        rsp->since = sprint->start_date;
-        rsp->until = sprint->end_date;
     }
     return ST_OK;
 }

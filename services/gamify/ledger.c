@@ -220,13 +220,11 @@ static enum status record(struct ledger *ledger, const struct award *award, stru
 static void keep_unlocked(struct ledger *ledger, Gamify__Achievement *achievement)
 {
     struct call *call = ledger->call;
-    Gamify__Achievement **grown;
 
-    grown = arena_alloc(call->arena, (ledger->n_unlocked + 1) * sizeof(*grown));
-    if (ledger->n_unlocked)
-        memcpy(grown, ledger->unlocked, ledger->n_unlocked * sizeof(*grown));
-    grown[ledger->n_unlocked++] = achievement;
-    ledger->unlocked = grown;
+    /* Room for every badge, made at the first. */
+    if (!ledger->unlocked)
+        ledger->unlocked = arena_alloc(call->arena, ledger->n_badges * sizeof(void *));
+    ledger->unlocked[ledger->n_unlocked++] = achievement;
     achievement->has_unlocked_case = GAMIFY__ACHIEVEMENT__HAS_UNLOCKED_UNLOCKED;
     achievement->unlocked = true;
     achievement->unlocked_at = time_text(call->arena, call->now_ms);

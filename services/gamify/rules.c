@@ -91,7 +91,8 @@ const char *level_title(int level)
 int level_progress(int xp)
 {
     int level = level_of(xp), begin = level_begin(level), next = level_begin(level + 1);
+    int percent = next > begin ? (int)(100 * (int64_t)(xp - begin) / (next - begin)) : 0;
 
-    /* At the greatest XP there is, the next level begins nowhere. */
-    return next > xp ? (int)(100 * (int64_t)(xp - begin) / (next - begin)) : 99;
+    /* The greatest XP there is would be the begin of the next level. */
+    return least(99, percent);
 }

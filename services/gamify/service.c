@@ -11,7 +11,6 @@
 #include "sweep.h"
 #include "tools.h"
 
-
 struct gamify_settings gamify_config = {
     .lines_per_point = 100,
     .check_interval_s = 300,

@@ -25,7 +25,7 @@ static enum status list_sprints(struct call *call, const ProtobufCMessage *reque
 
     if (req->status != SPRINT__SPRINT_STATUS__SPRINT_STATUS_ACTIVE)
         return call_fail(call, ST_INVALID_ARGUMENT, "asked for other sprints");
-    rsp->items = arena_alloc(call->arena, (size_t)req->limit * sizeof(*rsp->items));
+    rsp->items = arena_alloc(call->arena, (size_t)req->limit * sizeof(void *));
     for (int i = 0; i < n_active; i++) {
         Sprint__Sprint *sprint;
 

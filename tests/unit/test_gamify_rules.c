@@ -224,7 +224,7 @@ static int run_before(const bool *worked, int day)
 
 START_TEST(runs_are_those_of_a_calendar_in_any_order)
 {
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < 60; round++) {
         bool worked[SPAN] = {0};
         struct days days = {0};
 
@@ -259,6 +259,7 @@ int main(void)
     seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
     (void)printf("seed %u (MAL_TEST_SEED repeats it)\n", seed);
     tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, commits_give_10_to_50_by_lines);
     tcase_add_test(tcase, interactions_give_5_to_30_by_tools_and_decisions);
     tcase_add_test(tcase, work_items_give_10_a_point_without_cap);
