@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Git histories: reading the log of a repository, and what its bytes may be. */
 #include "git.h"
 
 #include "base/utf8.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The radar: areas of paths, and percentages that sum to 100. */
 #include "radar.h"
 
 #include <check.h>
