@@ -17,7 +17,7 @@ const LONGEST_S = 150;
 const MEMBERS = 8;
 const TAG = "c";
 const QUIET_MS = 60_000; // a consumer that was killed gets its events again after 30 s
-const env = { MAL_RATE_LIMIT: "0", MAL_CALL_TIMEOUT_MS: "3000", MAL_ACHIEVEMENT_CHECK_INTERVAL: "5" };
+const env = { MAL_RATE_LIMIT: "0", MAL_CALL_TIMEOUT_MS: "3000", MAL_ACHIEVEMENT_CHECK_INTERVAL: "5", MAL_TEAM_PULSE_ENABLED: "true" };
 const stack = useStack({ before, after }, { gateways: 2, args: ["--replicas", "2"], env }, hire);
 const DURABLES = ["catalog_audit", "gamify_awards", "gamify_tools"];
 const SCHEMAS = ["catalog", "sprint", "gamify"];
@@ -132,6 +132,25 @@ describe("after that", () => {
       team.flatMap(({ skills }) => [...skills].map((pair) => pair.join(" "))), "skills");
     same((await stack.sql("select work_item_id, count(*) from sprint.work_item_change where field = 'status' group by 1")).map((row) => row.join(" ")),
       items.filter(({ moves }) => moves).map(({ id, moves }) => `${id} ${moves}`), "moves in the journal");
+  });
+
+  test("the counters are what is counted", async () => {
+    same((await stack.sql("select noun, status, type, priority, sum(n) from sprint.tally group by 1, 2, 3, 4 having sum(n) <> 0")).map((row) => row.join(" ")),
+      (await stack.sql(`select 'work_item', status, type, priority, count(*) from sprint.work_item group by 1, 2, 3, 4 union all
+        select 'sprint', status, '', '', count(*) from sprint.sprint group by 1, 2 union all
+        select 'project', status, '', '', count(*) from sprint.project group by 1, 2 union all
+        select 'interaction', '', source, '', count(*) from sprint.interaction group by 1, 3 union all
+        select 'decision', '', '', '', count(*) from sprint.decision having count(*) > 0`)).map((row) => row.join(" ")), "sprint.tally");
+  });
+
+  test("every completed sprint is in the digest of its day", async () => {
+    const missing = `select s.id from sprint.sprint s where s.status = 'completed' and not exists (select from sprint.digest d
+      where d.kind = 'sprint_end' and d.period = (s.completed_at at time zone 'UTC')::date and d.project_id = coalesce(s.project_id, '')
+        and position('(\`' || s.id || '\`)' in d.body) > 0)`;
+    await until("the digests are made", async () => (await stack.sql(missing)).length === 0, { deadline: 20_000, every: 500 });
+    assert.equal(await count("select count(*) from sprint.digest where kind = 'daily'"), 1);
+    assert.equal(await count("select count(*) from sprint.digest where kind = 'weekly'"), 1);
+    await until("everything is quiet", quiet, { deadline: QUIET_MS, every: 200 });
   });
 
   test("every event is in the stream once, and none was put aside", async () => {
