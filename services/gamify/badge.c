@@ -76,7 +76,7 @@ int measure_of(const struct ledger *ledger, enum measure measure)
     case MEASURE_BUG_CLOSED:
         return tally->bugs;
     case MEASURE_STREAK_DAYS:
-        return ledger->days.longest;
+        return tally->longest_run;
     case MEASURE_DECISIONS_LOGGED:
         return tally->decisions;
     case MEASURE_LEVEL_REACHED:

@@ -31,6 +31,7 @@ static enum status load_tally(struct ledger *ledger)
         {"top_velocity", &tally->top_velocity},
         {"bugs", &tally->bugs},
         {"decisions", &tally->decisions},
+        {"longest_run", &tally->longest_run},
         {"frontend", &tally->frontend},
         {"backend", &tally->backend},
         {"devops", &tally->devops},
@@ -91,14 +92,14 @@ static enum status load(struct ledger *ledger, const struct query *query, const 
                      user_id));
     ledger->level_before = ledger->member->level;
     TRY(load_tally(ledger));
-    TRY(ledger_load_days(ledger));
     return load_badges(ledger);
 }
 
 enum status ledger_open(struct ledger *ledger, struct tx *tx, const char *user_id)
 {
     *ledger = (struct ledger){.call = tx->call, .tx = tx};
-    return load(ledger, sql_ledger_lock, user_id);
+    TRY(load(ledger, sql_ledger_lock, user_id));
+    return ledger_load_days(ledger);
 }
 
 enum status ledger_read(struct ledger *ledger, struct call *call, const char *user_id)
@@ -132,6 +133,7 @@ enum status ledger_settle(struct ledger *ledger, int points)
     if (xp > INT32_MAX)
         return call_fail(call, ST_FAILED_PRECONDITION, "Member '%s' has all the XP there is.",
                          member->id);
+    ledger->tally.longest_run = ledger->days.longest;
     member->xp = xp > 0 ? (int)xp : 0;
     member->level = level_of(member->xp);
     member->streak_days = days_streak(&ledger->days, last);

@@ -41,6 +41,7 @@ struct awarded {
 /* Of the member's unreversed contributions. */
 struct tally {
     int commits, interactions, sprints, top_velocity, bugs, decisions;
+    int longest_run; /* of days, ever */
     int frontend, backend, devops, data, documentation;
 };
 
@@ -67,7 +68,7 @@ struct ledger {
  * Whoever opens several in one transaction does so in the order of their ids,
  * and after event_seen. */
 enum status ledger_open(struct ledger *ledger, struct tx *tx, const char *user_id) MUST_CHECK;
-/* The same without lock, only to look at. */
+/* The same without lock and days, only to look at. */
 enum status ledger_read(struct ledger *ledger, struct call *call, const char *user_id) MUST_CHECK;
 /* In this order. ret has n entries. A commit known without project takes that of
  * its duplicate; one that comes twice in the same call keeps that of the first. */

@@ -6,8 +6,8 @@ select id, name, email, avatar_url, role, metadata, xp, level, streak_days, stre
    for no key update;
 
 -- name: ledger_tally :many
-select commits, interactions, sprints, top_velocity, bugs, decisions, frontend, backend, devops,
-       data, documentation
+select commits, interactions, sprints, top_velocity, bugs, decisions, longest_run, frontend,
+       backend, devops, data, documentation
   from tally
  where user_id = $1;
 
@@ -90,16 +90,16 @@ with awarded as (
       on conflict (project_id, user_id) do update set points = p.points + excluded.points
 ), counted as (
   insert into tally (user_id, commits, interactions, sprints, top_velocity, bugs, decisions,
-                     frontend, backend, devops, data, documentation)
-  values ($1, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                     longest_run, frontend, backend, devops, data, documentation)
+  values ($1, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
       on conflict (user_id) do update
      set commits = excluded.commits, interactions = excluded.interactions,
          sprints = excluded.sprints, top_velocity = excluded.top_velocity, bugs = excluded.bugs,
-         decisions = excluded.decisions, frontend = excluded.frontend, backend = excluded.backend,
+         decisions = excluded.decisions, longest_run = excluded.longest_run, frontend = excluded.frontend, backend = excluded.backend,
          devops = excluded.devops, data = excluded.data, documentation = excluded.documentation
 )
 update member
-   set xp = $17, level = $18, streak_days = $19, streak_last_date = $20::date
+   set xp = $18, level = $19, streak_days = $20, streak_last_date = $21::date
  where id = $1;
 
 -- name: ledger_take :many

@@ -200,11 +200,11 @@ static enum status save_sums(struct ledger *ledger, const struct columns *c)
     const struct tally *t = &ledger->tally;
     size_t n = ledger->rows->n;
 
-    return pg_exec(ledger->call, sql_ledger_save, NULL, "saaaaiiiiiiiiiiiiiiS", member->id, n,
+    return pg_exec(ledger->call, sql_ledger_save, NULL, "saaaaiiiiiiiiiiiiiiiS", member->id, n,
                    c->day, n, c->sum_project, n, c->points, n, c->counts, t->commits,
-                   t->interactions, t->sprints, t->top_velocity, t->bugs, t->decisions, t->frontend,
-                   t->backend, t->devops, t->data, t->documentation, member->xp, member->level,
-                   member->streak_days, member->streak_last_date);
+                   t->interactions, t->sprints, t->top_velocity, t->bugs, t->decisions,
+                   t->longest_run, t->frontend, t->backend, t->devops, t->data, t->documentation,
+                   member->xp, member->level, member->streak_days, member->streak_last_date);
 }
 
 enum status ledger_flush(struct ledger *ledger)

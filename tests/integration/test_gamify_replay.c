@@ -22,7 +22,7 @@ static const char state[] =
     " select 'contribution ' || (c.*)::text from gamify.contribution c union all"
     " select 'badge ' || user_id || achievement_id || unlocked_at from gamify.user_achievement"
     " union all select 'tally ' || (t.*)::text from gamify.tally t"
-    "  where (t.*)::text !~ '(,0){11}' union all"
+    "  where (t.*)::text !~ '(,0){12}' union all"
     " select 'day ' || (d.*)::text from gamify.day_points d union all"
     " select 'project ' || (p.*)::text from gamify.project_points p union all"
     " select 'use ' || (u.*)::text from gamify.tool_use u) s";

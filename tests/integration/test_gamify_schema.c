@@ -83,6 +83,7 @@ static const char *const tally[] = {
     "top_velocity integer! = 0",
     "bugs integer! = 0",
     "decisions integer! = 0",
+    "longest_run integer! = 0",
     "frontend integer! = 0",
     "backend integer! = 0",
     "devops integer! = 0",

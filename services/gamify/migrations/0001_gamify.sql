@@ -83,7 +83,8 @@ create index tool_use_key on gamify.tool_use (lower(user_key));
 -- Sums over the ledger, kept in the transaction of each award and reversal, so
 -- that no reader adds up a table that grows: unreversed contributions only.
 
--- What a member's contributions come to; the last five are files by area.
+-- What a member's contributions come to: how many of each kind, the longest run
+-- of days, files of commits by area.
 create table gamify.tally (
   user_id       gamify.slug primary key references gamify.member on delete cascade,
   commits       int not null default 0,
@@ -92,6 +93,7 @@ create table gamify.tally (
   top_velocity  int not null default 0,
   bugs          int not null default 0,
   decisions     int not null default 0,
+  longest_run   int not null default 0,
   frontend      int not null default 0,
   backend       int not null default 0,
   devops        int not null default 0,
@@ -130,11 +132,19 @@ create function gamify.figure(metadata jsonb, key text) returns int
 
 -- Makes the sums anew from the ledger, which must not change meanwhile.
 create procedure gamify.recount() language sql as $$
+  delete from gamify.day_points;
+  insert into gamify.day_points
+  select user_id, (occurred_at at time zone 'UTC')::date, coalesce(project_id, ''), sum(points),
+         count(*) filter (where type <> 'achievement')
+    from gamify.contribution
+   where reversed_at is null
+   group by 1, 2, 3
+  having sum(points) <> 0 or count(*) filter (where type <> 'achievement') <> 0;
   delete from gamify.tally;
   insert into gamify.tally
   select m.id, coalesce(s.commits, 0), coalesce(s.interactions, 0), coalesce(s.sprints, 0),
          coalesce(s.top_velocity, 0), coalesce(s.bugs, 0), coalesce(s.decisions, 0),
-         coalesce(s.frontend, 0), coalesce(s.backend, 0), coalesce(s.devops, 0),
+         coalesce(r.days, 0), coalesce(s.frontend, 0), coalesce(s.backend, 0), coalesce(s.devops, 0),
          coalesce(s.data, 0), coalesce(s.documentation, 0)
     from gamify.member m
     left join (
@@ -160,15 +170,18 @@ create procedure gamify.recount() language sql as $$
                filter (where type = 'commit') as documentation
         from gamify.contribution
        where reversed_at is null
-       group by user_id) s on s.user_id = m.id;
-  delete from gamify.day_points;
-  insert into gamify.day_points
-  select user_id, (occurred_at at time zone 'UTC')::date, coalesce(project_id, ''), sum(points),
-         count(*) filter (where type <> 'achievement')
-    from gamify.contribution
-   where reversed_at is null
-   group by 1, 2, 3
-  having sum(points) <> 0 or count(*) filter (where type <> 'achievement') <> 0;
+       group by user_id) s on s.user_id = m.id
+    left join (
+      select user_id, max(days) as days
+        from (select user_id, count(*) as days
+                from (select user_id,
+                             day - (row_number() over (partition by user_id order by day))::int
+                               as begin
+                        from gamify.day_points
+                       where contributions > 0
+                       group by user_id, day) d
+               group by user_id, begin) runs
+       group by user_id) r on r.user_id = m.id;
   delete from gamify.project_points;
   insert into gamify.project_points
   select project_id, user_id, sum(points)
