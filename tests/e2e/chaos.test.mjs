@@ -46,13 +46,15 @@ async function hire(up) {
   }
 }
 
-/** Kills whatever is due, until the work is done. */
+/** Kills one or two at a time, each kind once before the next round, until the work is done. */
 async function killers(stopped) {
+  let round = [];
   while (!stopped()) {
     await pause(300 + pick(1200));
     const { pids } = stack.now();
     for (let n = pick(4) ? 1 : 2; n > 0; n--) {
-      const kind = KINDS[pick(KINDS.length)];
+      if (!round.length) round = [...KINDS];
+      const [kind] = round.splice(pick(round.length), 1);
       const copies = Object.keys(pids).filter((name) => name.replace(/-\d+$/, "") === kind);
       const pid = pids[copies[pick(copies.length)]];
       if (!pid || !alive(pid) || stopped()) continue; // it is being started again
