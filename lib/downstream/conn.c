@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { DRAIN_MAX = 4096 };
@@ -19,12 +20,19 @@ enum { DRAIN_MAX = 4096 };
 static enum conn_io wait_for(int fd, short events, struct waiter *waiter, int64_t deadline_ms)
 {
     for (;;) {
-        struct pollfd pfd = {.fd = fd, .events = events};
+        struct pollfd fds[] = {{.fd = fd, .events = events},
+                               {.fd = waiter->wake_fd, .events = POLLIN}};
         int64_t left = deadline_ms - clock_mono_ms();
-        int n = poll(&pfd, 1, left > 0 ? (int)(left < 3600000 ? left : 3600000) : 0);
+        int n = poll(fds, waiter->wake_fd >= 0 ? 2 : 1,
+                     left > 0 ? (int)(left < 3600000 ? left : 3600000) : 0);
+        eventfd_t count;
 
         if (n < 0 && errno != EINTR)
             return CONN_BROKEN;
+        if (n > 0 && fds[1].revents) {
+            (void)eventfd_read(waiter->wake_fd, &count);
+            return CONN_WOKEN;
+        }
         if (n > 0)
             return CONN_OK;
         if (waiter_cancelled(waiter))
@@ -32,6 +40,17 @@ static enum conn_io wait_for(int fd, short events, struct waiter *waiter, int64_
         if (left <= 0)
             return CONN_TIMEOUT;
     }
+}
+
+/* The same, whatever else there is to see. */
+static enum conn_io insist(int fd, short events, struct waiter *waiter, int64_t deadline_ms)
+{
+    enum conn_io io;
+
+    do {
+        io = wait_for(fd, events, waiter, deadline_ms);
+    } while (io == CONN_WOKEN);
+    return io;
 }
 
 /* ---- receiving and sending ------------------------------------------------- */
@@ -105,7 +124,7 @@ enum conn_io conn_send(struct conn *conn, struct waiter *waiter, int64_t deadlin
         }
         *ret_sent += sent;
         if (io == CONN_AGAIN)
-            io = wait_for(conn->fd, events, waiter, deadline_ms);
+            io = insist(conn->fd, events, waiter, deadline_ms);
         if (io != CONN_OK)
             return waiter_cancelled(waiter) ? CONN_CANCELLED : io;
     }
@@ -161,7 +180,7 @@ static enum conn_io finish_connect(int fd, struct waiter *waiter, int64_t deadli
 
     if (!waiter_enter(waiter, fd))
         return CONN_CANCELLED;
-    io = wait_for(fd, POLLOUT, waiter, deadline_ms);
+    io = insist(fd, POLLOUT, waiter, deadline_ms);
     waiter_leave(waiter);
     if (waiter_cancelled(waiter))
         return CONN_CANCELLED;
@@ -234,7 +253,7 @@ static enum conn_io shake_hands(struct conn *conn, const struct url *url, struct
         return CONN_CANCELLED;
     while (io == CONN_AGAIN) {
         io = tls_handshake(conn->ssl, &events, ret_why);
-        if (io == CONN_AGAIN && (io = wait_for(conn->fd, events, waiter, deadline_ms)) == CONN_OK)
+        if (io == CONN_AGAIN && (io = insist(conn->fd, events, waiter, deadline_ms)) == CONN_OK)
             io = CONN_AGAIN;
     }
     waiter_leave(waiter);

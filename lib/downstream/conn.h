@@ -31,6 +31,7 @@ enum conn_io {
     CONN_BROKEN,
     CONN_TIMEOUT,
     CONN_CANCELLED,
+    CONN_WOKEN, /* conn_recv: the waiter's wake_fd */
     CONN_AGAIN, /* only conn_read_now */
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "downstream/pipe.h"
+#include "downstream/queue.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -130,6 +131,9 @@ static struct downstream_exchange *exchange_new(struct downstream_session *sessi
     x->handshake = handshake;
     x->repeatable = request->repeatable;
     x->last = &x->first;
+    /* A legacy server may put its questions on a stream of the session. */
+    if (!session->server->stdio && !modern && strcmp(session->capabilities, "{}") != 0)
+        waiter_wakeable(&x->waiter);
     exchange_number(x);
     x->token = x->id;
     return x;
@@ -222,6 +226,7 @@ void downstream_end(struct downstream_exchange *x)
     else
         http_end(x);
     exchange_over(x, DOWNSTREAM_FAULT_CANCELLED);
+    queue_clear(x);
     waiter_done(&x->waiter);
     strbuf_done(&x->tail);
     strbuf_done(&x->mirrored);

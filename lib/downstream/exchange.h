@@ -58,11 +58,12 @@ struct downstream_exchange {
     struct json json;   /* read last; of a 2025-03-26 server maybe several messages */
     const struct json_node *batch_next, *batch_end;
 
-    /* stdio; under the waiter's lock. */
-    struct queued *first, **last, *given;
+    /* What others sorted to it (queue.h); under the waiter's lock. */
+    struct queued *first, **last;
     size_t n_queued, bytes_queued;
-    enum downstream_fault pipe_fault;
-    const char *pipe_why; /* static */
+    enum downstream_fault queue_fault;
+    const char *queue_why; /* static */
+    struct queued *given;  /* holds the message given last; the puller's */
     /* Of the pipe, under its lock. */
     struct pipe *pipe;
     struct downstream_exchange *pipe_next, *pipe_previous;

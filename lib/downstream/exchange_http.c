@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "downstream/list.h"
+#include "downstream/queue.h"
 
 #include <string.h>
 
@@ -210,6 +211,8 @@ static enum step receive(struct downstream_exchange *x, int64_t until_ms, struct
 
     if (io == CONN_TIMEOUT)
         return too_late(x, err);
+    if (io == CONN_WOKEN)
+        return STEP_AGAIN;
     if (io == CONN_EOF) {
         http1_eof(&conn->http);
         if (conn->http.state == HTTP1_DONE)
@@ -474,6 +477,10 @@ static enum step resume(struct downstream_exchange *x, int64_t until_ms, struct 
 static enum step step(struct downstream_exchange *x, int64_t until_ms,
                       struct downstream_message *ret_msg, struct error *err)
 {
+    if (x->waiter.wake_fd >= 0 && (x->given = queue_take(x)) != NULL) {
+        *ret_msg = x->given->msg;
+        return STEP_MESSAGE;
+    }
     if (x->batch_next != NULL)
         return next_of_batch(x, ret_msg, err);
     switch (x->state) {
@@ -495,6 +502,7 @@ static enum step step(struct downstream_exchange *x, int64_t until_ms,
 enum status http_next(struct downstream_exchange *x, int64_t until_ms,
                       struct downstream_message *ret_msg, struct error *err)
 {
+    queued_free(TAKE(x->given));
     for (;;) {
         switch (step(x, until_ms, ret_msg, err)) {
         case STEP_AGAIN:

@@ -2,6 +2,7 @@
 /* An exchange over stdio: its line is written, its messages are taken from its
  * queue. */
 #include "downstream/pipe.h"
+#include "downstream/queue.h"
 
 #include <stdlib.h>
 
@@ -90,31 +91,6 @@ enum status pipe_begin(struct downstream_exchange *x, struct error *err)
     return send_line(x, err);
 }
 
-/* With the waiter's lock held. */
-static struct queued *dequeue(struct downstream_exchange *x)
-{
-    struct queued *item = x->first;
-
-    if (item == NULL)
-        return NULL;
-    x->first = item->next;
-    if (x->first == NULL)
-        x->last = &x->first;
-    x->n_queued--;
-    x->bytes_queued -= item->bytes;
-    return item;
-}
-
-static void forget_given(struct downstream_exchange *x)
-{
-    struct queued *item = TAKE(x->given);
-
-    if (item == NULL)
-        return;
-    arena_done(&item->arena);
-    free(item);
-}
-
 /* The child ended with the request in its hands. */
 static enum status child_lost(struct downstream_exchange *x, enum downstream_fault fault,
                               const char *why, struct error *err)
@@ -122,7 +98,7 @@ static enum status child_lost(struct downstream_exchange *x, enum downstream_fau
     if (fault == DOWNSTREAM_FAULT_LOST && x->repeatable && !x->repeated && !x->handshake) {
         x->repeated = true;
         link_out(x);
-        x->pipe_fault = DOWNSTREAM_FAULT_NONE;
+        x->queue_fault = DOWNSTREAM_FAULT_NONE;
         exchange_number(x);
         return send_line(x, err);
     }
@@ -136,7 +112,7 @@ static enum status nothing(struct downstream_exchange *x, enum downstream_fault 
     if (waiter_cancelled(&x->waiter))
         return exchange_fail(x, DOWNSTREAM_FAULT_CANCELLED, err, "was not asked any more");
     if (fault != DOWNSTREAM_FAULT_NONE)
-        return child_lost(x, fault, x->pipe_why, err);
+        return child_lost(x, fault, x->queue_why, err);
     if (clock_mono_ms() >= atomic_load(&x->deadline_ms))
         return exchange_fail(x, DOWNSTREAM_FAULT_TIMEOUT, err, "did not answer in time");
     return ST_OK;
@@ -147,14 +123,14 @@ enum status pipe_next(struct downstream_exchange *x, int64_t until_ms,
 {
     enum downstream_fault fault;
 
-    forget_given(x);
+    queued_free(TAKE(x->given));
     for (;;) {
         (void)pthread_mutex_lock(&x->waiter.lock);
-        while (x->first == NULL && x->pipe_fault == DOWNSTREAM_FAULT_NONE && !x->waiter.cancelled &&
-               waiter_cond_wait(&x->waiter.cond, &x->waiter.lock, until_ms))
+        while (x->first == NULL && x->queue_fault == DOWNSTREAM_FAULT_NONE &&
+               !x->waiter.cancelled && waiter_cond_wait(&x->waiter.cond, &x->waiter.lock, until_ms))
             ;
-        x->given = x->waiter.cancelled ? NULL : dequeue(x);
-        fault = x->pipe_fault;
+        x->given = x->waiter.cancelled ? NULL : queue_take_locked(x);
+        fault = x->queue_fault;
         (void)pthread_mutex_unlock(&x->waiter.lock);
         if (x->given != NULL) {
             *ret_msg = x->given->msg;
@@ -169,7 +145,6 @@ enum status pipe_next(struct downstream_exchange *x, int64_t until_ms,
 void pipe_end(struct downstream_exchange *x)
 {
     struct pipe *pipe = x->pipe;
-    struct queued *item;
 
     if (pipe != NULL && !x->handshake && exchange_given_up(x)) {
         CLEANUP(strbuf_done) struct strbuf line = STRBUF_INIT;
@@ -181,11 +156,6 @@ void pipe_end(struct downstream_exchange *x)
         (void)pipe_write(pipe, line.data, line.len);
     }
     link_out(x);
-    forget_given(x);
-    while ((item = dequeue(x)) != NULL) {
-        arena_done(&item->arena);
-        free(item);
-    }
 }
 
 enum status pipe_post(struct downstream_session *session, const struct strbuf *body,

@@ -47,7 +47,7 @@ struct downstream {
     pthread_mutex_t lock; /* what follows */
     struct conn *idle;    /* last used first */
     int n_idle;
-    bool stopped;
+    bool stopped, has_idle;
     struct downstream_exchange *running;
     int n_running;
     enum era era;
@@ -59,6 +59,9 @@ struct downstream {
     struct arena tools_arena;
     struct tool_mirrors *tools; /* by name */
     size_t n_tools;
+
+    bool reaped; /* with next_reaped: reap.c's, under its lock */
+    struct downstream *next_reaped;
 
     atomic_ullong exchanges, failures, connects, reuses, bytes_in, bytes_out;
     atomic_int n_sessions;
@@ -83,8 +86,9 @@ struct downstream_session {
     struct facts *facts;
     char id[SESSION_ID_SIZE]; /* legacy HTTP; "" = none was given */
     uint64_t generation;
-    struct pipe *pipe; /* stdio */
-    struct watch *watch;
+    struct pipe *pipe;   /* stdio */
+    struct watch *watch; /* HTTP */
+    uint64_t listen_id;  /* modern stdio */
 
     pthread_mutex_t init_lock; /* one initialize at a time */
 };

@@ -2,60 +2,18 @@
 /* What a child says, sorted: answers and progress by their numbers, the rest to
  * the only exchange there is, or to the session. */
 #include "downstream/pipe.h"
+#include "downstream/queue.h"
 
 #include "base/log.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- queues ------------------------------------------------------------------------ */
-
-static void queued_free(struct queued *item)
-{
-    arena_done(&item->arena);
-    free(item);
-}
-
-/* Under the waiter's lock. */
-static void fail(struct downstream_exchange *x, enum downstream_fault fault, const char *why)
-{
-    if (x->pipe_fault == DOWNSTREAM_FAULT_NONE) {
-        x->pipe_fault = fault;
-        x->pipe_why = why;
-    }
-    (void)pthread_cond_broadcast(&x->waiter.cond);
-}
-
-/* Takes the item. */
-static void enqueue(struct downstream_exchange *x, struct queued *item)
-{
-    const struct downstream_limits *limits = &x->server->limits;
-    bool taken = false;
-
-    (void)pthread_mutex_lock(&x->waiter.lock);
-    if (x->n_queued >= limits->queued || x->bytes_queued + item->bytes > limits->reply_bytes) {
-        fail(x, DOWNSTREAM_FAULT_TOO_LARGE, "sends more than is read of it");
-    } else if (x->pipe_fault == DOWNSTREAM_FAULT_NONE) {
-        *x->last = item;
-        x->last = &item->next;
-        x->n_queued++;
-        x->bytes_queued += item->bytes;
-        taken = true;
-        (void)pthread_cond_broadcast(&x->waiter.cond);
-    }
-    (void)pthread_mutex_unlock(&x->waiter.lock);
-    if (!taken)
-        queued_free(item);
-}
-
 void pipe_fail_all(struct pipe *pipe, enum downstream_fault fault, const char *why)
 {
     (void)pthread_mutex_lock(&pipe->lock);
-    for (struct downstream_exchange *x = pipe->waiting; x != NULL; x = x->pipe_next) {
-        (void)pthread_mutex_lock(&x->waiter.lock);
-        fail(x, fault, why);
-        (void)pthread_mutex_unlock(&x->waiter.lock);
-    }
+    for (struct downstream_exchange *x = pipe->waiting; x != NULL; x = x->pipe_next)
+        queue_fail(x, fault, why);
     (void)pthread_mutex_unlock(&pipe->lock);
 }
 
@@ -167,7 +125,7 @@ static void sort_one(struct pipe *pipe, struct queued *item, const struct json *
     kind = inbound_read(&item->arena, json, node, x != NULL ? x->id : 0, x != NULL ? x->token : 0,
                         &item->msg);
     if (kind == INBOUND_PASS && x != NULL && !(item->msg.kind == DOWNSTREAM_REQUEST && x->modern))
-        enqueue(x, TAKE(item));
+        queue_put(x, TAKE(item));
     (void)pthread_mutex_unlock(&pipe->lock);
     if (item == NULL)
         return;
@@ -228,10 +186,7 @@ void pipe_sort_too_long(struct pipe *pipe)
              pipe->server->limits.message_bytes);
     (void)pthread_mutex_lock(&pipe->lock);
     x = the_only(pipe);
-    if (x != NULL) {
-        (void)pthread_mutex_lock(&x->waiter.lock);
-        fail(x, DOWNSTREAM_FAULT_TOO_LARGE, "sent a line that is too long");
-        (void)pthread_mutex_unlock(&x->waiter.lock);
-    }
+    if (x != NULL)
+        queue_fail(x, DOWNSTREAM_FAULT_TOO_LARGE, "sent a line that is too long");
     (void)pthread_mutex_unlock(&pipe->lock);
 }

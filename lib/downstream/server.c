@@ -3,11 +3,12 @@
 #include "downstream/internal.h"
 
 #include "downstream/headers.h"
+#include "downstream/loop.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { IDLE_MAX = 64 };
+enum { IDLE_MAX = 64, UNFINISHED_MS = 500 };
 
 static void fill_limits(struct downstream_limits *limits, bool stdio)
 {
@@ -118,6 +119,7 @@ void downstream_free(struct downstream *server)
 {
     if (server == NULL)
         return;
+    reap_remove(server);
     close_idle(server);
     resolver_free(server->resolver);
     facts_unref(server->facts);
@@ -223,10 +225,16 @@ void server_give(struct downstream *server, struct conn *conn)
     int64_t ms = idle_ms(server, conn);
     bool keep = conn->http.head.keep && ms > 0 &&
                 (conn->http.state == HTTP1_DONE || conn->http.state == HTTP1_BODY);
+    bool registered;
 
+    /* What is left of a stream comes at once, if at all. */
+    if (conn->http.state == HTTP1_BODY && ms > UNFINISHED_MS)
+        ms = UNFINISHED_MS;
     conn->used = true;
     conn->idle_until_ms = clock_mono_ms() + ms;
     (void)pthread_mutex_lock(&server->lock);
+    registered = server->has_idle;
+    server->has_idle = server->has_idle || keep;
     keep = keep && !server->stopped && server->n_idle < IDLE_MAX;
     if (keep) {
         conn->next = server->idle;
@@ -236,6 +244,8 @@ void server_give(struct downstream *server, struct conn *conn)
     (void)pthread_mutex_unlock(&server->lock);
     if (!keep)
         conn_close(conn);
+    else if (!registered)
+        reap_add(server);
 }
 
 enum status server_fault_io(struct downstream *server, enum conn_io io, const char *verb,

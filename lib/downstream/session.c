@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { STREAM_MS = 2000 };
+
 /* Locks within a deadline. */
 static bool lock_until(pthread_mutex_t *lock, int64_t deadline_ms)
 {
@@ -85,6 +87,20 @@ static enum status find_era(struct downstream_session *session, int64_t deadline
     return status;
 }
 
+/* A legacy server may ask on the session's own stream, and may forget questions
+ * for which there is none. */
+static enum status hear_questions(struct downstream_session *session, int64_t deadline_ms,
+                                  struct error *err)
+{
+    int64_t until = clock_mono_ms() + STREAM_MS;
+
+    if (session->server->stdio || strcmp(session->capabilities, "{}") == 0)
+        return ST_OK;
+    TRY(downstream_watch(session, &(struct downstream_wish){0}, err));
+    watch_wait(session, until < deadline_ms ? until : deadline_ms);
+    return ST_OK;
+}
+
 static enum status open_session(struct downstream_session *session, int64_t deadline_ms,
                                 struct error *err)
 {
@@ -93,8 +109,10 @@ static enum status open_session(struct downstream_session *session, int64_t dead
     if (server->stdio)
         TRY(pipe_open(session, err));
     TRY(find_era(session, deadline_ms, err));
-    if (!session->modern)
-        return initialize(session, deadline_ms, err);
+    if (!session->modern) {
+        TRY(initialize(session, deadline_ms, err));
+        return hear_questions(session, deadline_ms, err);
+    }
     (void)pthread_mutex_lock(&server->lock);
     session->facts = server->facts != NULL ? facts_ref(server->facts) : NULL;
     (void)pthread_mutex_unlock(&server->lock);
@@ -111,10 +129,12 @@ enum status downstream_open(struct downstream *server,
 
     status = open_session(session, server_probe_deadline(server, options->deadline_ms),
                           err != NULL ? err : &scratch);
-    if (status == ST_OK)
+    if (status == ST_OK) {
         *ret_session = session;
-    else
+    } else {
+        watch_stop(session);
         session_free(session);
+    }
     return status;
 }
 

@@ -4,8 +4,10 @@
 #include "downstream/waiter.h"
 
 #include <errno.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 void waiter_cond_init(pthread_cond_t *cond)
 {
@@ -26,13 +28,20 @@ bool waiter_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until
 
 void waiter_init(struct waiter *waiter)
 {
-    *waiter = (struct waiter){.fd = -1};
+    *waiter = (struct waiter){.fd = -1, .wake_fd = -1};
     (void)pthread_mutex_init(&waiter->lock, NULL);
     waiter_cond_init(&waiter->cond);
 }
 
+void waiter_wakeable(struct waiter *waiter)
+{
+    waiter->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
 void waiter_done(struct waiter *waiter)
 {
+    if (waiter->wake_fd >= 0)
+        (void)close(waiter->wake_fd);
     (void)pthread_mutex_destroy(&waiter->lock);
     (void)pthread_cond_destroy(&waiter->cond);
 }

@@ -9,12 +9,15 @@
 struct waiter {
     pthread_mutex_t lock;
     pthread_cond_t cond;
-    int fd; /* shut down when cancelled; -1 = none */
+    int fd;      /* shut down when cancelled; -1 = none */
+    int wake_fd; /* eventfd: there is something else to see; -1 = never */
     bool cancelled;
 };
 
 void waiter_init(struct waiter *waiter);
 void waiter_done(struct waiter *waiter);
+/* Gives it a wake_fd. */
+void waiter_wakeable(struct waiter *waiter);
 /* The descriptor is in use from here on; false when it is too late. */
 bool waiter_enter(struct waiter *waiter, int fd);
 /* Before the descriptor is closed or given to somebody else. */

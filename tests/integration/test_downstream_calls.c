@@ -17,6 +17,10 @@ static bool handshake(struct peer_request *req, void *arg)
 {
     char session[64];
 
+    if (strcmp(req->method, "GET") == 0 && peer_header(req, "Last-Event-ID")[0] == '\0') {
+        peer_reply(req, 405, "", "");
+        return true;
+    }
     note(arg, req);
     if (peer_asks(req, "server/discover"))
         peer_result(req, "", discover);

@@ -15,14 +15,11 @@ enum { CALL_MS = 1500, MEMORY_MAX = 24 << 20 };
 /* Until the client leaves. */
 static void for_ever(struct peer_request *req, const char *text)
 {
-    char block[16384];
-    size_t len = 0;
+    CLEANUP(strbuf_done) struct strbuf block = STRBUF_INIT;
 
-    while (len + strlen(text) < sizeof(block)) {
-        memcpy(block + len, text, strlen(text));
-        len += strlen(text);
-    }
-    while (peer_send(req, block, len))
+    while (block.len < 16384)
+        strbuf_str(&block, text);
+    while (peer_send(req, block.data, block.len))
         ;
     peer_hang_up(req);
 }
@@ -246,12 +243,14 @@ static void misbehave(struct peer_request *req, void *arg)
 static long resident(void)
 {
     FILE *file = fopen("/proc/self/statm", "r");
-    long pages = 0;
+    char line[128];
+    char *end;
 
     ck_assert_ptr_nonnull(file);
-    ck_assert_int_eq(fscanf(file, "%*d %ld", &pages), 1);
+    ck_assert_ptr_nonnull(fgets(line, sizeof(line), file));
     (void)fclose(file);
-    return pages * 4096;
+    (void)strtol(line, &end, 10);
+    return strtol(end, NULL, 10) * 4096;
 }
 
 static struct downstream_exchange *start(struct fixture *f, const char *name)

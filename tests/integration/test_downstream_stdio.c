@@ -468,17 +468,18 @@ END_TEST
 START_TEST(a_child_that_does_not_read_blocks_nobody_beyond_a_bound)
 {
     struct fixture f;
-    char *params = malloc((8 << 20) + 64);
-    struct downstream_request request = {.method = "tools/call", .params_text = params};
+    CLEANUP(strbuf_done) struct strbuf params = STRBUF_INIT;
+    struct downstream_request request = {.method = "tools/call"};
     struct downstream_exchange *x;
     int64_t began = clock_mono_ms();
     enum status status = ST_OK;
     int n = 0;
 
-    ck_assert_ptr_nonnull(params);
-    memset(params, 'x', 8 << 20);
-    memcpy(params, "{\"a\":\"", 6);
-    memcpy(params + (8 << 20), "\"}", 3);
+    strbuf_str(&params, "{\"a\":\"");
+    while (params.len < 8 << 20)
+        strbuf_str(&params, "0123456789abcdef");
+    strbuf_str(&params, "\"}");
+    request.params_text = params.data;
     fixture_open(&f, "legacy");
     downstream_end(begin(&f, "deaf", 5000));
     while (status == ST_OK && n < 10) {
@@ -494,7 +495,6 @@ START_TEST(a_child_that_does_not_read_blocks_nobody_beyond_a_bound)
     }
     ck_assert_int_eq(status, ST_UNAVAILABLE);
     ck_assert_int_lt(clock_mono_ms() - began, 5000);
-    free(params);
     fixture_stop(&f);
 }
 END_TEST

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What comes on a stream of a session. */
+#include "downstream/watch.h"
+
+#include "base/log.h"
+#include "downstream/loop.h"
+#include "downstream/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BYTES_AT_ONCE = 1 << 20 };
+
+static void answer(struct watch *w, const struct downstream_message *msg, const char *tail)
+{
+    CLEANUP(strbuf_done) struct strbuf body = STRBUF_INIT;
+    size_t len;
+    const char *raw = json_raw(&msg->json, msg->id, &len);
+
+    strbuf_str(&body, "{\"jsonrpc\":\"2.0\",\"id\":");
+    strbuf_add(&body, raw, len);
+    strbuf_str(&body, tail);
+    outbox_add(w->session, &body);
+}
+
+/* The exchange of the session that the message belongs to: the only one there is
+ * for a question, the one with that token for progress. Under the server's lock. */
+static struct downstream_exchange *concerned(struct watch *w, const struct downstream_message *msg)
+{
+    bool progress = strcmp(msg->method, "notifications/progress") == 0;
+    struct downstream_exchange *found = NULL;
+    uint64_t token = 0;
+
+    if (!progress && msg->kind != DOWNSTREAM_REQUEST)
+        return NULL;
+    if (progress &&
+        !inbound_number(&msg->json, json_get(&msg->json, msg->params, "progressToken"), &token))
+        return NULL;
+    for (struct downstream_exchange *x = w->session->server->running; x != NULL; x = x->next) {
+        if (x->session != w->session || x->handshake || x->waiter.wake_fd < 0 ||
+            (progress && x->token != token))
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = x;
+    }
+    return found;
+}
+
+/* Gives the item to the exchange it belongs to; false when there is none. */
+static bool give(struct watch *w, struct queued *item)
+{
+    struct downstream_exchange *x;
+
+    (void)pthread_mutex_lock(&w->session->server->lock);
+    x = concerned(w, &item->msg);
+    if (x != NULL) {
+        item->msg.own_progress = item->msg.kind == DOWNSTREAM_NOTIFICATION;
+        queue_put(x, item);
+    }
+    (void)pthread_mutex_unlock(&w->session->server->lock);
+    return x != NULL;
+}
+
+static void tell(struct watch *w, struct downstream_message *msg)
+{
+    struct downstream_session *session = w->session;
+    struct session_view view;
+
+    if (session->on_message != NULL) {
+        session_look(session, &view);
+        msg->version = view.version;
+        session->on_message(session, msg, session->arg);
+    } else if (msg->kind == DOWNSTREAM_REQUEST) {
+        answer(w, msg, ",\"error\":{\"code\":-32601,\"message\":\"nobody here can answer that\"}}");
+    }
+}
+
+/* False when the stream is over. Takes the item. */
+static bool sort(struct watch *w, struct queued *item, const struct json *json)
+{
+    struct downstream_message *msg = &item->msg;
+    enum inbound kind = inbound_read(&item->arena, json, json->nodes, w->listen_id, 0, msg);
+    bool last =
+        kind == INBOUND_PASS && (msg->kind == DOWNSTREAM_RESULT || msg->kind == DOWNSTREAM_ERROR);
+
+    if (kind == INBOUND_PING && !w->session->modern)
+        answer(w, msg, ",\"result\":{}}");
+    if (kind != INBOUND_PASS || last || (w->session->modern && msg->kind == DOWNSTREAM_REQUEST) ||
+        strcmp(msg->method, "notifications/subscriptions/acknowledged") == 0) {
+        queued_free(item);
+        return !last;
+    }
+    if (!w->session->modern && give(w, item))
+        return true;
+    tell(w, msg);
+    queued_free(item);
+    return true;
+}
+
+static bool event(struct watch *w)
+{
+    struct json_limits limits = inbound_limits(w->session->server);
+    struct queued *item = calloc(1, sizeof(*item));
+    struct json json;
+    const char *text;
+
+    if (item == NULL)
+        abort();
+    item->bytes = w->sse.data.len;
+    text = arena_memdup(&item->arena, w->sse.data.data, w->sse.data.len);
+    if (json_parse(&item->arena, text, w->sse.data.len, &limits, &json, NULL) == ST_OK)
+        return sort(w, item, &json);
+    log_debug("server %s: an event that is no message", w->session->server->id);
+    queued_free(item);
+    return true;
+}
+
+static bool events(struct watch *w, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        size_t used;
+        enum sse_state state = sse_feed(&w->sse, bytes, len, &used);
+
+        bytes += used;
+        len -= used;
+        if (state == SSE_TOO_LARGE || (state == SSE_EVENT && !event(w)))
+            return false;
+    }
+    return true;
+}
+
+bool watch_read(struct watch *w)
+{
+    struct conn *conn = w->conn;
+    size_t total = 0;
+
+    while (total < BYTES_AT_ONCE || conn->ssl != NULL) {
+        const char *body;
+        size_t len, used;
+        short wanted;
+        enum conn_io io = conn_read_now(conn, &wanted);
+
+        if (io != CONN_OK)
+            return io == CONN_AGAIN;
+        used = http1_feed(&conn->http, conn->in + conn->in_at, conn->in_len - conn->in_at, &body,
+                          &len);
+        conn->in_at += used;
+        total += used;
+        if (len > 0 && !events(w, body, len))
+            return false;
+        if (conn->http.state == HTTP1_DONE || conn->http.state == HTTP1_REFUSED)
+            return false;
+    }
+    return true;
+}
+
+void watch_tell_stale(struct watch *w)
+{
+    struct downstream_message msg = {.kind = DOWNSTREAM_STALE};
+
+    if (w->session->on_message != NULL)
+        tell(w, &msg);
+}
