@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/ids.h"
 
+#include <limits.h>
+
 /* The inboxes of this thread, one per bus. A pointer only: the stacks of the
  * HTTP workers are small and thread-local storage is carved out of them. */
 static __thread struct inbox *thread_inboxes;
@@ -125,14 +127,32 @@ static uint64_t number_of(const struct inbox *inbox, natsMsg *msg)
     return strtoull(subject + len, NULL, 10);
 }
 
+/* With few others about, the one that waits reads the socket itself. */
+static natsStatus next_msg(struct inbox *inbox, int64_t deadline_ms, natsMsg **ret_msg)
+{
+    struct bus *bus = inbox->bus;
+    int64_t left = deadline_ms - clock_mono_ms();
+
+    if (left <= 0 || atomic_load(&bus->in_flight) > BUS_SEND_NOW || !bus_loop_borrow(bus->loop))
+        return natsSubscription_NextMsg(ret_msg, inbox->sub, left > 0 ? left : 0);
+    natsStatus s = natsSubscription_NextMsg(ret_msg, inbox->sub, 0);
+    while (s == NATS_TIMEOUT && left > 0 && atomic_load(&bus->up)) {
+        (void)bus_loop_read(bus->loop, (int)(left < INT_MAX ? left : INT_MAX));
+        s = natsSubscription_NextMsg(ret_msg, inbox->sub, 0);
+        left = deadline_ms - clock_mono_ms();
+    }
+    bus_loop_give_back(bus->loop);
+    /* A lost connection is told by those who noticed it. */
+    return s == NATS_TIMEOUT && left > 0 ? natsSubscription_NextMsg(ret_msg, inbox->sub, left) : s;
+}
+
 enum status bus_inbox_next(struct inbox *inbox, uint64_t first, int64_t deadline_ms,
                            natsMsg **ret_msg, bool *ret_no_responders)
 {
     *ret_no_responders = false;
     for (;;) {
         natsMsg *msg = NULL;
-        int64_t left = deadline_ms - clock_mono_ms();
-        natsStatus s = natsSubscription_NextMsg(&msg, inbox->sub, left > 0 ? left : 0);
+        natsStatus s = next_msg(inbox, deadline_ms, &msg);
 
         if (s == NATS_OK) {
             if (number_of(inbox, msg) >= first) {
@@ -161,6 +181,7 @@ void bus_inbox_kill(struct inbox *inbox)
     pthread_mutex_lock(&inbox->bus->lock);
     kill_locked(inbox);
     pthread_mutex_unlock(&inbox->bus->lock);
+    bus_loop_recall(inbox->bus->loop);
 }
 
 void bus_inbox_kill_all(struct bus *bus)
@@ -169,4 +190,5 @@ void bus_inbox_kill_all(struct bus *bus)
     for (struct inbox *inbox = bus->inboxes; inbox; inbox = inbox->next)
         kill_locked(inbox);
     pthread_mutex_unlock(&bus->lock);
+    bus_loop_recall(bus->loop);
 }

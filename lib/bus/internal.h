@@ -68,6 +68,15 @@ natsStatus bus_loop_publish_bytes(struct loop *loop, const char *subject, const 
  * the end in one system call. Nothing may wait in between; on one loop at a time. */
 void bus_loop_hold(struct loop *loop);
 void bus_loop_release(struct loop *loop);
+/* Reading in the I/O thread's place, for who waits for a message and nothing else:
+ * borrow (false: somebody reads already), read until what is awaited has come,
+ * give back. One read takes what is there; false after the time (-1 = none), when
+ * recalled, or while there is no connection. */
+bool bus_loop_borrow(struct loop *loop);
+bool bus_loop_read(struct loop *loop, int timeout_ms);
+void bus_loop_give_back(struct loop *loop);
+/* Makes who reads look whether it still has to. */
+void bus_loop_recall(struct loop *loop);
 /* fn runs on the I/O thread after each read of the socket, until removed. */
 void bus_loop_add(struct loop *loop, void (*fn)(void *arg), void *arg);
 void bus_loop_remove(struct loop *loop, void *arg);

@@ -3,11 +3,14 @@
  * and this thread sends what has gathered, so that under load many messages
  * share one system call; with little to do the publisher sends itself, which
  * saves a change of threads. Incoming requests go from here straight into the
- * servers' queues, without a thread of cnats in between. */
+ * servers' queues, without a thread of cnats in between. And who has nothing to do
+ * but wait for the next message may read in this thread's place (bus_loop_borrow):
+ * it has its message without being woken by another thread. */
 #include "internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -20,10 +23,14 @@ struct drain {
 
 struct loop {
     natsConnection *nc;
-    int epoll_fd, wake_fd;
-    atomic_int fd; /* of the connection; of no use after a loss */
+    int epoll_fd, wake_fd, recall_fd;
+    atomic_int fd; /* of the connection; -1 while there is none */
     pthread_t thread;
     atomic_bool stop;
+    pthread_mutex_t asking;  /* the kernel */
+    pthread_mutex_t reading; /* held by who reads; the borrower between two reads too */
+    atomic_bool borrowed;    /* this thread does not wait for something to read */
+    atomic_uint loans;       /* counts them */
     atomic_bool want_write;  /* something gathered; whoever clears it sends it */
     atomic_bool stuck;       /* the socket took only a part */
     atomic_bool polls_write; /* we asked to be told when it takes more */
@@ -38,12 +45,23 @@ static __thread struct loop *holds;    /* but not before bus_loop_release */
 static __thread bool has_to_send;      /* and there is something now */
 static __thread bool sent_all;
 
-static natsStatus control(struct loop *loop, int operation, uint32_t events)
+/* Tells the kernel what the thread waits for now; who changes it last says so
+ * last. */
+static natsStatus control(struct loop *loop, int operation)
 {
-    int fd = atomic_load(&loop->fd);
-    struct epoll_event event = {.events = events, .data.fd = fd};
+    struct epoll_event event = {0};
+    int result = 0;
 
-    return epoll_ctl(loop->epoll_fd, operation, fd, &event) == 0 ? NATS_OK : NATS_ERR;
+    pthread_mutex_lock(&loop->asking);
+    event.data.fd = atomic_load(&loop->fd);
+    if (!atomic_load(&loop->borrowed))
+        event.events |= EPOLLIN;
+    if (atomic_load(&loop->polls_write))
+        event.events |= EPOLLOUT;
+    if (event.data.fd >= 0)
+        result = epoll_ctl(loop->epoll_fd, operation, event.data.fd, &event);
+    pthread_mutex_unlock(&loop->asking);
+    return result == 0 ? NATS_OK : NATS_ERR;
 }
 
 static void wake(struct loop *loop)
@@ -65,14 +83,19 @@ static natsStatus on_attach(void **user_data, void *arg, natsConnection *nc, nat
     *user_data = loop;
     /* cnats leaves its sockets open to children. */
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-    return control(loop, EPOLL_CTL_ADD, EPOLLIN);
+    bus_loop_recall(loop);
+    return control(loop, EPOLL_CTL_ADD);
 }
 
 static natsStatus on_read(void *user_data, bool add)
 {
-    /* Closing the socket takes it out of the epoll set. */
-    if (!add)
-        (void)control(user_data, EPOLL_CTL_DEL, 0);
+    struct loop *loop = user_data;
+
+    if (add)
+        return NATS_OK;
+    (void)control(loop, EPOLL_CTL_DEL);
+    atomic_store(&loop->fd, -1);
+    bus_loop_recall(loop);
     return NATS_OK;
 }
 
@@ -128,12 +151,12 @@ static void send_on_loop(struct loop *loop, bool writable)
     if (atomic_load(&loop->stuck)) {
         if (!writable) {
             if (!atomic_exchange(&loop->polls_write, true))
-                (void)control(loop, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+                (void)control(loop, EPOLL_CTL_MOD);
             return;
         }
         atomic_store(&loop->stuck, false);
         atomic_store(&loop->polls_write, false);
-        (void)control(loop, EPOLL_CTL_MOD, EPOLLIN);
+        (void)control(loop, EPOLL_CTL_MOD);
     }
     send_gathered(loop);
 }
@@ -186,7 +209,26 @@ natsStatus bus_loop_publish_bytes(struct loop *loop, const char *subject, const 
     return s;
 }
 
-static void handle(struct loop *loop, const struct epoll_event *events, int n)
+/* Under loop->reading. */
+static void read_socket(struct loop *loop)
+{
+    natsConnection_ProcessReadEvent(loop->nc);
+    run_drains(loop);
+}
+
+/* cnats would wait for something to read: makes sure that nobody took it. */
+static void read_on_loop(struct loop *loop, unsigned loans)
+{
+    struct pollfd fd = {.fd = atomic_load(&loop->fd), .events = POLLIN};
+
+    if (pthread_mutex_trylock(&loop->reading) != 0)
+        return; /* it is borrowed */
+    if (atomic_load(&loop->loans) == loans || poll(&fd, 1, 0) > 0)
+        read_socket(loop);
+    pthread_mutex_unlock(&loop->reading);
+}
+
+static void handle(struct loop *loop, const struct epoll_event *events, int n, unsigned loans)
 {
     bool writable = false;
 
@@ -197,10 +239,8 @@ static void handle(struct loop *loop, const struct epoll_event *events, int n)
                 continue;
         } else {
             writable = (events[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0;
-            if (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) {
-                natsConnection_ProcessReadEvent(loop->nc);
-                run_drains(loop);
-            }
+            if (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+                read_on_loop(loop, loans);
         }
     }
     send_on_loop(loop, writable);
@@ -213,17 +253,75 @@ static void *run_loop(void *arg)
 
     while (!atomic_load(&loop->stop)) {
         int timeout = -1;
+        unsigned loans = atomic_load(&loop->loans);
         atomic_store(&loop->awake, false);
         if (atomic_load(&loop->want_write) && !atomic_load(&loop->polls_write))
             timeout = 0;
         int n = epoll_wait(loop->epoll_fd, events, ARRAY_SIZE(events), timeout);
         atomic_store(&loop->awake, true);
         if (n >= 0)
-            handle(loop, events, n);
+            handle(loop, events, n, loans);
         else if (errno != EINTR)
             abort();
     }
     return NULL;
+}
+
+/* ---- reading in the thread's place ------------------------------------------------ */
+
+bool bus_loop_borrow(struct loop *loop)
+{
+    if (atomic_load(&loop->fd) < 0 || pthread_mutex_trylock(&loop->reading) != 0)
+        return false;
+    atomic_store(&loop->borrowed, true);
+    atomic_fetch_add(&loop->loans, 1);
+    (void)control(loop, EPOLL_CTL_MOD);
+    return true;
+}
+
+bool bus_loop_read(struct loop *loop, int timeout_ms)
+{
+    struct pollfd fds[] = {{.fd = atomic_load(&loop->fd), .events = POLLIN},
+                           {.fd = loop->recall_fd, .events = POLLIN}};
+    uint64_t count;
+
+    if (fds[0].fd < 0 || poll(fds, ARRAY_SIZE(fds), timeout_ms) <= 0)
+        return false;
+    if (fds[1].revents && read(loop->recall_fd, &count, sizeof(count)) > 0)
+        return false;
+    if (fds[0].revents)
+        read_socket(loop);
+    return fds[0].revents != 0;
+}
+
+void bus_loop_give_back(struct loop *loop)
+{
+    atomic_store(&loop->borrowed, false);
+    (void)control(loop, EPOLL_CTL_MOD);
+    pthread_mutex_unlock(&loop->reading);
+}
+
+void bus_loop_recall(struct loop *loop)
+{
+    uint64_t one = 1;
+
+    if (write(loop->recall_fd, &one, sizeof(one)) < 0)
+        return; /* it was recalled already */
+}
+
+/* ---- life --------------------------------------------------------------------------- */
+
+static void loop_done(struct loop *loop)
+{
+    const int fds[] = {loop->epoll_fd, loop->wake_fd, loop->recall_fd};
+
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    pthread_mutex_destroy(&loop->lock);
+    pthread_mutex_destroy(&loop->asking);
+    pthread_mutex_destroy(&loop->reading);
+    free(loop);
 }
 
 enum status bus_loop_new(struct loop **ret_loop)
@@ -234,17 +332,16 @@ enum status bus_loop_new(struct loop **ret_loop)
         abort();
     atomic_init(&loop->fd, -1);
     pthread_mutex_init(&loop->lock, NULL);
+    pthread_mutex_init(&loop->asking, NULL);
+    pthread_mutex_init(&loop->reading, NULL);
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    loop->recall_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = loop->wake_fd};
-    if (loop->epoll_fd < 0 || loop->wake_fd < 0 ||
+    if (loop->epoll_fd < 0 || loop->wake_fd < 0 || loop->recall_fd < 0 ||
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) != 0 ||
         pthread_create(&loop->thread, NULL, run_loop, loop) != 0) {
-        if (loop->epoll_fd >= 0)
-            close(loop->epoll_fd);
-        if (loop->wake_fd >= 0)
-            close(loop->wake_fd);
-        free(loop);
+        loop_done(loop);
         return ST_RESOURCE_EXHAUSTED;
     }
     *ret_loop = loop;
@@ -263,10 +360,7 @@ void bus_loop_free(struct loop *loop)
     atomic_store(&loop->stop, true);
     wake(loop);
     pthread_join(loop->thread, NULL);
-    close(loop->epoll_fd);
-    close(loop->wake_fd);
-    pthread_mutex_destroy(&loop->lock);
-    free(loop);
+    loop_done(loop);
 }
 
 void bus_loop_add(struct loop *loop, void (*fn)(void *arg), void *arg)

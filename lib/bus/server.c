@@ -10,6 +10,10 @@
 /* Of service names, after ADR-32. */
 #define NAME_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
+/* Of a worker that reads the socket: for the first of what comes it needs no
+ * other one to be woken. */
+static __thread const struct bus_server *reads_for;
+
 static int by_subject(const void *a, const void *b)
 {
     const struct served *left = a, *right = b;
@@ -83,8 +87,8 @@ static void admit(struct bus_server *server, struct waiting *list)
         server->bytes_waiting += item->bytes;
         item = next;
     }
-    /* Who wakes up wakes the next one if anything is left. */
-    bool wake = server->n_idle > 0 && server->head;
+    /* Who wakes up wakes the next one if anything is left, and so does who reads. */
+    bool wake = server->n_idle > 0 && server->head && reads_for != server;
     pthread_mutex_unlock(&server->lock);
     if (wake)
         pthread_cond_signal(&server->arrived);
@@ -135,6 +139,30 @@ static size_t take_batch(struct bus_server *server, struct waiting *items[BATCH_
     return n;
 }
 
+/* With nothing to do a worker reads the socket itself: the next request is its
+ * own without another thread to wake it. Called and left under the lock; false
+ * when somebody else reads. */
+static bool read_itself(struct bus_server *server)
+{
+    struct loop *loop = server->bus->loop;
+
+    if (!bus_loop_borrow(loop))
+        return false;
+    server->n_idle--;
+    reads_for = server;
+    do {
+        pthread_mutex_unlock(&server->lock);
+        bool read = bus_loop_read(loop, -1);
+        pthread_mutex_lock(&server->lock);
+        if (!read)
+            break;
+    } while (!server->head && !server->stopping);
+    reads_for = NULL;
+    server->n_idle++;
+    bus_loop_give_back(loop);
+    return true;
+}
+
 /* 0 when the server stops and nothing waits any more. */
 static size_t take(struct bus_server *server, struct waiting *items[BATCH_MAX])
 {
@@ -143,7 +171,8 @@ static size_t take(struct bus_server *server, struct waiting *items[BATCH_MAX])
     pthread_mutex_lock(&server->lock);
     server->n_idle++;
     while (!server->head && !server->stopping)
-        pthread_cond_wait(&server->arrived, &server->lock);
+        if (!read_itself(server))
+            pthread_cond_wait(&server->arrived, &server->lock);
     server->n_idle--;
     if (server->head)
         n = take_batch(server, items);
@@ -296,6 +325,7 @@ void bus_server_stop(struct bus_server *server, int timeout_ms)
     pthread_mutex_lock(&server->lock);
     server->stopping = true;
     pthread_cond_broadcast(&server->arrived);
+    bus_loop_recall(server->bus->loop);
     while (server->n_running > 0 && bus_cond_wait_until(&server->stopped, &server->lock, deadline))
         ;
     int stuck = server->n_running;

@@ -374,6 +374,73 @@ static void count_message(struct bus_message *msg, void *arg)
     atomic_fetch_add((atomic_int *)arg, 1);
 }
 
+static void *ask_held(void *arg)
+{
+    CLEANUP(asked_done) struct asked asked;
+
+    ask(&asked, "hold", "mine", 20000);
+    if (asked.status != ST_OK || strcmp(asked.reply->value, "mine") != 0)
+        return arg;
+    return NULL;
+}
+
+/* It reads the socket while it waits. */
+START_TEST(a_call_that_waits_long_holds_up_nobody)
+{
+    static atomic_int arrived;
+    struct bus_server *server = serve(bus, 3);
+    struct bus_sub *sub = NULL;
+    pthread_t thread;
+    void *failed = NULL;
+    int before = atomic_load(&echo_calls);
+
+    ck_assert_int_eq(bus_subscribe(bus, "test.meanwhile", count_message, &arrived, &sub), ST_OK);
+    atomic_store(&echo_hold, 1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, ask_held, &arrived), 0);
+    AWAIT(atomic_load(&echo_calls) > before, 5000);
+    for (int i = 0; i < 300; i++) {
+        CLEANUP(asked_done) struct asked asked;
+        int64_t start = clock_mono_ms();
+
+        ck_assert_int_eq(bus_publish(bus, "test.meanwhile", NULL, "x", 1), ST_OK);
+        ask(&asked, "k", "v", 5000);
+        ck_assert_int_eq(asked.status, ST_OK);
+        ck_assert_str_eq(asked.reply->value, "v");
+        ck_assert_int_lt(clock_mono_ms() - start, 2000);
+    }
+    AWAIT(atomic_load(&arrived) == 300, 5000);
+    atomic_store(&echo_hold, 0);
+    ck_assert_int_eq(pthread_join(thread, &failed), 0);
+    ck_assert_ptr_null(failed);
+    bus_sub_free(sub);
+    bus_server_free(server);
+}
+END_TEST
+
+START_TEST(a_call_that_waits_ends_with_its_time_and_others_go_on)
+{
+    struct bus_server *server = serve(bus, 2);
+
+    atomic_store(&echo_hold, 1);
+    for (int i = 0; i < 5; i++) {
+        CLEANUP(asked_done) struct asked asked;
+        int64_t start = clock_mono_ms();
+
+        ask(&asked, "k", "v", 1000);
+        ck_assert_int_eq(asked.status, ST_OK);
+        asked_done(&asked);
+        ask(&asked, "hold", "", 120);
+        ck_assert_int_eq(asked.status, ST_DEADLINE_EXCEEDED);
+        ck_assert_int_lt(clock_mono_ms() - start, 1000);
+        atomic_store(&echo_hold, 0);
+        usleep(20000);
+        atomic_store(&echo_hold, 1);
+    }
+    atomic_store(&echo_hold, 0);
+    bus_server_free(server);
+}
+END_TEST
+
 START_TEST(a_drain_is_prompt_and_loses_nothing)
 {
     static atomic_int arrived;
@@ -473,6 +540,8 @@ static void add(TCase *tests)
     ADD_TEST(tests, a_server_lost_during_a_call_ends_it_at_once);
     ADD_TEST(tests, calls_work_again_after_a_restart);
     ADD_TEST(tests, sixteen_threads_each_get_their_own_answers);
+    ADD_TEST(tests, a_call_that_waits_long_holds_up_nobody);
+    ADD_TEST(tests, a_call_that_waits_ends_with_its_time_and_others_go_on);
     ADD_TEST(tests, a_drain_is_prompt_and_loses_nothing);
     ADD_TEST(tests, traffic_is_counted);
     ADD_TEST(tests, connecting_gives_up_in_the_time_given);
