@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mal bench: the hub measured against what the same machine can do, in one run. */
 #include "bench.h"
+#include "bench_data.h"
+#include "bench_plans.h"
+#include "bench_reads.h"
 
 #include "base/clock.h"
 
@@ -11,10 +14,12 @@
 #include <unistd.h>
 
 static const char bench_help[] =
-    "Usage: mal bench [--seconds N]\n\n"
+    "Usage: mal bench [--seconds N]\n"
+    "       mal bench data | team | plans …   see their --help\n\n"
     "Starts a throw-away hub and prints, as ratios measured in one run: throughput\n"
     "and latency of tools/call against pgbench -S -M prepared and against a bare\n"
-    "civetweb, resident memory idle and under load, memory of a stream and a session.\n\n"
+    "civetweb, resident memory idle and under load, memory of a stream and a session;\n"
+    "then, on the work of a large team, every tool that reads and the query plans.\n\n"
     "  --seconds N   length of each measurement (default 5)\n";
 
 enum {
@@ -257,6 +262,20 @@ static enum status measure_loads(struct arena *arena, const struct bench_stack *
     return st;
 }
 
+/* Last, because the work of a large team stays in the stack. */
+static enum status measure_team(struct arena *arena, const struct bench_stack *stack,
+                                struct error *err)
+{
+    CLEANUP(strbuf_done) struct strbuf report = STRBUF_INIT;
+    struct bench_data data = {.scale = 1, .seed = "1", .today = bench_today(arena)};
+    enum status status;
+
+    strbuf_str(&report, "\nThe work of a large team: ");
+    status = bench_team(arena, stack, &data, 1, &report, err);
+    (void)fputs(strbuf_cstr(&report), stdout);
+    return status;
+}
+
 static enum status measure(struct arena *arena, struct bench_stack *stack, int seconds,
                            struct error *err)
 {
@@ -281,7 +300,7 @@ static enum status measure(struct arena *arena, struct bench_stack *stack, int s
     TRY(bench_slow_clients(arena, stack, SLOW, seconds, &f.slow, err));
     TRY(measure_sdk(arena, stack, seconds, &f, err));
     print_goals(&f, idle_gateway, idle_service);
-    return ST_OK;
+    return measure_team(arena, stack, err);
 }
 
 int cmd_bench(int argc, char **argv)
@@ -292,6 +311,12 @@ int cmd_bench(int argc, char **argv)
     int seconds = 5;
     enum status st;
 
+    if (argc > 1 && strcmp(argv[1], "data") == 0)
+        return cmd_bench_data(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "plans") == 0)
+        return cmd_bench_plans(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "team") == 0)
+        return cmd_bench_team(argc - 1, argv + 1);
     for (int i = 1; i < argc; i++) {
         const char *value;
 

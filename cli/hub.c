@@ -99,3 +99,13 @@ enum status hub_address(struct arena *arena, const char *dir, const char *url, c
         return error_set(err, ST_INTERNAL, "stack.json names no url");
     return ST_OK;
 }
+
+enum status hub_pg_url(struct arena *arena, const char *dir, const char **ret_url,
+                       struct error *err)
+{
+    struct json json = {0};
+
+    TRY(stack_read(arena, dir, &json, err));
+    *ret_url = json_text(arena, &json, json_get(&json, json.nodes, "pg_url"));
+    return *ret_url ? ST_OK : error_set(err, ST_INTERNAL, "stack.json names no pg_url");
+}

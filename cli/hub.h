@@ -31,6 +31,10 @@ struct hub_address {
 enum status hub_address(struct arena *arena, const char *dir, const char *url, const char *key,
                         struct hub_address *ret_address, struct error *err) MUST_CHECK;
 
+/* The database of the private stack in dir, as its superuser. */
+enum status hub_pg_url(struct arena *arena, const char *dir, const char **ret_url,
+                       struct error *err) MUST_CHECK;
+
 /* The stack's own key (named "default", every scope), made at the first start
  * and kept in <dir>/key. */
 enum status hub_own_key(struct hub *hub, const char *dir, struct arena *arena,
