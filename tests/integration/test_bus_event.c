@@ -362,6 +362,19 @@ START_TEST(after_twenty_deliveries_an_event_is_put_aside)
 }
 END_TEST
 
+static bool was_seen(const char *text)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&seen.lock);
+    for (size_t i = 0; i < seen.n; i++)
+        found = found || strcmp(seen.text[i], text) == 0;
+    pthread_mutex_unlock(&seen.lock);
+    return found;
+}
+
+/* What was applied before may come again: a killed server forgets what was
+ * acknowledged last. */
 START_TEST(a_consumer_goes_on_after_a_restart)
 {
     struct bus_consumer *consumer = consume("restart", "mal.evt.>", 10, 100);
@@ -370,7 +383,7 @@ START_TEST(a_consumer_goes_on_after_a_restart)
     for (int i = 0; i < 3; i++) {
         (void)snprintf(id, sizeof(id), "id-%d", i);
         AWAIT(publish("mal.evt.test.a", id, id) == ST_OK, 5000);
-        AWAIT(n_seen() == (size_t)i + 1, 12000);
+        AWAIT(was_seen(id), 5000);
         if (i == 0)
             nats_server_restart(&nats);
         else

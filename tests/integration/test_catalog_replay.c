@@ -324,6 +324,7 @@ START_TEST(without_the_bus_nothing_changes)
     pthread_t thread;
 
     logged_calls(50);
+    char *right = remember(facts);
     spoil();
     char *before = remember(facts);
     PGconn *other = hold("begin; lock table catalog.usage_log in row exclusive mode");
@@ -342,8 +343,11 @@ START_TEST(without_the_bus_nothing_changes)
     nats_server_restart(&nats);
     AWAIT(bus_up(bus));
     AWAIT(strstr(logged(), "connected to NATS again"));
-    check(replay(false, ST_OK), "50 5 5 7 0");
+    /* The killed server may deliver some again, which mends those by itself. */
+    (void)replay(false, ST_OK);
+    ck_assert_str_eq(pg_server_value(pg_url, facts), right);
     free(before);
+    free(right);
 }
 END_TEST
 
