@@ -297,8 +297,8 @@ static bool tcp_answers(int port)
 
 enum status stack_nats(struct stack *stack, struct error *err)
 {
-    static const char *const users[] = {"GATEWAY", "CATALOG",    "SPRINT",
-                                        "GAMIFY",  "MCP_HEALTH", "CLI"};
+    static const char *const users[] = {"GATEWAY",    "CATALOG",    "SPRINT", "GAMIFY",
+                                        "MCP_HEALTH", "MCP_RUNNER", "CLI"};
     struct arena *arena = &stack->arena;
     const char **argv = arena_alloc(arena, 12 * sizeof *argv);
     const char **extra = arena_alloc(arena, (ARRAY_SIZE(users) + 3) * sizeof *extra);

@@ -40,8 +40,8 @@ static const struct wanted {
     {"git", "git", "commit activity", VERDICT_WARNING},
 };
 
-static const char *const binaries[] = {"mal-gateway", "mal-catalog", "mal-sprint", "mal-gamify",
-                                       "mal-mcp-health"};
+static const char *const binaries[] = {"mal-gateway", "mal-catalog",    "mal-sprint",
+                                       "mal-gamify",  "mal-mcp-health", "mal-mcp-runner"};
 
 static struct finding check_program(struct arena *arena, const struct wanted *wanted)
 {

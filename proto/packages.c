@@ -6,19 +6,19 @@
 #include "mal/catalog/v1/catalog.api.h"
 #include "mal/gamify/v1/gamify.api.h"
 #include "mal/mcp_health/v1/mcp_health.api.h"
+#include "mal/mcp_runner/v1/mcp_runner.api.h"
 #include "mal/sprint/v1/sprint.api.h"
 
 #include <string.h>
 
-enum { PACKAGES = 4 };
+enum { PACKAGES = 5 };
 
 size_t packages_all(struct package *out, size_t max)
 {
     const struct package all[PACKAGES] = {
-        {catalog_rpcs, catalog_n_rpcs},
-        {sprint_rpcs, sprint_n_rpcs},
-        {gamify_rpcs, gamify_n_rpcs},
-        {mcp_health_rpcs, mcp_health_n_rpcs},
+        {catalog_rpcs, catalog_n_rpcs},       {sprint_rpcs, sprint_n_rpcs},
+        {gamify_rpcs, gamify_n_rpcs},         {mcp_health_rpcs, mcp_health_n_rpcs},
+        {mcp_runner_rpcs, mcp_runner_n_rpcs},
     };
 
     if (max > PACKAGES)

@@ -77,6 +77,14 @@ enum status bus_request(struct bus *bus, const char *subject, const struct bus_h
 enum status bus_publish(struct bus *bus, const char *subject, const struct bus_header *headers,
                         const void *data, size_t len) MUST_CHECK;
 
+/* The same at once, answers to reply (NULL = none wanted); when nobody takes it,
+ * bus_sub_next of that subject gives ST_UNAVAILABLE. */
+enum status bus_publish_now(struct bus *bus, const char *subject, const char *reply,
+                            const void *data, size_t len) MUST_CHECK;
+/* A subject for answers that nobody else uses. */
+enum { BUS_INBOX_SIZE = 48 };
+void bus_inbox_name(char out[BUS_INBOX_SIZE]);
+
 /* A plain subscription whose handler runs on its own thread, one at a time. */
 struct bus_sub;
 enum status bus_subscribe(struct bus *bus, const char *subject,

@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include "base/clock.h"
+#include "base/ids.h"
 
 #include <limits.h>
 
@@ -71,6 +72,24 @@ enum status bus_publish(struct bus *bus, const char *subject, const struct bus_h
 
     bus_msg_free(msg);
     return status;
+}
+
+enum status bus_publish_now(struct bus *bus, const char *subject, const char *reply,
+                            const void *data, size_t len)
+{
+    natsMsg *msg = bus_msg_new(subject, reply, NULL, data, len);
+    enum status status = bus_msg_send(bus, msg, true);
+
+    bus_msg_free(msg);
+    return status;
+}
+
+void bus_inbox_name(char out[BUS_INBOX_SIZE])
+{
+    char token[TOKEN_SIZE];
+
+    token_hex(token);
+    (void)snprintf(out, BUS_INBOX_SIZE, "_INBOX.%s", token);
 }
 
 struct bus_sub {

@@ -40,6 +40,7 @@ struct child_options {
     enum child_isolation isolation;
     bool network;              /* it reaches the network */
     const char *const *hidden; /* folders that are empty for it, NULL-terminated; may be NULL */
+    const char *kept;          /* a folder that stays although it lies in a hidden one */
     const char *writable;      /* the folder it may write; NULL = as the file system says */
 };
 

@@ -50,6 +50,8 @@ static bool add_folders(struct words *words, const struct child_options *options
     for (const char *const *p = options->hidden; fits && p && *p; p++)
         if (access(*p, F_OK) == 0)
             fits = ADD(words, "--tmpfs", *p);
+    if (fits && options->kept)
+        fits = ADD(words, "--bind", options->kept, options->kept);
     if (fits && options->writable)
         fits = ADD(words, "--bind", options->writable, options->writable);
     return fits;

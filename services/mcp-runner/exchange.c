@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request from the bus: given to the child, its messages sent back as frames, in
+ * order and never more than the reader keeps up with. */
+#include "runner.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "downstream/fault.h"
+#include "wire/codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { WINDOW = 32, PIECE = 256 * 1024, LOOK_MS = 1000, SILENCE_MS = 15000, CALL_MAX_MS = 3600000 };
+
+struct exchange {
+    struct exchange *next; /* under runner->lock */
+    struct runner *runner;
+    struct arena arena;
+    const McpRunner__Call *call;
+    const char *reply;
+    int64_t deadline_ms;
+    int number;
+    enum mcp_version version;
+
+    pthread_mutex_t lock; /* what follows */
+    pthread_cond_t changed;
+    int taken;
+    bool cancelled;
+    bool asked; /* the server waits for an answer, the caller maybe for a person */
+    int64_t word_ms;
+    struct downstream_exchange *down;
+    struct downstream_session *session;
+};
+
+/* ---- frames ---------------------------------------------------------------------- */
+
+static enum status send(struct exchange *x, McpRunner__Frame *frame)
+{
+    CLEANUP(arena_done) struct arena arena;
+    size_t len;
+
+    arena_init(&arena);
+    frame->number = ++x->number;
+    const void *data = wire_pack(&arena, &frame->base, &len);
+    return bus_publish_now(x->runner->bus, x->reply, NULL, data, len);
+}
+
+static void send_fault(struct exchange *x, const char *reason, enum status status, const char *text)
+{
+    McpRunner__Frame frame = MCP_RUNNER__FRAME__INIT;
+
+    frame.kind = MCP_RUNNER__FRAME_KIND__FRAME_KIND_FAULT;
+    frame.reason = reason ? reason : "MCP_CLOSED";
+    frame.status = (int32_t)status;
+    frame.text = text;
+    if (send(x, &frame) != ST_OK)
+        log_debug("a fault could not be told");
+}
+
+/* Nobody reads: the caller is gone, or the process that it was. */
+static bool deserted(const struct exchange *x)
+{
+    return x->cancelled || (!x->asked && clock_mono_ms() - x->word_ms > SILENCE_MS);
+}
+
+/* Waits until the reader has kept up; false when nobody reads any more. */
+static bool keep_pace(struct exchange *x)
+{
+    bool go_on;
+
+    pthread_mutex_lock(&x->lock);
+    while (x->number - x->taken >= WINDOW && !deserted(x) && clock_mono_ms() < x->deadline_ms) {
+        struct timespec until;
+
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += 1;
+        (void)pthread_cond_timedwait(&x->changed, &x->lock, &until);
+    }
+    go_on = x->number - x->taken < WINDOW;
+    pthread_mutex_unlock(&x->lock);
+    return go_on;
+}
+
+static const struct json_node *fill(const struct downstream_message *msg, McpRunner__Frame *frame)
+{
+    switch (msg->kind) {
+    case DOWNSTREAM_RESULT:
+        frame->kind = MCP_RUNNER__FRAME_KIND__FRAME_KIND_RESULT;
+        return msg->result;
+    case DOWNSTREAM_ERROR:
+        frame->kind = MCP_RUNNER__FRAME_KIND__FRAME_KIND_ERROR;
+        return msg->error;
+    case DOWNSTREAM_REQUEST:
+        frame->kind = MCP_RUNNER__FRAME_KIND__FRAME_KIND_REQUEST;
+        return msg->params;
+    default:
+        frame->kind = MCP_RUNNER__FRAME_KIND__FRAME_KIND_NOTIFICATION;
+        return msg->params;
+    }
+}
+
+/* In as many frames as it needs; false when nobody reads. */
+static bool send_message(struct exchange *x, const struct downstream_message *msg)
+{
+    McpRunner__Frame frame = MCP_RUNNER__FRAME__INIT;
+    CLEANUP(arena_done) struct arena arena;
+    const struct json_node *node = fill(msg, &frame);
+    const char *text = "";
+    size_t len = 0, id_len;
+
+    arena_init(&arena);
+    frame.method = msg->method ? msg->method : "";
+    frame.own_progress = msg->own_progress;
+    frame.protocol_version = mcp_version_text(msg->version);
+    if (msg->id) {
+        const char *id = json_raw(&msg->json, msg->id, &id_len);
+
+        frame.id = arena_memdup(&arena, id, id_len);
+    }
+    if (node)
+        text = json_raw(&msg->json, node, &len);
+    do {
+        size_t piece = len < PIECE ? len : PIECE;
+
+        frame.json.data = (uint8_t *)(uintptr_t)text;
+        frame.json.len = piece;
+        text += piece;
+        len -= piece;
+        frame.more = len > 0;
+        if (!keep_pace(x) || send(x, &frame) != ST_OK)
+            return false;
+    } while (len > 0);
+    return true;
+}
+
+/* ---- the exchange ---------------------------------------------------------------- */
+
+static const char *given(const char *text)
+{
+    return *text ? text : NULL;
+}
+
+static enum status begin(struct exchange *x, struct slot *slot, struct error *err)
+{
+    const McpRunner__Call *call = x->call;
+    struct downstream_session *session = NULL;
+    struct downstream_exchange *down = NULL;
+
+    TRY(slot_session(slot, x->deadline_ms, &session, err));
+    const struct downstream_request request = {.method = call->method,
+                                               .params_text = given(call->params),
+                                               .target = given(call->target),
+                                               .capabilities = given(call->capabilities),
+                                               .log_level = given(call->log_level),
+                                               .progress = call->progress,
+                                               .repeatable = call->repeatable,
+                                               .deadline_ms = x->deadline_ms};
+    TRY(downstream_begin(session, &request, &down, err));
+    pthread_mutex_lock(&x->lock);
+    x->down = down;
+    x->session = session;
+    if (x->cancelled)
+        downstream_cancel(down);
+    pthread_mutex_unlock(&x->lock);
+    return ST_OK;
+}
+
+static void finish(struct exchange *x)
+{
+    struct downstream_exchange *down;
+
+    pthread_mutex_lock(&x->lock);
+    down = TAKE(x->down);
+    x->session = NULL;
+    pthread_mutex_unlock(&x->lock);
+    downstream_end(down);
+}
+
+static bool is_last(const struct downstream_message *msg)
+{
+    return msg->kind == DOWNSTREAM_RESULT || msg->kind == DOWNSTREAM_ERROR;
+}
+
+/* Until the last message, a failure, or nobody reads. */
+static enum status carry(struct exchange *x, struct error *err)
+{
+    struct downstream_message msg;
+
+    for (;;) {
+        TRY(downstream_next(x->down, LOOK_MS, &msg, err));
+        if (msg.kind == DOWNSTREAM_REQUEST) {
+            pthread_mutex_lock(&x->lock);
+            x->asked = true;
+            pthread_mutex_unlock(&x->lock);
+        }
+        if (msg.kind != DOWNSTREAM_NOTHING && !send_message(x, &msg))
+            return fault_set(err, x->call->server, DOWNSTREAM_FAULT_TOO_LARGE,
+                             "sends more than is read of it");
+        if (msg.kind != DOWNSTREAM_NOTHING && is_last(&msg))
+            return ST_OK;
+        pthread_mutex_lock(&x->lock);
+        bool over = deserted(x);
+        pthread_mutex_unlock(&x->lock);
+        if (over)
+            return fault_set(err, x->call->server, DOWNSTREAM_FAULT_CANCELLED,
+                             "was not asked any more");
+    }
+}
+
+static enum status carry_out(struct exchange *x, struct error *err)
+{
+    struct config *config = NULL;
+    struct slot *slot;
+    char key[KEY_SIZE];
+    enum status status;
+
+    TRY(registry_get(x->runner, x->call->server, &config, err));
+    lease_key(config, x->call->caller, key);
+    config_unref(config);
+    slot = slot_find(x->runner, key);
+    if (!slot) {
+        err->reason = "MCP_MOVED";
+        return error_set(err, ST_UNAVAILABLE, "This runner does not hold '%s'.", x->call->server);
+    }
+    slot->used_ms = clock_mono_ms();
+    status = begin(x, slot, err);
+    if (status == ST_OK) {
+        status = carry(x, err);
+        finish(x);
+    }
+    slot->used_ms = clock_mono_ms();
+    slot_unref(slot);
+    return status;
+}
+
+/* ---- life ---------------------------------------------------------------------------- */
+
+static void exchange_free(struct exchange *x)
+{
+    struct runner *runner = x->runner;
+
+    pthread_mutex_lock(&runner->lock);
+    for (struct exchange **p = &runner->exchanges; *p; p = &(*p)->next)
+        if (*p == x) {
+            *p = x->next;
+            runner->n_exchanges--;
+            break;
+        }
+    pthread_cond_broadcast(&runner->changed);
+    pthread_mutex_unlock(&runner->lock);
+    /* Whoever found it before has let go of it now. */
+    pthread_mutex_lock(&x->lock);
+    pthread_mutex_unlock(&x->lock);
+    pthread_cond_destroy(&x->changed);
+    pthread_mutex_destroy(&x->lock);
+    arena_done(&x->arena);
+    free(x);
+}
+
+static void run(void *arg)
+{
+    struct exchange *x = arg;
+    struct error err = {0};
+
+    if (carry_out(x, &err) != ST_OK)
+        send_fault(x, err.reason, err.status, err.message);
+    exchange_free(x);
+}
+
+static struct exchange *exchange_new(struct runner *runner, const struct bus_message *msg)
+{
+    struct exchange *x = calloc(1, sizeof(*x));
+    ProtobufCMessage *message = NULL;
+    int32_t ms;
+
+    if (!x)
+        abort();
+    x->runner = runner;
+    arena_init(&x->arena);
+    pthread_mutex_init(&x->lock, NULL);
+    pthread_cond_init(&x->changed, NULL);
+    x->word_ms = clock_mono_ms();
+    if (!msg->reply || wire_unpack(&x->arena, &mcp_runner__call__descriptor, msg->data, msg->len,
+                                   &message, NULL) != ST_OK) {
+        exchange_free(x);
+        return NULL;
+    }
+    x->call = (const McpRunner__Call *)message;
+    x->reply = arena_strdup(&x->arena, msg->reply);
+    ms = x->call->timeout_ms;
+    x->deadline_ms = clock_mono_ms() + (ms < 1 ? 1 : ms > CALL_MAX_MS ? CALL_MAX_MS : ms);
+    return x;
+}
+
+static bool enlist(struct runner *runner, struct exchange *x)
+{
+    bool fits;
+
+    pthread_mutex_lock(&runner->lock);
+    fits = !runner->stopping && runner->n_exchanges < runner_config.max_calls;
+    if (fits) {
+        x->next = runner->exchanges;
+        runner->exchanges = x;
+        runner->n_exchanges++;
+    }
+    pthread_mutex_unlock(&runner->lock);
+    return fits;
+}
+
+static void on_call(struct bus_message *msg, void *arg)
+{
+    struct runner *runner = arg;
+    struct exchange *x = exchange_new(runner, msg);
+
+    if (!x)
+        return;
+    if (enlist(runner, x) && runner_spawn(runner, run, x))
+        return;
+    send_fault(x, "MCP_BUSY", ST_RESOURCE_EXHAUSTED,
+               "The runner has as many calls as it may have.");
+    exchange_free(x);
+}
+
+/* ---- words ----------------------------------------------------------------------------- */
+
+/* Found, and locked; NULL. */
+static struct exchange *find(struct runner *runner, const char *id)
+{
+    struct exchange *x;
+
+    pthread_mutex_lock(&runner->lock);
+    x = runner->exchanges;
+    while (x && strcmp(x->call->id, id) != 0)
+        x = x->next;
+    if (x)
+        pthread_mutex_lock(&x->lock);
+    pthread_mutex_unlock(&runner->lock);
+    return x;
+}
+
+/* With x->lock held. */
+static void answer(struct exchange *x, const McpRunner__Word *word)
+{
+    struct error err = {0};
+
+    x->asked = false;
+    if (x->session && downstream_answer(x->session, word->id, strlen(word->id), given(word->result),
+                                        given(word->error), &err) != ST_OK)
+        log_debug("%s", err.message);
+}
+
+static void extend(struct exchange *x, int32_t ms)
+{
+    if (ms < 1 || ms > CALL_MAX_MS)
+        return;
+    x->deadline_ms = clock_mono_ms() + ms;
+    if (x->down)
+        downstream_extend(x->down, x->deadline_ms);
+}
+
+static void on_word(struct bus_message *msg, void *arg)
+{
+    CLEANUP(arena_done) struct arena arena;
+    ProtobufCMessage *message = NULL;
+
+    arena_init(&arena);
+    if (wire_unpack(&arena, &mcp_runner__word__descriptor, msg->data, msg->len, &message, NULL) !=
+        ST_OK)
+        return;
+    const McpRunner__Word *word = (const McpRunner__Word *)message;
+    struct exchange *x = find(arg, strrchr(msg->subject, '.') + 1);
+    if (!x)
+        return;
+    x->word_ms = clock_mono_ms();
+    switch (word->kind) {
+    case MCP_RUNNER__WORD_KIND__WORD_KIND_TAKEN:
+        if (word->number > x->taken && word->number <= x->number)
+            x->taken = word->number;
+        break;
+    case MCP_RUNNER__WORD_KIND__WORD_KIND_ANSWER:
+        answer(x, word);
+        break;
+    case MCP_RUNNER__WORD_KIND__WORD_KIND_CANCEL:
+        x->cancelled = true;
+        if (x->down)
+            downstream_cancel(x->down);
+        break;
+    case MCP_RUNNER__WORD_KIND__WORD_KIND_EXTEND:
+        extend(x, word->timeout_ms);
+        break;
+    default:
+        break;
+    }
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+}
+
+enum status exchanges_open(struct runner *runner, struct error *err)
+{
+    char subject[96];
+
+    (void)snprintf(subject, sizeof(subject), "mal.runner.%s.call", runner->id);
+    if (bus_subscribe(runner->bus, subject, on_call, runner, &runner->calls) != ST_OK)
+        return error_set(err, ST_UNAVAILABLE, "cannot subscribe to calls");
+    (void)snprintf(subject, sizeof(subject), "mal.runner.%s.word.*", runner->id);
+    if (bus_subscribe(runner->bus, subject, on_word, runner, &runner->words) != ST_OK)
+        return error_set(err, ST_UNAVAILABLE, "cannot subscribe to words");
+    return ST_OK;
+}
+
+void exchanges_close(struct runner *runner, int timeout_ms)
+{
+    int64_t until = clock_mono_ms() + timeout_ms;
+
+    bus_sub_free(TAKE(runner->calls));
+    pthread_mutex_lock(&runner->lock);
+    while (runner->n_exchanges > 0 && clock_mono_ms() < until) {
+        struct timespec slice;
+
+        (void)clock_gettime(CLOCK_REALTIME, &slice);
+        slice.tv_sec += 1;
+        (void)pthread_cond_timedwait(&runner->changed, &runner->lock, &slice);
+    }
+    pthread_mutex_unlock(&runner->lock);
+    bus_sub_free(TAKE(runner->words));
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rpcs. Any runner may be asked; who does not own the child asks the owner. */
+#include "runner.h"
+
+#include "base/clock.h"
+#include "base/strbuf.h"
+#include "wire/codec.h"
+
+#include <string.h>
+
+enum { ROUTES_MAX = 4, LIST_MS = 20000, CHECK_MS = 5000 };
+
+/* ---- rpcs, where the child is -------------------------------------------------------- */
+
+static int64_t deadline_of(const struct call *call)
+{
+    return call->deadline_ms ? call->deadline_ms : clock_mono_ms() + 1000 * runner_config.start_s;
+}
+
+static enum status open_here(struct call *call, const char *key, const ProtobufCMessage *request,
+                             ProtobufCMessage *reply)
+{
+    const McpRunner__OpenRequest *req = (const McpRunner__OpenRequest *)request;
+    McpRunner__OpenResponse *rsp = (McpRunner__OpenResponse *)reply;
+    struct runner *runner = call->service;
+    struct downstream_session *session = NULL;
+    struct downstream_facts facts = {0};
+    struct config *config = NULL;
+    struct slot *slot = NULL;
+    enum status status;
+
+    TRY(registry_get(runner, req->server, &config, &call->error));
+    status = slot_get(runner, config, key, req->caller, req->capabilities, &slot, &call->error);
+    config_unref(config);
+    TRY(status);
+    slot->used_ms = clock_mono_ms();
+    status = slot_session(slot, deadline_of(call), &session, &call->error);
+    if (status == ST_OK) {
+        downstream_describe(session, call->arena, &facts);
+        rsp->owner = runner->id;
+        rsp->protocol_version = mcp_version_text(facts.version);
+        rsp->capabilities = facts.capabilities ? facts.capabilities : "";
+        rsp->server_info = facts.server_info ? facts.server_info : "";
+        rsp->instructions = facts.instructions ? facts.instructions : "";
+        rsp->generation = (int32_t)facts.generation;
+    }
+    slot_unref(slot);
+    return status;
+}
+
+static enum status read_array(struct call *call, struct downstream_session *session,
+                              const char *method, const char **ret_array)
+{
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+    struct downstream_list list = {0};
+
+    TRY(downstream_list(session, method, clock_mono_ms() + LIST_MS, call->arena, &list,
+                        &call->error));
+    strbuf_char(&out, '[');
+    for (size_t i = 0; i < list.n_items; i++) {
+        if (i)
+            strbuf_char(&out, ',');
+        strbuf_str(&out, list.items[i]);
+    }
+    strbuf_char(&out, ']');
+    *ret_array = arena_memdup(call->arena, strbuf_cstr(&out), out.len);
+    return ST_OK;
+}
+
+static enum status read_lists(struct call *call, struct downstream_session *session,
+                              McpRunner__DescribeResponse *rsp)
+{
+    struct downstream_list tools = {0};
+
+    TRY(downstream_list(session, "tools/list", clock_mono_ms() + LIST_MS, call->arena, &tools,
+                        &call->error));
+    rsp->tools = (const char **)(uintptr_t)tools.items;
+    rsp->n_tools = tools.n_items;
+    TRY(read_array(call, session, "resources/list", &rsp->resources));
+    TRY(read_array(call, session, "resources/templates/list", &rsp->resource_templates));
+    return read_array(call, session, "prompts/list", &rsp->prompts);
+}
+
+static enum status describe_slot(struct call *call, struct slot *slot, bool lists,
+                                 McpRunner__DescribeResponse *rsp)
+{
+    struct downstream_session *session = NULL;
+    struct downstream_facts facts = {0};
+    int64_t us = 0;
+
+    TRY(slot_session(slot, deadline_of(call), &session, &call->error));
+    TRY(downstream_check(session, clock_mono_ms() + CHECK_MS, &us, &call->error));
+    downstream_describe(session, call->arena, &facts);
+    rsp->running = true;
+    rsp->latency_us = (int32_t)us;
+    rsp->protocol_version = mcp_version_text(facts.version);
+    rsp->capabilities = facts.capabilities ? facts.capabilities : "";
+    rsp->server_info = facts.server_info ? facts.server_info : "";
+    rsp->instructions = facts.instructions ? facts.instructions : "";
+    return lists ? read_lists(call, session, rsp) : ST_OK;
+}
+
+/* Whether the server is known to start; also how often its lists changed. */
+static bool is_well(struct runner *runner, const char *server, int32_t *ret_changes)
+{
+    bool well;
+
+    pthread_mutex_lock(&runner->lock);
+    const struct entry *entry = registry_entry(runner, server);
+    well = entry && entry->well;
+    *ret_changes = entry ? entry->changes : 0;
+    pthread_mutex_unlock(&runner->lock);
+    return well;
+}
+
+static enum status describe_here(struct call *call, const char *key,
+                                 const ProtobufCMessage *request, ProtobufCMessage *reply)
+{
+    const McpRunner__DescribeRequest *req = (const McpRunner__DescribeRequest *)request;
+    McpRunner__DescribeResponse *rsp = (McpRunner__DescribeResponse *)reply;
+    struct runner *runner = call->service;
+    struct config *config = NULL;
+    struct slot *slot = slot_find(runner, key);
+    enum status status = ST_OK;
+
+    if (!slot && !req->lists && is_well(runner, req->server, &rsp->changes))
+        return ST_OK;
+    if (!slot) {
+        TRY(registry_get(runner, req->server, &config, &call->error));
+        status = slot_get(runner, config, key, "", "", &slot, &call->error);
+        config_unref(config);
+        TRY(status);
+    }
+    (void)is_well(runner, req->server, &rsp->changes);
+    status = describe_slot(call, slot, req->lists, rsp);
+    slot_unref(slot);
+    return status;
+}
+
+/* ---- rpcs, anywhere -------------------------------------------------------------------- */
+
+typedef enum status here_fn(struct call *call, const char *key, const ProtobufCMessage *request,
+                            ProtobufCMessage *reply);
+
+static enum status key_of(struct call *call, const char *server, const char *caller,
+                          char key[KEY_SIZE])
+{
+    struct config *config = NULL;
+
+    TRY(registry_get(call->service, server, &config, &call->error));
+    lease_key(config, caller, key);
+    config_unref(config);
+    return ST_OK;
+}
+
+/* Nobody answered there; a server's own failure has a reason. */
+static bool unheard(const struct call *call, enum status status)
+{
+    return status == ST_UNAVAILABLE &&
+           (!call->error.reason || strncmp(call->error.reason, "MCP_", 4) != 0);
+}
+
+static enum status ask_owner(struct call *call, const struct rpc *rpc, const char *owner,
+                             const ProtobufCMessage *request, ProtobufCMessage *reply)
+{
+    const struct runner *runner = call->service;
+    struct rpc there = *rpc;
+    ProtobufCMessage *answer = NULL;
+
+    there.subject =
+        arena_printf(call->arena, "mal.runner.%s.rpc.%s", owner, strrchr(rpc->subject, '.') + 1);
+    TRY(bus_call(runner->bus, call, &there, request, 0, &answer));
+    memcpy(reply, answer, rpc->response->descriptor->sizeof_message);
+    return ST_OK;
+}
+
+static enum status route(struct call *call, const struct rpc *rpc, const char *key,
+                         const ProtobufCMessage *request, ProtobufCMessage *reply, here_fn *here)
+{
+    struct runner *runner = call->service;
+    enum status status = ST_UNAVAILABLE;
+    char owner[TOKEN_SIZE];
+
+    for (int i = 0; i < ROUTES_MAX; i++) {
+        error_clear(&call->error);
+        TRY(lease_take(runner, key, owner, &call->error));
+        if (strcmp(owner, runner->id) == 0)
+            return here(call, key, request, reply);
+        status = ask_owner(call, rpc, owner, request, reply);
+        if (!unheard(call, status) || !bus_up(runner->bus))
+            break;
+        lease_seize(runner, key, owner);
+    }
+    return status;
+}
+
+enum status mcp_runner_open(struct call *call, const McpRunner__OpenRequest *req,
+                            McpRunner__OpenResponse *rsp)
+{
+    char key[KEY_SIZE];
+
+    TRY(key_of(call, req->server, req->caller, key));
+    return route(call, &mcp_runner_open_rpc, key, &req->base, &rsp->base, open_here);
+}
+
+enum status mcp_runner_describe(struct call *call, const McpRunner__DescribeRequest *req,
+                                McpRunner__DescribeResponse *rsp)
+{
+    char key[KEY_SIZE];
+
+    TRY(key_of(call, req->server, "", key));
+    return route(call, &mcp_runner_describe_rpc, key, &req->base, &rsp->base, describe_here);
+}
+
+enum status mcp_runner_check(struct call *call, const McpRunner__CheckRequest *req,
+                             McpRunner__CheckResponse *rsp)
+{
+    struct runner *runner = call->service;
+
+    (void)req;
+    rsp->up = true;
+    rsp->runner = runner->id;
+    pthread_mutex_lock(&runner->lock);
+    rsp->children = runner->n_children;
+    rsp->exchanges = runner->n_exchanges;
+    pthread_mutex_unlock(&runner->lock);
+    return ST_OK;
+}
+
+/* What another runner asks of the owner. */
+enum status runner_own_open(struct call *call, const ProtobufCMessage *request,
+                            ProtobufCMessage *reply)
+{
+    const McpRunner__OpenRequest *req = (const McpRunner__OpenRequest *)request;
+    char key[KEY_SIZE];
+
+    TRY(key_of(call, req->server, req->caller, key));
+    return open_here(call, key, request, reply);
+}
+
+enum status runner_own_describe(struct call *call, const ProtobufCMessage *request,
+                                ProtobufCMessage *reply)
+{
+    const McpRunner__DescribeRequest *req = (const McpRunner__DescribeRequest *)request;
+    char key[KEY_SIZE];
+
+    TRY(key_of(call, req->server, "", key));
+    return describe_here(call, key, request, reply);
+}

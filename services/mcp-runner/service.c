@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings, start and stop. */
+#include "runner.h"
+
+#include "pool.h"
+#include "svc/metrics.h"
+#include "svc/process.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORKERS = 16, LEASE_S = 10, CLOSE_MS = 5000, STOP_MS = 10000, SPARE_THREADS = 64 };
+
+struct runner_settings runner_config = {.stdio_allow = "",
+                                        .secret_keys = "",
+                                        .env_allow = "",
+                                        .dir = "",
+                                        .hub_dir = "",
+                                        .idle_stop_s = 600,
+                                        .start_s = 20,
+                                        .max_children = 64,
+                                        .max_calls = 512};
+
+const struct setting runner_setting_table[] = {
+    {.env = "MAL_STDIO_ALLOW",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Comma-separated programs that may be started as downstream servers, names or "
+             "absolute paths; * is any.",
+     .target = &runner_config.stdio_allow},
+    {.env = "MAL_ENV_ALLOW",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Comma-separated variables that ${env:NAME} in env_vars and headers may read.",
+     .target = &runner_config.env_allow},
+    {.env = "MAL_SECRET_KEYS",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Keys that seal secrets of downstream servers, id:64 hexadecimal digits; the first "
+             "seals, all that follow a comma still open.",
+     .target = &runner_config.secret_keys,
+     .secret = true},
+    {.env = "MAL_DIR",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Folder of the hub's own data, which children cannot see where the kernel allows.",
+     .target = &runner_config.hub_dir},
+    {.env = "MAL_RUNNER_DIR",
+     .type = SETTING_STRING,
+     .fallback = "",
+     .help = "Folder with a home folder for each stdio server; empty = one in /var/tmp.",
+     .target = &runner_config.dir},
+    {.env = "MAL_RUNNER_IDLE_S",
+     .type = SETTING_INT,
+     .fallback = "600",
+     .help = "Seconds without a call after which a child is stopped; it is started again on "
+             "demand.",
+     .target = &runner_config.idle_stop_s,
+     .min = 1,
+     .max = 86400},
+    {.env = "MAL_RUNNER_START_S",
+     .type = SETTING_INT,
+     .fallback = "20",
+     .help = "Seconds within which a child must have started and answered.",
+     .target = &runner_config.start_s,
+     .min = 1,
+     .max = 300},
+    {.env = "MAL_RUNNER_CHILDREN",
+     .type = SETTING_INT,
+     .fallback = "64",
+     .help = "Children that one process holds at once.",
+     .target = &runner_config.max_children,
+     .min = 1,
+     .max = 1000},
+    {.env = "MAL_RUNNER_CALLS",
+     .type = SETTING_INT,
+     .fallback = "512",
+     .help = "Calls that one process carries at once.",
+     .target = &runner_config.max_calls,
+     .min = 1,
+     .max = 4096},
+    {0},
+};
+
+static struct pool *pool;
+
+bool runner_spawn(struct runner *runner, void (*fn)(void *arg), void *arg)
+{
+    (void)runner;
+    return pool_run(pool, fn, arg);
+}
+
+/* ---- start and stop ----------------------------------------------------------------------- */
+
+static struct runner *the_runner; /* one a process, for its numbers */
+
+static void prepare(struct call *call, void *state, void *arg)
+{
+    struct runner *runner = arg;
+
+    (void)state;
+    call->bus = runner->bus;
+    call->service = runner;
+}
+
+static int64_t count_children(void *arg)
+{
+    (void)arg;
+    return the_runner ? the_runner->n_children : 0;
+}
+
+static int64_t count_exchanges(void *arg)
+{
+    (void)arg;
+    return the_runner ? the_runner->n_exchanges : 0;
+}
+
+static int64_t count_starts(void *arg)
+{
+    (void)arg;
+    return the_runner ? (int64_t)the_runner->starts : 0;
+}
+
+static int64_t count_crashes(void *arg)
+{
+    (void)arg;
+    return the_runner ? (int64_t)the_runner->crashes : 0;
+}
+
+static void add_metrics(void)
+{
+    metric_callback("mal_runner_children", "Servers whose child is held.", count_children, NULL);
+    metric_callback("mal_runner_exchanges", "Calls that run.", count_exchanges, NULL);
+    metric_callback("mal_runner_starts", "Children started since the start.", count_starts, NULL);
+    metric_callback("mal_runner_crashes", "Children that ended by themselves since the start.",
+                    count_crashes, NULL);
+}
+
+static enum status serve_own(struct runner *runner, struct error *err)
+{
+    static struct rpc rpcs[2];
+    static char subjects[2][96];
+    static struct endpoint endpoints[2];
+
+    rpcs[0] = mcp_runner_open_rpc;
+    rpcs[1] = mcp_runner_describe_rpc;
+    for (size_t i = 0; i < ARRAY_SIZE(rpcs); i++) {
+        (void)snprintf(subjects[i], sizeof(subjects[i]), "mal.runner.%s.rpc.%s", runner->id,
+                       strrchr(rpcs[i].subject, '.') + 1);
+        rpcs[i].subject = subjects[i];
+        endpoints[i].rpc = &rpcs[i];
+    }
+    endpoints[0].run = runner_own_open;
+    endpoints[1].run = runner_own_describe;
+    return bus_serve(runner->bus,
+                     &(struct bus_service){.name = "mcp-runner-own",
+                                           .version = MAL_VERSION,
+                                           .description = "What runners ask of each other.",
+                                           .endpoints = endpoints,
+                                           .n_endpoints = ARRAY_SIZE(endpoints),
+                                           .workers = WORKERS,
+                                           .prepare = prepare,
+                                           .arg = runner},
+                     &runner->own, err);
+}
+
+static enum status serve_any(struct runner *runner, struct error *err)
+{
+    return bus_serve(runner->bus,
+                     &(struct bus_service){.name = "mcp-runner",
+                                           .version = MAL_VERSION,
+                                           .description = "Holds the children of stdio servers.",
+                                           .endpoints = mcp_runner_endpoints,
+                                           .n_endpoints = mcp_runner_n_endpoints,
+                                           .workers = WORKERS,
+                                           .prepare = prepare,
+                                           .arg = runner},
+                     &runner->any, err);
+}
+
+static enum status start_threads(struct runner *runner, struct error *err)
+{
+    runner->has_minder = pthread_create(&runner->minder, NULL, slot_mind, runner) == 0;
+    runner->has_renewer = pthread_create(&runner->renewer, NULL, lease_run, runner) == 0;
+    if (!runner->has_minder || !runner->has_renewer)
+        return error_set(err, ST_INTERNAL, "no threads");
+    return ST_OK;
+}
+
+enum status runner_start(struct runner *runner, struct bus *bus, struct error *err)
+{
+    if (!the_runner)
+        add_metrics();
+    the_runner = runner;
+    *runner = (struct runner){.bus = bus};
+    token_hex(runner->id);
+    pthread_mutex_init(&runner->lock, NULL);
+    pthread_cond_init(&runner->changed, NULL);
+    runner->ears = ears_new();
+    pool = pool_new((int)runner_config.max_calls + SPARE_THREADS + (int)runner_config.max_children);
+    TRY(secret_keys_read(runner_config.secret_keys, &runner->keys, err));
+    TRY(bus_kv_open(bus, "MAL_LEASES", LEASE_S, &runner->leases, err));
+    TRY(registry_open(runner, err));
+    TRY(start_threads(runner, err));
+    TRY(exchanges_open(runner, err));
+    TRY(serve_own(runner, err));
+    return serve_any(runner, err);
+}
+
+static void retire_all(struct runner *runner)
+{
+    pthread_mutex_lock(&runner->lock);
+    runner->stopping = true;
+    pthread_cond_broadcast(&runner->changed);
+    for (struct slot *slot = runner->slots, *next; slot; slot = next) {
+        next = slot->next;
+        slot_retire(slot);
+    }
+    while (runner->n_children > 0)
+        pthread_cond_wait(&runner->changed, &runner->lock);
+    pthread_mutex_unlock(&runner->lock);
+}
+
+void runner_stop(struct runner *runner)
+{
+    bus_server_stop(runner->any, CLOSE_MS);
+    bus_sub_free(TAKE(runner->calls));
+    retire_all(runner);
+    exchanges_close(runner, STOP_MS);
+    bus_server_free(TAKE(runner->any));
+    bus_server_free(TAKE(runner->own));
+    if (runner->has_minder)
+        pthread_join(runner->minder, NULL);
+    if (runner->has_renewer)
+        pthread_join(runner->renewer, NULL);
+    registry_close(runner);
+    bus_kv_free(TAKE(runner->leases));
+    pool_free(TAKE(pool));
+    ears_free(TAKE(runner->ears));
+    while (runner->entries) {
+        struct entry *entry = runner->entries;
+
+        runner->entries = entry->next;
+        config_unref(entry->config);
+        free(entry);
+    }
+    pthread_cond_destroy(&runner->changed);
+    pthread_mutex_destroy(&runner->lock);
+    *runner = (struct runner){0};
+}

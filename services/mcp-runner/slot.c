@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Children that are held: one for each key, started when it is needed, ended when
+ * nobody has needed it for a while. */
+#include "runner.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "downstream/fault.h"
+#include "mcp/message.h"
+#include "wire/codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ATTEMPTS = 3, PATIENCE_MS = 1500, SLICE_MS = 20, MIND_MS = 200, MAX_CALLS = 256 };
+
+/* What the hub can bridge. */
+static const char all_capabilities[] =
+    "{\"roots\":{\"listChanged\":true},\"sampling\":{},\"elicitation\":{}}";
+
+/* ---- what belongs to no exchange -------------------------------------------------- */
+
+static void publish(struct slot *slot, const struct downstream_message *msg)
+{
+    McpRunner__Heard heard = MCP_RUNNER__HEARD__INIT;
+    CLEANUP(arena_done) struct arena arena;
+    char subject[128];
+    size_t len;
+
+    arena_init(&arena);
+    heard.server = slot->server;
+    heard.caller = slot->caller;
+    heard.method = msg->method ? msg->method : "";
+    heard.protocol_version = mcp_version_text(msg->version);
+    if (msg->params) {
+        const char *raw = json_raw(&msg->json, msg->params, &len);
+
+        heard.params = arena_memdup(&arena, raw, len);
+    }
+    (void)snprintf(subject, sizeof(subject), "mal.runner_heard.%s", slot->server);
+    const void *data = wire_pack(&arena, &heard.base, &len);
+    if (bus_publish(slot->runner->bus, subject, NULL, data, len) != ST_OK)
+        log_debug("what %s said could not be told", slot->server);
+}
+
+static void note_change(struct slot *slot)
+{
+    pthread_mutex_lock(&slot->runner->lock);
+    struct entry *entry = registry_entry(slot->runner, slot->server);
+    if (entry)
+        entry->changes++;
+    pthread_mutex_unlock(&slot->runner->lock);
+}
+
+/* A request that belongs to no call: nobody can be asked. */
+static void refuse(struct downstream_session *session, const struct downstream_message *msg)
+{
+    size_t len;
+    const char *id = json_raw(&msg->json, msg->id, &len);
+    bool roots = strcmp(msg->method, "roots/list") == 0;
+    struct error err = {0};
+
+    if (downstream_answer(session, id, len, roots ? "{\"roots\":[]}" : NULL,
+                          roots ? NULL
+                                : "{\"code\":-32601,\"message\":\"this belongs to no call, so "
+                                  "nobody can be asked\"}",
+                          &err) != ST_OK)
+        log_debug("%s", err.message);
+}
+
+static void heard(struct downstream_session *session, const struct downstream_message *msg,
+                  void *arg)
+{
+    struct slot *slot = arg;
+
+    if (msg->kind == DOWNSTREAM_REQUEST) {
+        refuse(session, msg);
+        return;
+    }
+    if (!msg->method || strstr(msg->method, "list_changed"))
+        note_change(slot);
+    publish(slot, msg);
+}
+
+/* ---- life --------------------------------------------------------------------------- */
+
+static enum status make_down(struct slot *slot, struct error *err)
+{
+    const McpHealth__Server *server = slot->config->server;
+    const McpHealth__Policy *policy = server->policy;
+    const struct downstream_program program = {
+        .start = program_start, .stop = program_stop, .arg = slot};
+
+    return downstream_new(
+        &(struct downstream_options){
+            .id = slot->server,
+            .program = &program,
+            .newest = policy && *policy->newest_version ? policy->newest_version : NULL,
+            .limits = {.probe_ms = (int)runner_config.start_s * 1000, .max_calls = MAX_CALLS}},
+        &slot->down, err);
+}
+
+static void slot_free(struct slot *slot)
+{
+    downstream_free(slot->down);
+    program_done(slot);
+    config_unref(slot->config);
+    pthread_cond_destroy(&slot->changed);
+    pthread_mutex_destroy(&slot->lock);
+    free(slot->capabilities);
+    free(slot);
+}
+
+static enum status slot_new(struct runner *runner, struct config *config, const char *key,
+                            const char *caller, const char *capabilities, struct slot **ret_slot,
+                            struct error *err)
+{
+    struct slot *slot = calloc(1, sizeof(*slot));
+    bool own = strchr(key, '.') != NULL;
+
+    if (!slot)
+        abort();
+    slot->runner = runner;
+    slot->config = config_ref(config);
+    slot->capabilities = strdup(own && *capabilities ? capabilities : all_capabilities);
+    if (!slot->capabilities)
+        abort();
+    (void)snprintf(slot->key, sizeof(slot->key), "%s", key);
+    (void)snprintf(slot->server, sizeof(slot->server), "%s", config->server->id);
+    (void)snprintf(slot->caller, sizeof(slot->caller), "%s", own ? caller : "");
+    slot->used_ms = clock_mono_ms();
+    pthread_mutex_init(&slot->lock, NULL);
+    pthread_cond_init(&slot->changed, NULL);
+    program_init(slot);
+    enum status status = make_down(slot, err);
+    if (status != ST_OK)
+        slot_free(slot);
+    else
+        *ret_slot = slot;
+    return status;
+}
+
+/* Alone with it at last. */
+static void close_slot(void *arg)
+{
+    struct slot *slot = arg;
+    struct runner *runner = slot->runner;
+
+    downstream_stop(slot->down);
+    pthread_mutex_lock(&runner->lock);
+    while (slot->refs > 1)
+        pthread_cond_wait(&runner->changed, &runner->lock);
+    pthread_mutex_unlock(&runner->lock);
+    downstream_close(slot->session, 0);
+    slot_free(slot);
+    pthread_mutex_lock(&runner->lock);
+    runner->n_children--;
+    pthread_cond_broadcast(&runner->changed);
+    pthread_mutex_unlock(&runner->lock);
+}
+
+void slot_retire(struct slot *slot)
+{
+    struct runner *runner = slot->runner;
+    struct slot **p = &runner->slots;
+
+    while (*p && *p != slot)
+        p = &(*p)->next;
+    if (!*p)
+        return;
+    *p = slot->next;
+    slot->next = NULL;
+    slot->gone = true;
+    slot->closing = true;
+    runner->n_slots--;
+    if (!runner_spawn(runner, close_slot, slot))
+        log_error("no thread to end the child of %s", slot->server);
+}
+
+/* With the lock held: whether there is room, made if need be. */
+static bool make_room(struct runner *runner)
+{
+    struct slot *oldest = NULL;
+
+    if (runner->n_slots < runner_config.max_children)
+        return true;
+    for (struct slot *slot = runner->slots; slot; slot = slot->next)
+        if (slot->refs == 1 && (!oldest || slot->used_ms < oldest->used_ms))
+            oldest = slot;
+    if (oldest)
+        slot_retire(oldest);
+    return oldest != NULL;
+}
+
+static struct slot *find(struct runner *runner, const char *key)
+{
+    struct slot *slot = runner->slots;
+
+    while (slot && strcmp(slot->key, key) != 0)
+        slot = slot->next;
+    if (slot)
+        slot->refs++;
+    return slot;
+}
+
+struct slot *slot_find(struct runner *runner, const char *key)
+{
+    pthread_mutex_lock(&runner->lock);
+    struct slot *slot = find(runner, key);
+    pthread_mutex_unlock(&runner->lock);
+    return slot;
+}
+
+/* With the lock held. */
+static enum status add(struct runner *runner, struct slot *slot, struct error *err)
+{
+    if (runner->stopping)
+        return fault_set(err, slot->server, DOWNSTREAM_FAULT_CLOSED,
+                         "is not started: the hub is stopping");
+    if (!make_room(runner))
+        return fault_set(err, slot->server, DOWNSTREAM_FAULT_BUSY,
+                         "is not started: %d children run and none is idle",
+                         (int)runner_config.max_children);
+    slot->refs = 2;
+    slot->next = runner->slots;
+    runner->slots = slot;
+    runner->n_slots++;
+    runner->n_children++;
+    return ST_OK;
+}
+
+enum status slot_get(struct runner *runner, struct config *config, const char *key,
+                     const char *caller, const char *capabilities, struct slot **ret_slot,
+                     struct error *err)
+{
+    struct slot *made = NULL;
+    enum status status = ST_OK;
+
+    *ret_slot = slot_find(runner, key);
+    if (*ret_slot)
+        return ST_OK;
+    TRY(slot_new(runner, config, key, caller, capabilities, &made, err));
+    pthread_mutex_lock(&runner->lock);
+    *ret_slot = find(runner, key); /* somebody was faster */
+    if (!*ret_slot) {
+        status = add(runner, made, err);
+        if (status == ST_OK)
+            *ret_slot = TAKE(made);
+    }
+    pthread_mutex_unlock(&runner->lock);
+    if (made)
+        slot_free(made);
+    return status;
+}
+
+void slot_unref(struct slot *slot)
+{
+    struct runner *runner;
+
+    if (!slot)
+        return;
+    runner = slot->runner;
+    pthread_mutex_lock(&runner->lock);
+    slot->refs--;
+    if (slot->gone)
+        pthread_cond_broadcast(&runner->changed);
+    pthread_mutex_unlock(&runner->lock);
+}
+
+/* ---- start --------------------------------------------------------------------------- */
+
+/* Until it may be started; false when that is too long. */
+static bool wait_turn(struct slot *slot, int64_t deadline_ms, struct error *err)
+{
+    int64_t wait = program_wait_ms(slot);
+
+    if (wait > PATIENCE_MS || clock_mono_ms() + wait >= deadline_ms) {
+        (void)fault_set(err, slot->server, DOWNSTREAM_FAULT_CONNECT,
+                        "ended again and again; it is started anew in %d s at the earliest",
+                        (int)(wait / 1000) + 1);
+        return false;
+    }
+    while (program_wait_ms(slot) > 0 && !slot->closing)
+        (void)usleep(SLICE_MS * 1000);
+    return true;
+}
+
+static void note_well(struct slot *slot)
+{
+    pthread_mutex_lock(&slot->runner->lock);
+    struct entry *entry = registry_entry(slot->runner, slot->server);
+    if (entry && entry->config == slot->config)
+        entry->well = true;
+    pthread_mutex_unlock(&slot->runner->lock);
+}
+
+static enum status start(struct slot *slot, int64_t deadline_ms,
+                         struct downstream_session **ret_session, struct error *err)
+{
+    const struct downstream_session_options options = {.capabilities = slot->capabilities,
+                                                       .on_message = heard,
+                                                       .arg = slot,
+                                                       .deadline_ms = deadline_ms};
+    enum status status = ST_UNAVAILABLE;
+
+    for (int i = 0; i < ATTEMPTS && !slot->closing; i++) {
+        struct error why = {0};
+
+        if (!wait_turn(slot, deadline_ms, i == 0 ? err : &why))
+            break;
+        error_clear(err);
+        status = downstream_open(slot->down, &options, ret_session, err);
+        if (status == ST_OK) {
+            note_well(slot);
+            return ST_OK;
+        }
+        downstream_forget(slot->down);
+        if (slot->hopeless || clock_mono_ms() >= deadline_ms)
+            break;
+    }
+    if (err->status == ST_OK)
+        return fault_set(err, slot->server, DOWNSTREAM_FAULT_CLOSED, "was taken away");
+    return err->status;
+}
+
+static bool wait_until(struct slot *slot, int64_t deadline_ms)
+{
+    int64_t left = deadline_ms - clock_mono_ms();
+    struct timespec until;
+
+    if (left <= 0)
+        return false;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += left / 1000;
+    until.tv_nsec += left % 1000 * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        until.tv_sec++;
+    }
+    (void)pthread_cond_timedwait(&slot->changed, &slot->lock, &until);
+    return true;
+}
+
+enum status slot_session(struct slot *slot, int64_t deadline_ms,
+                         struct downstream_session **ret_session, struct error *err)
+{
+    struct downstream_session *session = NULL;
+    enum status status;
+
+    pthread_mutex_lock(&slot->lock);
+    while (slot->starting)
+        if (!wait_until(slot, deadline_ms)) {
+            pthread_mutex_unlock(&slot->lock);
+            return fault_set(err, slot->server, DOWNSTREAM_FAULT_TIMEOUT, "is still being started");
+        }
+    *ret_session = slot->session;
+    slot->starting = !slot->session;
+    pthread_mutex_unlock(&slot->lock);
+    if (*ret_session)
+        return ST_OK;
+    status = start(slot, deadline_ms, &session, err);
+    pthread_mutex_lock(&slot->lock);
+    slot->session = session;
+    slot->starting = false;
+    pthread_cond_broadcast(&slot->changed);
+    pthread_mutex_unlock(&slot->lock);
+    *ret_session = session;
+    return status;
+}
+
+/* ---- looking after them ---------------------------------------------------------------- */
+
+static int64_t idle_ms(const struct runner *runner, const struct slot *slot)
+{
+    const struct entry *entry = registry_entry((struct runner *)(uintptr_t)runner, slot->server);
+    const McpHealth__Policy *policy = entry ? entry->config->server->policy : NULL;
+
+    return 1000 *
+           (policy && policy->idle_stop_s > 0 ? policy->idle_stop_s : runner_config.idle_stop_s);
+}
+
+static bool look(struct runner *runner)
+{
+    int64_t now = clock_mono_ms();
+
+    pthread_mutex_lock(&runner->lock);
+    for (struct slot *slot = runner->slots, *next; slot; slot = next) {
+        next = slot->next;
+        program_look(slot);
+        if (slot->refs == 1 && now - slot->used_ms >= idle_ms(runner, slot)) {
+            log_info("stopping the child of %s, which nobody needs", slot->server);
+            slot_retire(slot);
+        }
+    }
+    bool stopping = runner->stopping;
+    pthread_mutex_unlock(&runner->lock);
+    return !stopping;
+}
+
+void *slot_mind(void *arg)
+{
+    while (look(arg))
+        (void)usleep(MIND_MS * 1000);
+    return NULL;
+}
