@@ -267,7 +267,7 @@ static enum status launch(struct slot *slot, struct arena *arena, struct error *
 enum status program_start(void *arg, int *ret_to_child, int *ret_from_child, struct error *err)
 {
     struct slot *slot = arg;
-    CLEANUP(arena_done) struct arena arena;
+    CLEANUP(arena_done) struct arena arena = {0};
     int64_t wait = program_wait_ms(slot);
     enum status status;
 
@@ -277,7 +277,6 @@ enum status program_start(void *arg, int *ret_to_child, int *ret_from_child, str
         return error_set(err, ST_UNAVAILABLE, "it ended again and again; next start in %d s",
                          (int)(wait / 1000) + 1);
     program_stop(slot); /* what is left of the one before */
-    arena_init(&arena);
     pthread_mutex_lock(&slot->child_lock);
     slot->words[0] = '\0';
     status = launch(slot, &arena, err);

@@ -97,7 +97,7 @@ static inline void tell(const char *id, const char *mode,
 {
     McpHealth__Server server = MCP_HEALTH__SERVER__INIT;
     McpHealth__Policy policy = MCP_HEALTH__POLICY__INIT;
-    const char *args[] = {"-c", script, mode};
+    const char *args[] = {"-c", script, mode, homes};
     struct arena scratch;
     char key[80];
     size_t len;
@@ -107,7 +107,7 @@ static inline void tell(const char *id, const char *mode,
     server.transport = MCP_HEALTH__SERVER_TRANSPORT__SERVER_TRANSPORT_STDIO;
     server.command = "python3";
     server.args = args;
-    server.n_args = 3;
+    server.n_args = 4;
     server.status = MCP_HEALTH__SERVER_STATUS__SERVER_STATUS_ACTIVE;
     server.policy = &policy;
     if (change)
@@ -237,7 +237,7 @@ static inline long fact(const char *server, const char *name)
     return strtol(found + strlen(key), NULL, 10);
 }
 
-/* Processes whose command line has the folder's server script, zombies too. */
+/* Of that parent, zombies too. */
 static inline int children_of(pid_t parent)
 {
     char path[64], line[512];
@@ -252,6 +252,26 @@ static inline int children_of(pid_t parent)
         const char *end = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
         n += end && strtol(end + 4, NULL, 10) == parent;
         (void)fclose(file);
+    }
+    (void)closedir(dir);
+    return n;
+}
+
+/* Processes of any parent that run our script. */
+static inline int scripts(void)
+{
+    static char text[1 << 16];
+    char path[64];
+    int n = 0;
+    DIR *dir = opendir("/proc");
+
+    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+        (void)snprintf(path, sizeof(path), "/proc/%.20s/cmdline", e->d_name);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t len = fd >= 0 ? read(fd, text, sizeof(text)) : 0;
+        n += len > 0 && memmem(text, (size_t)len, homes, strlen(homes)) != NULL;
+        if (fd >= 0)
+            (void)close(fd);
     }
     (void)closedir(dir);
     return n;

@@ -6,7 +6,7 @@
 START_TEST(a_call_is_answered_by_a_child_that_all_share)
 {
     CALL_IS("child", "echo", "{\"text\":\"hej\"}", "hej");
-    ck_assert_int_eq(fact("child", "pid"), fact("child", "pid"));
+    ck_assert_int_eq(fact("child", "born"), fact("child", "born"));
     ck_assert_int_eq(children_of(runners[0].pid), 1);
 }
 END_TEST
@@ -241,7 +241,11 @@ START_TEST(a_thousand_calls_leave_nothing_behind)
     ck_assert_int_le(descriptors_of(runners[0].pid), descriptors);
     ck_assert_int_le(descriptors_of(getpid()), ours);
     ck_assert_int_eq(children_of(runners[0].pid), 1);
+#ifdef __SANITIZE_ADDRESS__
+    (void)resident; /* keeps what is freed for a while */
+#else
     ck_assert_int_lt(resident_kib(runners[0].pid) - resident, 2048);
+#endif
 }
 END_TEST
 
