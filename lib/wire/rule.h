@@ -75,6 +75,7 @@ struct rpc {
     const char *subject; /* "mal.catalog.v1.get_skill" */
     const char *tool_name, *title, *description;
     bool read_only, destructive, idempotent, open_world;
+    bool gateway; /* carried out by the gateway: no endpoint answers the subject */
     const char *method, *path, *scope;
     bool trusted;
     const char *input_schema, *output_schema; /* JSON text; NULL for bus-only rpcs */

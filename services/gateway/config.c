@@ -73,6 +73,20 @@ const struct setting gateway_settings[] = {
     NUMBER("MAL_FAILURE_LIMIT", "10", 1, 1000000, failure_limit,
            "Wrong API keys a minute per address, beyond which it gets 429."),
     NUMBER("MAL_LIST_PAGE", "200", 1, 1000, list_page, "Entries of one page of an MCP list."),
+    SECRET("MAL_SECRET_KEYS", secret_keys,
+           "Keys that seal secrets of downstream servers, id:64 hexadecimal digits; the first "
+           "seals, all that follow a comma still open."),
+    TEXT("MAL_ENV_ALLOW", "", env_allow,
+         "Comma-separated variables that ${env:NAME} in env_vars and headers may read."),
+    NUMBER("MAL_PROXY_TIMEOUT_MS", "60000", 1000, 300000, proxy_timeout_ms,
+           "Milliseconds a downstream server may take to answer, where neither the call nor the "
+           "server's policy says otherwise."),
+    NUMBER("MAL_PROXY_MAX_INFLIGHT", "16", 1, 1000, proxy_max_inflight,
+           "Calls of one gateway that a downstream server may run at once, where its policy does "
+           "not say otherwise."),
+    TEXT("MAL_MCP_PREFIX", "on-conflict", mcp_prefix,
+         "How tools of downstream servers are named in /mcp: always (<server>_<tool>), "
+         "on-conflict (only where two names are equal) or never."),
     {0},
 };
 

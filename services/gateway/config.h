@@ -8,11 +8,13 @@ struct gateway_config {
     const char *bind, *public_url, *allowed_hosts, *cors_origins;
     const char *api_keys, *key_pepper, *state_key, *trusted_keys, *identity;
     const char *confirm_tools;
+    const char *secret_keys, *env_allow, *mcp_prefix;
     const char *spool_dir, *data_dir;
     int64_t body_limit, import_limit, max_questions;
     int64_t call_timeout_ms, confirm_timeout_ms;
     int64_t session_timeout_ms, max_sessions;
     int64_t rate_limit, failure_limit, list_page;
+    int64_t proxy_timeout_ms, proxy_max_inflight;
 };
 
 extern struct gateway_config config;

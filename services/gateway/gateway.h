@@ -18,6 +18,9 @@ struct notifier;
 struct inflight;
 struct secrets;
 struct confirmer;
+struct servers;
+struct picture;
+struct server;
 
 /* One per process; every member is thread safe. */
 struct gateway {
@@ -32,6 +35,7 @@ struct gateway {
     struct streams *streams;
     struct notifier *notifier;
     struct inflight *inflight;
+    struct servers *servers; /* downstream */
     struct bus_event_queue *audit;
     struct bus_kv *once; /* nonces that were used */
     bool loopback;       /* the listener is reachable from this machine only */
@@ -47,6 +51,8 @@ struct principal {
     const char *name; /* what audit log and services see */
     unsigned scopes;  /* enum scope */
     bool trusted;
+    const char *const *servers; /* downstream ones it may use, n_servers 0 = all */
+    size_t n_servers;
 };
 
 /* One HTTP request. */
@@ -59,6 +65,7 @@ struct exchange {
     const char *traceparent; /* NULL when none */
     const char *cors;        /* allowed foreign origin, NULL when none */
     const char *channel;     /* mcp or rest */
+    struct picture *picture; /* downstream servers as they were when it came; NULL = not needed */
     int64_t started_us;      /* clock_mono_us() */
     int64_t now_ms;          /* wall clock */
 };

@@ -9,6 +9,7 @@
 #include "notify.h"
 #include "ratelimit.h"
 #include "secrets.h"
+#include "servers.h"
 #include "session.h"
 #include "streams.h"
 #include "svc/process.h"
@@ -137,6 +138,7 @@ static enum status start(struct gateway *gw, struct error *err)
     TRY(bus_kv_open(gw->bus, "MAL_ONCE", ONCE_TTL_S, &once, err));
     gw->once = once;
     TRY(open_audit(gw, err));
+    TRY(servers_new(&gw->servers, gw, err));
     TRY(notifier_new(&gw->notifier, gw, err));
     TRY(bus_serve(gw->bus, &listed_as, &gw->listed, err));
     return http_server_start(&gw->http, &options, err);
@@ -153,6 +155,7 @@ static void stop(struct gateway *gw)
     bus_server_free(TAKE(gw->listed));
     notifier_free(TAKE(gw->notifier));
     inflight_free(TAKE(gw->inflight));
+    servers_free(TAKE(gw->servers));
     sessions_free(TAKE(gw->sessions));
     streams_free(TAKE(gw->streams));
     if (gw->audit != NULL)
@@ -190,11 +193,13 @@ static bool keys_readable(struct process *process)
 {
     CLEANUP(arena_done) struct arena arena;
     const struct listed_key *keys;
+    struct secret_keys secrets;
     struct error err = {0};
     size_t n;
 
     arena_init(&arena);
-    if (keylist_parse(&arena, config.api_keys, &keys, &n, &err) == ST_OK)
+    if (keylist_parse(&arena, config.api_keys, &keys, &n, &err) == ST_OK &&
+        secret_keys_read(config.secret_keys, &secrets, &err) == ST_OK)
         return true;
     process_fail(process, &err);
     return false;

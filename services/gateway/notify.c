@@ -4,6 +4,7 @@
 #include "notify.h"
 
 #include "base/clock.h"
+#include "servers.h"
 #include "session.h"
 #include "skill_uri.h"
 #include "streams.h"
@@ -137,6 +138,7 @@ static void *run(void *arg)
             (void)pthread_mutex_unlock(&n->lock);
             streams_sweep(n->gw->streams, clock_wall_ms());
             sessions_sweep(n->gw->sessions, clock_wall_ms());
+            servers_sweep(n->gw->servers);
             (void)pthread_mutex_lock(&n->lock);
             next = clock_mono_ms() + tick_ms;
         } else if (n->kinds == 0) {

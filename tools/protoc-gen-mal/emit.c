@@ -223,6 +223,8 @@ static void put_rpc(struct package *p, const struct method *m)
                       "    .open_world = %s,\n",
                       yes(m->tool->read_only), yes(m->tool->destructive), yes(m->tool->idempotent),
                       yes(m->tool->open_world));
+        if (m->tool->gateway)
+            strbuf_str(p->out, "    .gateway = true,\n");
     }
     if (m->http) {
         strbuf_printf(p->out, "    .method = \"%s\",\n    .path = \"%s\",\n    .trusted = %s,\n",
@@ -311,12 +313,21 @@ static void emit_api_h(struct package *p, struct outputs *outputs)
     output_add(outputs, model->arena, arena_printf(model->arena, "%s.api.h", p->base), p->out);
 }
 
+/* The next one that the package's service answers. */
+static bool next_served(const struct package *p, const struct method **m)
+{
+    while (next_method(p, m))
+        if (!(*m)->tool || !(*m)->tool->gateway)
+            return true;
+    return false;
+}
+
 static void emit_server(struct package *p, struct outputs *outputs)
 {
     struct arena *arena = p->model->arena;
     put_head(p, NULL);
     strbuf_printf(p->out, "#include \"%s.api.h\"\n#include \"wire/call.h\"\n\n", p->base);
-    for (const struct method *m = NULL; next_method(p, &m);)
+    for (const struct method *m = NULL; next_served(p, &m);)
         strbuf_printf(p->out,
                       "enum status %s_%s(struct call *call, const %s *req,\n        %s *rsp);\n",
                       p->c, m->snake, m->request->c_type, m->response->c_type);
@@ -329,14 +340,14 @@ static void emit_server(struct package *p, struct outputs *outputs)
 
     size_t n = 0;
     put_head(p, ".server.h");
-    for (const struct method *m = NULL; next_method(p, &m); n++)
+    for (const struct method *m = NULL; next_served(p, &m); n++)
         strbuf_printf(p->out,
                       "static enum status run_%s(struct call *call, const ProtobufCMessage *req,\n"
                       "        ProtobufCMessage *rsp)\n{\n"
                       "    return %s_%s(call, (const %s *)req,\n        (%s *)rsp);\n}\n\n",
                       m->snake, p->c, m->snake, m->request->c_type, m->response->c_type);
     strbuf_printf(p->out, "const struct endpoint %s_endpoints[] = {\n", p->c);
-    for (const struct method *m = NULL; next_method(p, &m);)
+    for (const struct method *m = NULL; next_served(p, &m);)
         strbuf_printf(p->out, "    {&%s_%s_rpc, run_%s},\n", p->c, m->snake, m->snake);
     strbuf_printf(p->out, "    {NULL, NULL},\n};\nconst size_t %s_n_endpoints = %zu;\n", p->c, n);
     output_add(outputs, arena, arena_printf(arena, "%s.server.c", p->base), p->out);

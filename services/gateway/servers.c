@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Following the bucket MAL_MCPS. */
+#include "servers.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { LOAD_S = 10 };
+
+/* Counted, because pictures share it. */
+struct server_record {
+    atomic_int refs;
+    McpHealth__Server *server;
+    McpHealth__Virtual *virtual;
+};
+
+/* What is known under one id; the watch's thread alone touches it. */
+struct row {
+    struct row *next;
+    char *id;
+    struct server_record *server, *virtual;
+    struct definitions *definitions;
+    struct upstream *upstream;
+    unsigned server_round, definitions_round, virtual_round;
+};
+
+struct servers {
+    struct gateway *gw;
+    struct bus_kv *kv;
+    struct bus_kv_watch *watch;
+    struct reference_source source;
+    struct secret_keys keys;
+    struct row *rows;
+    unsigned round;
+    bool loaded;
+    pthread_mutex_t lock; /* of picture and ready */
+    pthread_cond_t cond;
+    struct picture *picture;
+    bool ready;
+};
+
+/* ---- records ----------------------------------------------------------------------- */
+
+static struct server_record *record_new(McpHealth__Server *server, McpHealth__Virtual *virtual)
+{
+    struct server_record *record = calloc(1, sizeof(*record));
+
+    if (record == NULL)
+        abort();
+    record->refs = 1;
+    record->server = server;
+    record->virtual = virtual;
+    return record;
+}
+
+static struct server_record *record_ref(struct server_record *record)
+{
+    (void)atomic_fetch_add(&record->refs, 1);
+    return record;
+}
+
+static void record_unref(struct server_record *record)
+{
+    if (record == NULL || atomic_fetch_sub(&record->refs, 1) > 1)
+        return;
+    if (record->server != NULL)
+        mcp_health__server__free_unpacked(record->server, NULL);
+    if (record->virtual != NULL)
+        mcp_health__virtual__free_unpacked(record->virtual, NULL);
+    free(record);
+}
+
+/* ---- pictures ---------------------------------------------------------------------- */
+
+void picture_unref(struct picture *picture)
+{
+    if (picture == NULL || atomic_fetch_sub(&picture->refs, 1) > 1)
+        return;
+    for (size_t i = 0; i < picture->n; i++) {
+        definitions_unref(picture->servers[i].definitions);
+        upstream_unref(picture->servers[i].upstream);
+    }
+    for (size_t i = 0; i < picture->n + picture->n_virtuals; i++)
+        record_unref(picture->records[i]);
+    free(picture->servers);
+    free(picture->virtuals);
+    free(picture->records);
+    free(picture);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct server *left = a, *right = b;
+
+    return strcmp(left->config->id, right->config->id);
+}
+
+static int virtual_by_id(const void *a, const void *b)
+{
+    McpHealth__Virtual *const *left = a, *const *right = b;
+
+    return strcmp((*left)->id, (*right)->id);
+}
+
+static struct picture *picture_new(const struct row *rows)
+{
+    struct picture *picture = calloc(1, sizeof(*picture));
+    size_t n = 1, n_records = 0;
+
+    for (const struct row *row = rows; row != NULL; row = row->next)
+        n += 2;
+    if (picture == NULL || (picture->servers = calloc(n, sizeof(*picture->servers))) == NULL ||
+        (picture->virtuals = calloc(n, sizeof(*picture->virtuals))) == NULL ||
+        (picture->records = calloc(n, sizeof(*picture->records))) == NULL)
+        abort();
+    picture->refs = 1;
+    for (const struct row *row = rows; row != NULL; row = row->next) {
+        if (row->server != NULL) {
+            picture->records[n_records++] = record_ref(row->server);
+            picture->servers[picture->n++] = (struct server){
+                .config = row->server->server,
+                .definitions = row->definitions != NULL ? definitions_ref(row->definitions) : NULL,
+                .upstream = row->upstream != NULL ? upstream_ref(row->upstream) : NULL,
+            };
+        }
+        if (row->virtual != NULL) {
+            picture->records[n_records++] = record_ref(row->virtual);
+            picture->virtuals[picture->n_virtuals++] = row->virtual->virtual;
+        }
+    }
+    qsort(picture->servers, picture->n, sizeof(*picture->servers), by_id);
+    qsort(picture->virtuals, picture->n_virtuals, sizeof(*picture->virtuals), virtual_by_id);
+    return picture;
+}
+
+static void swap(struct servers *servers)
+{
+    struct picture *picture = picture_new(servers->rows), *old;
+
+    (void)pthread_mutex_lock(&servers->lock);
+    old = servers->picture;
+    servers->picture = picture;
+    servers->ready = true;
+    (void)pthread_cond_broadcast(&servers->cond);
+    (void)pthread_mutex_unlock(&servers->lock);
+    picture_unref(old);
+}
+
+struct picture *servers_look(struct servers *servers)
+{
+    struct picture *picture;
+
+    (void)pthread_mutex_lock(&servers->lock);
+    picture = servers->picture;
+    (void)atomic_fetch_add(&picture->refs, 1);
+    (void)pthread_mutex_unlock(&servers->lock);
+    return picture;
+}
+
+const struct server *picture_server(const struct picture *picture, const char *id)
+{
+    McpHealth__Server name = MCP_HEALTH__SERVER__INIT;
+    const struct server wanted = {.config = &name};
+
+    name.id = id;
+    return picture->n == 0
+               ? NULL
+               : bsearch(&wanted, picture->servers, picture->n, sizeof(*picture->servers), by_id);
+}
+
+const McpHealth__Virtual *picture_virtual(const struct picture *picture, const char *id)
+{
+    McpHealth__Virtual name = MCP_HEALTH__VIRTUAL__INIT, *wanted = &name, **found = NULL;
+
+    name.id = id;
+    if (picture->n_virtuals > 0)
+        found = bsearch(&wanted, picture->virtuals, picture->n_virtuals, sizeof(*picture->virtuals),
+                        virtual_by_id);
+    return found != NULL ? *found : NULL;
+}
+
+/* ---- rows ------------------------------------------------------------------------------ */
+
+static struct row *row_of(struct servers *servers, const char *id)
+{
+    struct row *row = servers->rows;
+
+    while (row != NULL && strcmp(row->id, id) != 0)
+        row = row->next;
+    if (row != NULL)
+        return row;
+    row = calloc(1, sizeof(*row));
+    if (row == NULL || (row->id = strdup(id)) == NULL)
+        abort();
+    row->next = servers->rows;
+    servers->rows = row;
+    return row;
+}
+
+static void set_upstream(struct servers *servers, struct row *row, const McpHealth__Server *next)
+{
+    const McpHealth__Server *before = row->server != NULL ? row->server->server : NULL;
+
+    if (before != NULL && next != NULL && row->upstream != NULL && upstream_same(before, next))
+        return;
+    /* Calls that run end on the old way, unless the server is gone. */
+    if (next == NULL && row->upstream != NULL && row->upstream->server != NULL)
+        downstream_stop(row->upstream->server);
+    upstream_unref(TAKE(row->upstream));
+    if (next != NULL &&
+        next->transport == MCP_HEALTH__SERVER_TRANSPORT__SERVER_TRANSPORT_STREAMABLE_HTTP)
+        row->upstream = upstream_new(next, &servers->source);
+}
+
+static void set_server(struct servers *servers, struct row *row, const void *data, size_t len)
+{
+    McpHealth__Server *next = data != NULL ? mcp_health__server__unpack(NULL, len, data) : NULL;
+
+    if (data != NULL && next == NULL)
+        log_warn("the entry of server %s in MAL_MCPS is damaged", row->id);
+    row->server_round = servers->round;
+    set_upstream(servers, row, next);
+    record_unref(TAKE(row->server));
+    if (next != NULL)
+        row->server = record_new(next, NULL);
+}
+
+static void set_definitions(struct servers *servers, struct row *row, const void *data, size_t len)
+{
+    McpHealth__Definitions *next =
+        data != NULL ? mcp_health__definitions__unpack(NULL, len, data) : NULL;
+
+    row->definitions_round = servers->round;
+    if (next != NULL && row->definitions != NULL &&
+        strcmp(next->hash, row->definitions->record->hash) == 0 &&
+        strcmp(next->protocol_version, row->definitions->record->protocol_version) == 0 &&
+        strcmp(next->capabilities, row->definitions->record->capabilities) == 0 &&
+        strcmp(next->instructions, row->definitions->record->instructions) == 0) {
+        mcp_health__definitions__free_unpacked(next, NULL);
+        return;
+    }
+    definitions_unref(TAKE(row->definitions));
+    if (next != NULL)
+        row->definitions = definitions_new(next);
+}
+
+static void set_virtual(struct servers *servers, struct row *row, const void *data, size_t len)
+{
+    McpHealth__Virtual *next = data != NULL ? mcp_health__virtual__unpack(NULL, len, data) : NULL;
+
+    row->virtual_round = servers->round;
+    record_unref(TAKE(row->virtual));
+    if (next != NULL)
+        row->virtual = record_new(NULL, next);
+}
+
+/* All present entries were told: what was not among them is gone. */
+static void round_over(struct servers *servers)
+{
+    for (struct row **at = &servers->rows; *at != NULL;) {
+        struct row *row = *at;
+        unsigned round = servers->round;
+
+        if (row->server != NULL && row->server_round != round)
+            set_server(servers, row, NULL, 0);
+        if (row->definitions != NULL && row->definitions_round != round)
+            set_definitions(servers, row, NULL, 0);
+        if (row->virtual != NULL && row->virtual_round != round)
+            set_virtual(servers, row, NULL, 0);
+        if (row->server == NULL && row->definitions == NULL && row->virtual == NULL) {
+            *at = row->next;
+            free(row->id);
+            free(row);
+        } else {
+            at = &row->next;
+        }
+    }
+    servers->round++;
+    servers->loaded = true;
+}
+
+static void changed(const char *key, const void *data, size_t len, void *arg)
+{
+    struct servers *servers = arg;
+
+    if (key == NULL) {
+        round_over(servers);
+    } else if (strncmp(key, "s.", 2) == 0) {
+        set_server(servers, row_of(servers, key + 2), data, len);
+    } else if (strncmp(key, "d.", 2) == 0) {
+        set_definitions(servers, row_of(servers, key + 2), data, len);
+    } else if (strncmp(key, "v.", 2) == 0) {
+        set_virtual(servers, row_of(servers, key + 2), data, len);
+    }
+    if (servers->loaded)
+        swap(servers);
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static enum status wait_ready(struct servers *servers, struct error *err)
+{
+    struct timespec until;
+    int rc = 0;
+    bool ready;
+
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += LOAD_S;
+    (void)pthread_mutex_lock(&servers->lock);
+    while (!servers->ready && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&servers->cond, &servers->lock, &until);
+    ready = servers->ready;
+    (void)pthread_mutex_unlock(&servers->lock);
+    return ready ? ST_OK : error_set(err, ST_UNAVAILABLE, "the bucket MAL_MCPS did not answer");
+}
+
+enum status servers_new(struct servers **ret_servers, struct gateway *gw, struct error *err)
+{
+    struct servers *servers = calloc(1, sizeof(*servers));
+
+    if (servers == NULL)
+        abort();
+    *ret_servers = servers;
+    servers->gw = gw;
+    (void)pthread_mutex_init(&servers->lock, NULL);
+    (void)pthread_cond_init(&servers->cond, NULL);
+    servers->picture = picture_new(NULL);
+    TRY(secret_keys_read(config.secret_keys, &servers->keys, err));
+    servers->source =
+        (struct reference_source){.keys = &servers->keys, .env_allow = config.env_allow};
+    TRY(bus_kv_open(gw->bus, "MAL_MCPS", 0, &servers->kv, err));
+    if (bus_kv_watch(servers->kv, changed, servers, &servers->watch) != ST_OK)
+        return error_set(err, ST_UNAVAILABLE, "cannot watch the bucket MAL_MCPS");
+    return wait_ready(servers, err);
+}
+
+void servers_free(struct servers *servers)
+{
+    if (servers == NULL)
+        return;
+    if (servers->watch != NULL)
+        bus_kv_watch_stop(servers->watch);
+    if (servers->kv != NULL)
+        bus_kv_free(servers->kv);
+    servers->round++;
+    round_over(servers);
+    picture_unref(servers->picture);
+    (void)pthread_cond_destroy(&servers->cond);
+    (void)pthread_mutex_destroy(&servers->lock);
+    free(servers);
+}
+
+void servers_sweep(struct servers *servers)
+{
+    struct picture *picture = servers_look(servers);
+    int64_t now_ms = clock_mono_ms();
+
+    for (size_t i = 0; i < picture->n; i++)
+        if (picture->servers[i].upstream != NULL)
+            upstream_sweep(picture->servers[i].upstream, now_ms);
+    picture_unref(picture);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The downstream servers as mcp-health tells of them in the bucket MAL_MCPS: an
+ * immutable picture, swapped whole, of which every exchange holds one. */
+#pragma once
+
+#include "definitions.h"
+#include "gateway.h"
+#include "upstream.h"
+
+/* A server of the picture. */
+struct server {
+    const McpHealth__Server *config;
+    struct definitions *definitions; /* NULL: never read */
+    struct upstream *upstream;       /* NULL: a program, reached through a runner */
+};
+
+struct server_record;
+
+/* Counted; what it holds lives as long as it. */
+struct picture {
+    atomic_int refs;
+    size_t n, n_virtuals;
+    struct server *servers; /* by id */
+    struct server_record **records;
+    McpHealth__Virtual **virtuals; /* by id */
+};
+
+struct servers;
+/* Waits until the present entries are known. */
+enum status servers_new(struct servers **ret_servers, struct gateway *gw,
+                        struct error *err) MUST_CHECK;
+void servers_free(struct servers *servers);
+/* The newest picture; given back by picture_unref. */
+struct picture *servers_look(struct servers *servers);
+void picture_unref(struct picture *picture);
+/* NULL when there is none. */
+const struct server *picture_server(const struct picture *picture, const char *id);
+const McpHealth__Virtual *picture_virtual(const struct picture *picture, const char *id);
+/* Housekeeping: sessions that idle. */
+void servers_sweep(struct servers *servers);
