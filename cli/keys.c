@@ -98,7 +98,23 @@ static enum status scopes_parse(struct arena *arena, const char *text, Gateway__
     return ST_OK;
 }
 
-enum status keys_add(struct keys *keys, const char *name, const char *scopes,
+static enum status servers_parse(struct arena *arena, const char *text, Gateway__ApiKey *key,
+                                 struct error *err)
+{
+    char *copy = arena_strdup(arena, text);
+    char *save = NULL;
+    const char **servers = arena_alloc(arena, KEY_SERVERS_MAX * sizeof *servers);
+
+    key->servers = (void *)servers;
+    for (char *word = strtok_r(copy, ", ", &save); word; word = strtok_r(NULL, ", ", &save)) {
+        if (key->n_servers == KEY_SERVERS_MAX)
+            return error_set(err, ST_INVALID_ARGUMENT, "servers: at most %d", KEY_SERVERS_MAX);
+        servers[key->n_servers++] = word;
+    }
+    return ST_OK;
+}
+
+enum status keys_add(struct keys *keys, const char *name, const char *scopes, const char *servers,
                      const char *expires_at, const char **ret_secret, struct error *err)
 {
     struct arena *arena = &keys->hub->arena;
@@ -113,6 +129,7 @@ enum status keys_add(struct keys *keys, const char *name, const char *scopes,
 
     TRY(name_check(name, err));
     TRY(scopes_parse(arena, scopes, &key, err));
+    TRY(servers_parse(arena, servers, &key, err));
     if (keys_find(keys, name, &taken, &ignored) == ST_OK && taken && !*taken->revoked_at) {
         error_hint(err, "another name, or mal keys rotate %s.", taken->id);
         return error_set(err, ST_ALREADY_EXISTS, "a key named '%s' exists", name);
@@ -244,7 +261,7 @@ enum status hub_own_key(struct hub *hub, const char *dir, struct arena *arena,
     }
     st = keys_open(&keys, hub, err);
     if (st == ST_OK)
-        st = keys_add(&keys, "default", "all", "", &secret, err);
+        st = keys_add(&keys, "default", "all", "", "", &secret, err);
     keys_done(&keys);
     if (st != ST_OK || !secret)
         return st;

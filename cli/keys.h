@@ -6,7 +6,7 @@
 
 #include "mal/gateway/v1/state.pb-c.h"
 
-enum { KEY_SCOPES_MAX = 5, KEYS_MAX = 10000 };
+enum { KEY_SCOPES_MAX = 5, KEY_SERVERS_MAX = 100, KEYS_MAX = 10000 };
 
 struct keys {
     struct hub *hub;
@@ -18,7 +18,7 @@ enum status keys_open(struct keys *keys, struct hub *hub, struct error *err) MUS
 void keys_done(struct keys *keys);
 /* Makes a key; *ret_secret is in the hub's arena and nowhere else.
  * expires_at RFC 3339 or "". */
-enum status keys_add(struct keys *keys, const char *name, const char *scopes,
+enum status keys_add(struct keys *keys, const char *name, const char *scopes, const char *servers,
                      const char *expires_at, const char **ret_secret, struct error *err) MUST_CHECK;
 /* By id or by name; the record in the hub's arena. */
 enum status keys_find(struct keys *keys, const char *id, Gateway__ApiKey **ret_key,

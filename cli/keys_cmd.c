@@ -13,18 +13,19 @@
 enum { ROTATE_GRACE_MS = 24 * 3600 * 1000 };
 
 static const char keys_help[] =
-    "Usage: mal keys add NAME [--scopes read,write|all] [--expires 30d|RFC3339]\n"
+    "Usage: mal keys add NAME [--scopes read,write|all] [--servers ID,ID] [--expires 30d|RFC3339]\n"
     "       mal keys list\n"
     "       mal keys show ID\n"
     "       mal keys rotate ID     the old secret works for 24 hours more\n"
     "       mal keys revoke ID\n\n"
     "  --dir DIR   folder of the private stack (default .mal); MAL_NATS_URL,\n"
     "              MAL_NATS_USER and MAL_NATS_PASSWORD name another hub\n"
+    "  --servers   downstream MCP servers that the key may use; without it all\n"
     "  --json      print JSON\n\n"
     "A secret is shown once, when it is made.\n";
 
 struct keys_options {
-    const char *dir, *scopes, *expires, *words[2];
+    const char *dir, *scopes, *servers, *expires, *words[2];
     int n_words;
     bool json;
 };
@@ -107,8 +108,8 @@ static enum status run_add(struct keys *keys, const struct keys_options *options
     Gateway__ApiKey *key;
 
     TRY(parse_expiry(options->expires ? options->expires : "", expires, err));
-    TRY(keys_add(keys, options->words[1], options->scopes ? options->scopes : "read,write", expires,
-                 &secret, err));
+    TRY(keys_add(keys, options->words[1], options->scopes ? options->scopes : "read,write",
+                 options->servers ? options->servers : "", expires, &secret, err));
     TRY(keys_find(keys, options->words[1], &key, err));
     if (options->json) {
         key_json(out, key, secret);
@@ -245,6 +246,8 @@ int cmd_keys(int argc, char **argv)
             options.dir = value;
         else if ((value = cli_option(argc, argv, &i, "--scopes")))
             options.scopes = value;
+        else if ((value = cli_option(argc, argv, &i, "--servers")))
+            options.servers = value;
         else if ((value = cli_option(argc, argv, &i, "--expires")))
             options.expires = value;
         else if (cli_flag(argv[i], "--json"))

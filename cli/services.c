@@ -245,6 +245,7 @@ enum status stack_gateways(struct stack *stack, struct error *err)
         n = common_env(stack, child, "gateway", extra);
         extra[n++] = arena_printf(&stack->arena, "MAL_BIND=127.0.0.1:%d", child->port);
         extra[n++] = arena_printf(&stack->arena, "MAL_DIR=%s", stack->dir);
+        extra[n++] = arena_printf(&stack->arena, "MAL_SECRET_KEYS=%s", secret_sealing_key(stack));
         TRY(start_process(stack, child, binary, extra, err));
     }
     for (size_t i = first; i < stack->n_children; i++)

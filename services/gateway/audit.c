@@ -48,7 +48,8 @@ void audit_called(struct exchange *x, const struct tool *tool, enum status statu
     event.user_key = x->who.name;
     event.channel = x->channel;
     event.duration_ms = (int32_t)((clock_mono_us() - x->started_us + 500) / 1000);
-    event.success = status == ST_OK;
+    event.success =
+        status == ST_OK && !(about->reply != NULL && wire_get_bool(about->reply, "is_error"));
     event.status = status_lower_name(status);
     event.request_id = x->request_id;
     event.called_at = at;

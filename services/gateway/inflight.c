@@ -29,6 +29,8 @@ struct inflight {
 static void mark(struct flight *flight, char out[REQUEST_ID_MAX])
 {
     flight->cancelled = true;
+    if (flight->exchange != NULL)
+        downstream_cancel(flight->exchange);
     (void)snprintf(out, REQUEST_ID_MAX, "%s", flight->request_id);
 }
 

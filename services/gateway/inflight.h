@@ -3,15 +3,17 @@
  * work. */
 #pragma once
 
+#include "downstream/downstream.h"
 #include "gateway.h"
 
 /* One waiting call, on its worker's stack. */
 struct flight {
     struct flight *next, *previous;
-    struct http_request *req; /* NULL: its connection does not matter (legacy) */
-    const char *request_id;   /* what services know the call by */
-    const char *session;      /* hash of the legacy session, NULL when none */
-    const char *id;           /* JSON-RPC id as written */
+    struct http_request *req;             /* NULL: its connection does not matter (legacy) */
+    struct downstream_exchange *exchange; /* of a call of a downstream server, else NULL */
+    const char *request_id;               /* what services know the call by */
+    const char *session;                  /* hash of the legacy session, NULL when none */
+    const char *id;                       /* JSON-RPC id as written */
     size_t id_len;
     int64_t started_ms;     /* clock_mono_ms() */
     _Atomic bool cancelled; /* the caller left or cancelled: send no answer */

@@ -5,6 +5,7 @@
 #include "audit.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy_call.h"
 #include "ratelimit.h"
 #include "svc/metrics.h"
 #include "text.h"
@@ -176,6 +177,8 @@ enum status invocation_run(struct invocation *inv)
         return call_fail_reason(&inv->call, ST_FAILED_PRECONDITION, "CONFIRMATION_REQUIRED",
                                 "Calling %s with these arguments changes what the hub stores.",
                                 inv->tool->rpc->tool_name);
+    if (inv->tool->rpc->gateway)
+        return proxy_call(inv);
     inflight_begin(inv->x->gw->inflight, &inv->flight);
     status = bus_call(inv->x->gw->bus, &inv->call, inv->tool->rpc, inv->request, 0, &inv->reply);
     inflight_end(inv->x->gw->inflight, &inv->flight);

@@ -21,6 +21,8 @@ struct entry {
     struct entry *next; /* of the bucket of its hash */
     unsigned char hash[APIKEY_HASH_SIZE];
     char *id, *name; /* owned */
+    char **servers;  /* owned, with what is in it */
+    size_t n_servers;
     unsigned scopes;
     bool listed, revoked;
     int64_t expires_ms; /* 0 = never */
@@ -48,6 +50,9 @@ static size_t bucket_of(const unsigned char *hash)
 
 static void entry_free(struct entry *entry)
 {
+    for (size_t i = 0; i < entry->n_servers; i++)
+        free(entry->servers[i]);
+    free(entry->servers);
     free(entry->id);
     free(entry->name);
     free(entry);
@@ -63,8 +68,12 @@ static void add(struct keyring *ring, const struct entry *model)
     *entry = *model;
     entry->id = strdup(model->id);
     entry->name = strdup(model->name);
-    if (entry->id == NULL || entry->name == NULL)
+    entry->servers = calloc(model->n_servers + 1, sizeof(*entry->servers));
+    if (entry->id == NULL || entry->name == NULL || entry->servers == NULL)
         abort();
+    for (size_t i = 0; i < model->n_servers; i++)
+        if ((entry->servers[i] = strdup(model->servers[i])) == NULL)
+            abort();
     head = &ring->buckets[bucket_of(entry->hash)];
     entry->next = *head;
     *head = entry;
@@ -109,6 +118,8 @@ static void add_record(struct keyring *ring, const char *key, const Gateway__Api
     struct entry entry = {
         .id = (char *)key,
         .name = (char *)record->name,
+        .servers = (char **)record->servers,
+        .n_servers = record->n_servers,
         .revoked = *record->revoked_at != '\0',
         .expires_ms = time_or(record->expires_at, 0),
         .round = ring->round,
@@ -273,6 +284,15 @@ static bool usable(const struct entry *entry, int64_t now_ms)
     return !entry->revoked && (entry->expires_ms == 0 || now_ms < entry->expires_ms);
 }
 
+static const char *const *copy_servers(struct arena *arena, const struct entry *entry)
+{
+    const char **servers = arena_alloc(arena, entry->n_servers * sizeof(*servers));
+
+    for (size_t i = 0; i < entry->n_servers; i++)
+        servers[i] = arena_strdup(arena, entry->servers[i]);
+    return servers;
+}
+
 bool keyring_find(struct keyring *ring, struct arena *arena, const char *secret, int64_t now_ms,
                   struct principal *ret_who)
 {
@@ -291,6 +311,8 @@ bool keyring_find(struct keyring *ring, struct arena *arena, const char *secret,
             .name = arena_strdup(arena, entry->name),
             .scopes = entry->scopes,
             .trusted = config_list_has(config.trusted_keys, entry->name),
+            .servers = copy_servers(arena, entry),
+            .n_servers = entry->n_servers,
         };
     (void)pthread_rwlock_unlock(&ring->lock);
     return entry != NULL;

@@ -44,6 +44,21 @@ static bool wants_json(const struct invocation *inv)
            wire_get_int(inv->request, "format") == MAL__FORMAT__FORMAT_JSON;
 }
 
+/* The result of a downstream tool: its content unchanged. */
+static void put_downstream(struct mcp *m, const struct invocation *inv, const struct strbuf *json)
+{
+    reply_begin(m, TTL_NONE);
+    reply_key(m, "content");
+    strbuf_str(&m->out, wire_get_string(inv->reply, "content"));
+    if (m->version >= MCP_2025_06_18) {
+        reply_key(m, "structuredContent");
+        strbuf_add(&m->out, json->data, json->len);
+    }
+    reply_key(m, "isError");
+    strbuf_str(&m->out, wire_get_bool(inv->reply, "is_error") ? "true" : "false");
+    reply_end(m, NULL);
+}
+
 static void put_result(struct mcp *m, const struct invocation *inv)
 {
     CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
@@ -51,6 +66,10 @@ static void put_result(struct mcp *m, const struct invocation *inv)
     bool structured = m->version >= MCP_2025_06_18;
 
     wire_to_json(&json, inv->tool->rpc->response, inv->reply);
+    if (inv->tool->rpc->gateway) {
+        put_downstream(m, inv, &json);
+        return;
+    }
     if (wants_json(inv))
         strbuf_add(&text, json.data, json.len);
     else

@@ -7,6 +7,7 @@
 #include "origin.h"
 #include "respond.h"
 #include "rest.h"
+#include "servers.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -74,4 +75,5 @@ void route(struct http_request *req, void *arg)
         mcp_handle(&x);
     else if (x.who.id != NULL && api)
         rest_handle(&x);
+    picture_unref(x.picture);
 }

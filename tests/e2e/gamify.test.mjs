@@ -12,6 +12,7 @@ import { natsRequest } from "./nats.mjs";
 import { Repo, day, lines, noon } from "./repo.mjs";
 import { member, project, samples, sprint, talk } from "./samples.mjs";
 import { learn } from "./schema.mjs";
+import { serveEcho } from "./downstream.mjs";
 import { useStack } from "./stack.mjs";
 import { until } from "./wait.mjs";
 
@@ -417,6 +418,7 @@ describe("achievements", () => {
     const client = await keyed("pia-laptop");
     await join_("pia", { metadata: { key_names: ["pia-laptop"] } });
     repo("default", commit("nobody", 1, { files: { a: "1\n" } }));
+    await serveEcho(stack);
     const rows = samples("master");
     const badges = async () => unlocked(await profile("pia"));
     for (const [tool, works] of rows.slice(0, 9)) await client.ok(tool, works);

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
+import { serveEcho } from "./downstream.mjs";
 import { request } from "./http.mjs";
 import { Modern } from "./mcp.mjs";
 import { smallRepo } from "./repo.mjs";
@@ -18,6 +19,7 @@ let hub;
 const stack = useStack({ before, after }, { env: { MAL_EXEC_ENABLED: "false", MAL_GIT_REPO_PATH: smallRepo().path } }, async () => {
   hub = new Modern(stack);
   learn(tools);
+  await serveEcho(stack);
 });
 
 const used = new Set();
@@ -216,6 +218,28 @@ describe("DELETE", () => {
       assert.equal(answer.status, 200, answer.text);
       assert.equal((await rest("GET", path)).status, 404, path);
     }
+  });
+
+  test("virtual servers and secrets are put, listed without values, and removed", async () => {
+    const body = { name: "Two tools", tools: [{ server: "echo", tool: "echo" }, { tool: "mal_list_skills", name: "skills" }] };
+    assert.equal((await rest("PUT", "/api/v1/virtual-servers/two", { body })).json.created, true);
+    assert.equal((await rest("GET", "/api/v1/virtual-servers/two")).json.server.tools.length, 2);
+    assert.equal((await rest("GET", "/api/v1/virtual-servers")).json.total, 1);
+    assert.equal((await rest("DELETE", "/api/v1/virtual-servers/two")).json.deleted, true);
+    assert.equal((await rest("PUT", "/api/v1/secrets/TOKEN", { body: { value: "tell-nobody" } })).json.created, true);
+    const list = await rest("GET", "/api/v1/secrets");
+    assert.equal(list.json.items[0].name, "TOKEN");
+    assert.doesNotMatch(list.text, /tell-nobody/);
+    assert.equal((await rest("DELETE", "/api/v1/secrets/TOKEN")).json.deleted, true);
+  });
+
+  test("a server's health, tools and policy can be read, its policy changed, a tool approved", async () => {
+    assert.equal((await rest("GET", "/api/v1/mcps/echo/health")).json.status, "active");
+    const { items } = (await rest("GET", "/api/v1/mcps/echo/tools")).json;
+    assert.ok(items.some(({ name, pin }) => name === "echo" && pin === "approved"));
+    assert.equal((await rest("POST", "/api/v1/mcps/echo/tools/echo/approve", { body: {} })).json.changed, false);
+    assert.deepEqual((await rest("PATCH", "/api/v1/mcps/echo/policy", { body: { call_timeout_ms: 5000 } })).json.changed, ["call_timeout_ms"]);
+    assert.equal((await rest("GET", "/api/v1/mcps/echo/policy")).json.policy.call_timeout_ms, 5000);
   });
 
   test("servers are for trusted keys only", async () => {

@@ -1,4 +1,5 @@
-// One call that works and one that fails for every tool, in an order in which they work.
+// One call that works and one that fails for every tool, in an order in which they work. The one
+// of mal_proxy_mcp_call needs serveEcho (downstream.mjs).
 
 export const skill = (id, more = {}) => ({
   id,
@@ -70,6 +71,7 @@ export function samples(tag) {
     ["mal_search_skills", { query: ids.skill }, { query: "" }, bad],
     ["mal_register_mcp", server(ids.server), server(ids.server, { endpoint_url: undefined }), bad],
     ["mal_list_mcps", page, { status: "asleep" }, bad],
+    ["mal_proxy_mcp_call", { mcp_id: "echo", tool_name: "echo", arguments: { text: tag } }, { mcp_id: `${tag}-nobody`, tool_name: "echo" }, "NOT_FOUND"],
     ["mal_register_command", command(ids.command), command(ids.command), "ALREADY_EXISTS"],
     ["mal_list_commands", page, { tags: " , " }, bad],
     ["mal_get_command", { id: ids.command, params: { word: "x" } }, { id: ids.command, params: { other: 1 } }, bad],

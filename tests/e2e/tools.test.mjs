@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { KINDS, connect } from "./clients.mjs";
+import { serveEcho } from "./downstream.mjs";
 import { request } from "./http.mjs";
 import { Legacy, LEGACY, Modern } from "./mcp.mjs";
 import { smallRepo } from "./repo.mjs";
@@ -13,7 +14,8 @@ import { compile, learn } from "./schema.mjs";
 import { root, useStack } from "./stack.mjs";
 
 const { tools: published } = JSON.parse(readFileSync(join(root, "api/tools.json"), "utf8"));
-const stack = useStack({ before, after }, { env: { MAL_LIST_PAGE: "7", MAL_GIT_REPO_PATH: smallRepo().path } });
+const stack = useStack({ before, after }, { env: { MAL_LIST_PAGE: "7", MAL_GIT_REPO_PATH: smallRepo().path } },
+  () => serveEcho(stack));
 const byName = (list) => [...list].sort((a, b) => (a.name < b.name ? -1 : 1));
 
 /** What a client shows of a tool and api/tools.json says too. */
@@ -64,7 +66,7 @@ for (const kind of KINDS) {
 }
 
 describe("the lists", () => {
-  test("there are 49 tools", () => assert.equal(published.length, 49));
+  test("there are 50 tools", () => assert.equal(published.length, 50));
 
   test("every tool of the samples exists and none is left out", () => {
     assert.deepEqual(byName(samples("x").map(([name]) => ({ name }))), byName(published.map(({ name }) => ({ name }))));

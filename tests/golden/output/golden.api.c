@@ -372,6 +372,33 @@ const struct message_rule golden__delete_thing_response__rule = {
     .text_field = -1,
 };
 
+static const struct field_rule golden__move_thing_request__fields[] = {
+    {.name = "id",
+     .description = "Id of the thing.",
+     .flags = RULE_REQUIRED,
+     .format = FORMAT_ITEM_ID,
+    },
+};
+const struct message_rule golden__move_thing_request__rule = {
+    .descriptor = &golden__move_thing_request__descriptor,
+    .fields = golden__move_thing_request__fields,
+    .unset_field = -1,
+    .text_field = -1,
+};
+
+static const struct field_rule golden__move_thing_response__fields[] = {
+    {.name = "id",
+     .description = "Id of the thing.",
+     .flags = RULE_REQUIRED,
+    },
+};
+const struct message_rule golden__move_thing_response__rule = {
+    .descriptor = &golden__move_thing_response__descriptor,
+    .fields = golden__move_thing_response__fields,
+    .unset_field = -1,
+    .text_field = -1,
+};
+
 const struct message_rule golden__count_things_request__rule = {
     .descriptor = &golden__count_things_request__descriptor,
     .unset_field = -1,
@@ -410,6 +437,8 @@ static const struct message_rule *const rules[] = {
     &golden__update_thing_response__rule,
     &golden__delete_thing_request__rule,
     &golden__delete_thing_response__rule,
+    &golden__move_thing_request__rule,
+    &golden__move_thing_response__rule,
     &golden__count_things_request__rule,
     &golden__count_things_response__rule,
     NULL,
@@ -417,7 +446,7 @@ static const struct message_rule *const rules[] = {
 
 __attribute__((constructor)) static void register_rules(void)
 {
-    wire_register_rules(rules, 14);
+    wire_register_rules(rules, 16);
 }
 
 static const char list_things_input[] =
@@ -653,6 +682,31 @@ const struct rpc golden_delete_thing_rpc = {
     .response = &golden__delete_thing_response__rule,
 };
 
+static const char move_thing_input[] =
+    "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\",\"minLength\":1,\"maxLeng"
+    "th\":64,\"pattern\":\"^[A-Za-z0-9][A-Za-z0-9-]*$\",\"description\":\"Id of the thing.\"}},"
+    "\"required\":[\"id\"],\"additionalProperties\":false}";
+static const char move_thing_output[] =
+    "{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\",\"description\":\"Id of t"
+    "he thing.\"}},\"required\":[\"id\"],\"additionalProperties\":false}";
+const struct rpc golden_move_thing_rpc = {
+    .package = "golden",
+    .name = "MoveThing",
+    .subject = "mal.golden.v1.move_thing",
+    .description = "Moves a thing; the gateway does it itself.",
+    .tool_name = "mal_move_thing",
+    .title = "Move thing",
+    .read_only = false,
+    .destructive = true,
+    .idempotent = false,
+    .open_world = true,
+    .gateway = true,
+    .input_schema = move_thing_input,
+    .output_schema = move_thing_output,
+    .request = &golden__move_thing_request__rule,
+    .response = &golden__move_thing_response__rule,
+};
+
 const struct rpc golden_count_things_rpc = {
     .package = "golden",
     .name = "CountThings",
@@ -668,7 +722,8 @@ const struct rpc *const golden_rpcs[] = {
     &golden_register_thing_rpc,
     &golden_update_thing_rpc,
     &golden_delete_thing_rpc,
+    &golden_move_thing_rpc,
     &golden_count_things_rpc,
     NULL,
 };
-const size_t golden_n_rpcs = 6;
+const size_t golden_n_rpcs = 7;

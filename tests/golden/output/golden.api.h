@@ -18,6 +18,8 @@ extern const struct message_rule golden__update_thing_request__rule;
 extern const struct message_rule golden__update_thing_response__rule;
 extern const struct message_rule golden__delete_thing_request__rule;
 extern const struct message_rule golden__delete_thing_response__rule;
+extern const struct message_rule golden__move_thing_request__rule;
+extern const struct message_rule golden__move_thing_response__rule;
 extern const struct message_rule golden__count_things_request__rule;
 extern const struct message_rule golden__count_things_response__rule;
 
@@ -73,6 +75,17 @@ static inline enum status golden_delete_thing_call(struct bus *bus, struct call 
     enum status status = bus_call(bus, call, &golden_delete_thing_rpc, &request->base,
                                   timeout_ms, &reply);
     *ret_reply = (Golden__DeleteThingResponse *)reply;
+    return status;
+}
+
+extern const struct rpc golden_move_thing_rpc;
+static inline enum status golden_move_thing_call(struct bus *bus, struct call *call,
+        const Golden__MoveThingRequest *request, int timeout_ms, Golden__MoveThingResponse **ret_reply)
+{
+    ProtobufCMessage *reply = NULL;
+    enum status status = bus_call(bus, call, &golden_move_thing_rpc, &request->base,
+                                  timeout_ms, &reply);
+    *ret_reply = (Golden__MoveThingResponse *)reply;
     return status;
 }
 

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests to downstream servers. */
+#include "relay.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- which server ------------------------------------------------------------------ */
+
+const struct picture *exchange_picture(struct exchange *x)
+{
+    if (x->picture == NULL)
+        x->picture = servers_look(x->gw->servers);
+    return x->picture;
+}
+
+static bool may_use(const struct principal *who, const char *id)
+{
+    bool found = who->n_servers == 0;
+
+    for (size_t i = 0; i < who->n_servers && !found; i++)
+        found = strcmp(who->servers[i], id) == 0 || strcmp(who->servers[i], "*") == 0;
+    return found;
+}
+
+const struct server *exchange_server(struct exchange *x, const char *id)
+{
+    return may_use(&x->who, id) ? picture_server(exchange_picture(x), id) : NULL;
+}
+
+/* ---- whether it may go --------------------------------------------------------------- */
+
+enum status relay_unknown(struct call *call, const char *id)
+{
+    (void)call_fail(call, ST_NOT_FOUND, "MCP server '%s' was not found.", id);
+    call_hint(call, "mal_list_mcps to find the id.");
+    return ST_NOT_FOUND;
+}
+
+static enum status blocked(struct call *call, const McpHealth__Server *row)
+{
+    if (row->status == MCP_HEALTH__SERVER_STATUS__SERVER_STATUS_INACTIVE) {
+        (void)call_fail_reason(call, ST_FAILED_PRECONDITION, "MCP_INACTIVE",
+                               "MCP server '%s' is switched off.", row->id);
+        call_hint(call, "another server; an operator can switch it on.");
+    } else {
+        (void)call_fail_reason(call, ST_FAILED_PRECONDITION, "MCP_ERROR",
+                               "MCP server '%s' is in status error%s%.300s", row->id,
+                               *row->reason != '\0' ? ": " : ".", row->reason);
+        call_hint(call, "mal_health_check, which probes it again.");
+    }
+    return ST_FAILED_PRECONDITION;
+}
+
+enum status relay_permit(struct call *call, const struct server *server)
+{
+    const McpHealth__Server *row = server->config;
+
+    if (row->status != MCP_HEALTH__SERVER_STATUS__SERVER_STATUS_ACTIVE)
+        return blocked(call, row);
+    if (server->upstream == NULL)
+        return call_fail_reason(call, ST_UNAVAILABLE, "MCP_UNREACHABLE",
+                                "MCP server '%s' is a program, and no runner of programs is there.",
+                                row->id);
+    if (server->upstream->server == NULL) {
+        call->error = server->upstream->error;
+        return call->error.status;
+    }
+    return ST_OK;
+}
+
+bool relay_exposed(const struct server *server, const char *tool)
+{
+    bool found = server->config->n_tools_exposed == 0;
+
+    for (size_t i = 0; i < server->config->n_tools_exposed && !found; i++)
+        found = strcmp(server->config->tools_exposed[i], tool) == 0;
+    return found;
+}
+
+static enum status not_exposed(struct call *call, const McpHealth__Server *row, const char *tool)
+{
+    CLEANUP(strbuf_done) struct strbuf list = STRBUF_INIT;
+
+    for (size_t i = 0; i < row->n_tools_exposed && list.len < 300; i++)
+        strbuf_printf(&list, "%s%s", i > 0 ? ", " : "", row->tools_exposed[i]);
+    (void)call_fail(call, ST_PERMISSION_DENIED,
+                    "The operator did not expose tool '%s' of MCP server '%s'.", tool, row->id);
+    call_hint(call, "one of its exposed tools: %s.", strbuf_cstr(&list));
+    return ST_PERMISSION_DENIED;
+}
+
+enum status relay_permit_tool(struct call *call, const struct server *server, const char *tool)
+{
+    TRY(relay_permit(call, server));
+    if (!relay_exposed(server, tool))
+        return not_exposed(call, server->config, tool);
+    if (server->definitions == NULL ||
+        definitions_find(server->definitions, DEFINITION_TOOL, tool) != NULL)
+        return ST_OK;
+    (void)call_fail(call, ST_NOT_FOUND, "MCP server '%s' has no tool '%s'.", server->config->id,
+                    tool);
+    call_hint(call, "one of the server's tools; GET /api/v1/mcps/%s/tools lists them.",
+              server->config->id);
+    return ST_NOT_FOUND;
+}
+
+int64_t relay_timeout_ms(const struct server *server, const char *tool)
+{
+    const McpHealth__Policy *policy = server->config->policy;
+
+    if (policy == NULL)
+        return config.proxy_timeout_ms;
+    for (size_t i = 0; tool != NULL && i < policy->n_tool_timeouts; i++)
+        if (strcmp(policy->tool_timeouts[i]->key, tool) == 0)
+            return strtoll(policy->tool_timeouts[i]->value, NULL, 10);
+    return policy->call_timeout_ms > 0 ? policy->call_timeout_ms : config.proxy_timeout_ms;
+}
+
+/* ---- the exchange ------------------------------------------------------------------------ */
+
+static enum status pull(struct relay *relay, struct downstream_session *session,
+                        struct downstream_exchange *exchange, struct error *err)
+{
+    struct downstream_message msg;
+
+    for (;;) {
+        TRY(downstream_next(exchange, relay->quiet_ms, &msg, err));
+        switch (msg.kind) {
+        case DOWNSTREAM_RESULT:
+        case DOWNSTREAM_ERROR:
+            relay->answered(relay, &msg);
+            return ST_OK;
+        case DOWNSTREAM_NOTIFICATION:
+        case DOWNSTREAM_REQUEST:
+            relay->heard(relay, session, exchange, &msg);
+            break;
+        default:
+            if (relay->quiet != NULL)
+                relay->quiet(relay);
+        }
+    }
+}
+
+enum status relay_run(struct relay *relay, struct error *err)
+{
+    struct inflight *inflight = relay->x->gw->inflight;
+    struct upstream *upstream = relay->server->upstream;
+    struct downstream_exchange *exchange;
+    struct link *link;
+    enum status status;
+
+    TRY(upstream_link(upstream, relay->key, relay->capabilities, relay->request.deadline_ms, &link,
+                      err));
+    status = downstream_begin(link->session, &relay->request, &exchange, err);
+    if (status == ST_OK) {
+        relay->flight->exchange = exchange;
+        inflight_begin(inflight, relay->flight);
+        status = pull(relay, link->session, exchange, err);
+        inflight_end(inflight, relay->flight);
+        relay->flight->exchange = NULL;
+        downstream_end(exchange);
+    }
+    upstream_unlink(upstream, link);
+    return status;
+}

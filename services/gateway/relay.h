@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request to a downstream server on behalf of an exchange: whether it may go,
+ * and what comes back until the answer. */
+#pragma once
+
+#include "inflight.h"
+#include "servers.h"
+
+/* The picture of servers that this exchange works with. */
+const struct picture *exchange_picture(struct exchange *x);
+/* The server, when the caller's key may use it; else NULL, as if there were none. */
+const struct server *exchange_server(struct exchange *x, const char *id);
+
+/* NOT_FOUND and how to find one. */
+enum status relay_unknown(struct call *call, const char *id);
+/* Server there and active, reachable from here. */
+enum status relay_permit(struct call *call, const struct server *server) MUST_CHECK;
+/* Further: tool exposed and known. */
+enum status relay_permit_tool(struct call *call, const struct server *server,
+                              const char *tool) MUST_CHECK;
+bool relay_exposed(const struct server *server, const char *tool);
+/* Milliseconds that the tool (NULL = another method) may take. */
+int64_t relay_timeout_ms(const struct server *server, const char *tool);
+
+struct relay {
+    struct exchange *x;
+    const struct server *server;
+    struct flight *flight;
+    const char *key;          /* who shares the session with a legacy server */
+    const char *capabilities; /* of its callers, NULL = none */
+    struct downstream_request request;
+    int quiet_ms; /* silence after which quiet is called; -1 = never */
+    /* Of the caller's; on the worker. heard: notifications and, of legacy
+     * servers, requests, which it answers. */
+    void (*heard)(struct relay *relay, struct downstream_session *session,
+                  struct downstream_exchange *exchange, const struct downstream_message *msg);
+    void (*quiet)(struct relay *relay);
+    void (*answered)(struct relay *relay, const struct downstream_message *msg);
+    void *arg;
+};
+/* Fails as lib/downstream does; a server's JSON-RPC error is an answer. */
+enum status relay_run(struct relay *relay, struct error *err) MUST_CHECK;
