@@ -69,7 +69,7 @@ struct downstream_limits {
     int max_calls;          /* 64: exchanges at once; more fail with BUSY at once */
     uint32_t message_bytes; /* 10 MiB: one message, in a body, an event or a line */
     uint32_t reply_bytes;   /* 32 MiB: everything that one exchange brings */
-    uint32_t depth;         /* 128: JSON nesting */
+    uint32_t depth;         /* 64: JSON nesting */
     uint32_t values;        /* 500,000: JSON values in one message */
     uint32_t pages;         /* 64: pages of one list */
     uint32_t queued;        /* 1,000: messages of one stdio exchange that nobody has pulled */

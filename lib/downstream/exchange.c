@@ -254,8 +254,6 @@ void downstream_put_notification(struct strbuf *out, const struct downstream_mes
 {
     const struct json *json = &msg->json;
     const struct json_node *key;
-    const char *raw;
-    size_t len;
 
     strbuf_str(out, "{\"jsonrpc\":\"2.0\",\"method\":");
     json_put_string(out, msg->method);
@@ -265,15 +263,13 @@ void downstream_put_notification(struct strbuf *out, const struct downstream_mes
         for (uint32_t i = 0; i < msg->params->count; i++, key = json_next(json_next(key))) {
             if (i > 0)
                 strbuf_char(out, ',');
-            raw = json_raw(json, key, &len);
-            strbuf_add(out, raw, len);
+            json_put_node(out, json, key);
             strbuf_char(out, ':');
             if (msg->own_progress && token != NULL && json_is(json, key, "progressToken")) {
                 strbuf_add(out, token, token_len);
                 continue;
             }
-            raw = json_raw(json, json_next(key), &len);
-            json_put_compact(out, raw, len);
+            json_put_node(out, json, json_next(key));
         }
         strbuf_char(out, '}');
     }

@@ -113,6 +113,16 @@ bool inbound_number(const struct json *json, const struct json_node *node, uint6
 /* The limits for parsing what a server says. */
 struct json_limits inbound_limits(const struct downstream *server);
 
+/* ---- http_send.c ---------------------------------------------------------------- */
+
+/* POSTs the request as it is now; a connection that was kept may turn out to be
+ * closed, then on a new one. */
+enum status http_send(struct downstream_exchange *x, bool fresh, struct error *err) MUST_CHECK;
+/* GETs the rest of a stream that broke off. */
+enum status http_send_resume(struct downstream_exchange *x, struct error *err) MUST_CHECK;
+/* The connection is not used any more, by this exchange or (keep false) at all. */
+void http_let_go(struct downstream_exchange *x, bool keep);
+
 /* ---- exchange_http.c ---------------------------------------------------------------- */
 
 enum status http_begin(struct downstream_exchange *x, struct error *err) MUST_CHECK;

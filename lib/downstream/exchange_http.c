@@ -29,127 +29,15 @@ static enum step failed(enum status status)
     return status == ST_OK ? STEP_AGAIN : STEP_FAILED;
 }
 
-/* ---- sending ------------------------------------------------------------------- */
-
-static void put_head(struct strbuf *out, const struct downstream_exchange *x, const char *method)
-{
-    const struct downstream *server = x->server;
-
-    strbuf_printf(out, "%s %s%s HTTP/1.1\r\n", method, *server->url.target == '?' ? "/" : "",
-                  server->url.target);
-    strbuf_str(out, server->headers);
-}
-
-static void put_post(struct strbuf *out, struct downstream_exchange *x)
-{
-    CLEANUP(strbuf_done) struct strbuf json = STRBUF_INIT;
-
-    exchange_put_json(&json, x);
-    strbuf_clear(out);
-    strbuf_reserve(out, json.len + 1024);
-    put_head(out, x, "POST");
-    strbuf_str(out, "Content-Type: application/json\r\n"
-                    "Accept: application/json, text/event-stream\r\n");
-    if (x->modern) {
-        strbuf_str(out, "MCP-Protocol-Version: " MCP_MODERN_TEXT "\r\n");
-        strbuf_add(out, x->mirrored.data, x->mirrored.len);
-    } else if (!x->handshake) {
-        post_put_session(out, &x->view);
-    }
-    strbuf_printf(out, "Content-Length: %zu\r\n\r\n", json.len);
-    strbuf_add(out, json.data, json.len);
-}
-
-static void put_resume(struct strbuf *out, struct downstream_exchange *x)
-{
-    strbuf_clear(out);
-    put_head(out, x, "GET");
-    strbuf_str(out, "Accept: text/event-stream\r\n");
-    post_put_session(out, &x->view);
-    strbuf_printf(out, "Last-Event-ID: %s\r\n\r\n", x->sse.id);
-}
-
-/* The connection is not used any more, by this exchange or at all. */
-static void let_go(struct downstream_exchange *x, bool keep)
-{
-    struct conn *conn = TAKE(x->conn);
-
-    x->piece = NULL;
-    x->piece_len = 0;
-    if (conn == NULL)
-        return;
-    waiter_leave(&x->waiter);
-    if (keep)
-        server_give(x->server, conn);
-    else
-        conn_close(conn);
-}
-
-/* On one connection; *ret_unsent: it cannot have been carried out. */
-static enum status send_on(struct downstream_exchange *x, bool fresh,
-                           void (*put)(struct strbuf *out, struct downstream_exchange *x),
-                           bool *ret_unsent, struct error *err)
-{
-    int64_t deadline_ms = atomic_load(&x->deadline_ms);
-    size_t sent;
-    enum conn_io io = CONN_CANCELLED;
-
-    *ret_unsent = true;
-    x->conn = server_connect(x->server, &x->waiter, deadline_ms, fresh, err);
-    if (x->conn == NULL) {
-        *ret_unsent = false;
-        return ST_UNAVAILABLE;
-    }
-    put(&x->conn->out, x);
-    http1_reset(&x->conn->http);
-    if (waiter_enter(&x->waiter, x->conn->fd))
-        io = conn_send(x->conn, &x->waiter, deadline_ms, &sent);
-    if (io == CONN_OK) {
-        (void)atomic_fetch_add(&x->server->bytes_out, x->conn->out.len);
-        return ST_OK;
-    }
-    *ret_unsent = x->conn->used && (io == CONN_EOF || io == CONN_BROKEN);
-    let_go(x, false);
-    return server_fault_io(x->server, io, "take the request", err);
-}
-
-/* A connection that was kept may turn out to be closed: then on a new one. */
-static enum status send_request(struct downstream_exchange *x, bool fresh,
-                                void (*put)(struct strbuf *out, struct downstream_exchange *x),
-                                struct error *err)
-{
-    bool unsent = false;
-    enum status status = send_on(x, fresh, put, &unsent, err);
-
-    if (status != ST_OK && unsent) {
-        error_clear(err);
-        status = send_on(x, true, put, &unsent, err);
-    }
-    if (status != ST_OK)
-        return exchange_failed(x, err, err->status);
-    x->state = EXCHANGE_HEAD;
-    x->sent = true;
-    x->body_read = false;
-    strbuf_clear(&x->body);
-    return ST_OK;
-}
-
-enum status http_begin(struct downstream_exchange *x, struct error *err)
-{
-    if (!x->modern && !x->handshake)
-        session_look(x->session, &x->view);
-    return send_request(x, false, put_post, err);
-}
-
 /* The same request once more, under another id. */
 static enum step send_again(struct downstream_exchange *x, struct error *err)
 {
-    let_go(x, false);
+    http_let_go(x, false);
     exchange_number(x);
     x->reply_bytes = 0;
     if (!x->modern && !x->handshake)
         session_look(x->session, &x->view);
-    return failed(send_request(x, true, put_post, err));
+    return failed(http_send(x, true, err));
 }
 
 /* ---- failures ------------------------------------------------------------------------ */
@@ -170,7 +58,7 @@ static enum step resume_later(struct downstream_exchange *x)
 {
     long wait_ms = x->sse.retry_ms >= 0 ? x->sse.retry_ms : RESUME_MS;
 
-    let_go(x, x->conn != NULL && x->conn->http.state == HTTP1_DONE);
+    http_let_go(x, x->conn != NULL && x->conn->http.state == HTTP1_DONE);
     x->resume_ms = clock_mono_ms() + (wait_ms > RESUME_MIN_MS ? wait_ms : RESUME_MIN_MS);
     x->resumes++;
     x->state = EXCHANGE_RESUME;
@@ -250,7 +138,7 @@ static enum step session_gone(struct downstream_exchange *x, struct error *err)
     if (x->renewed)
         return refuse(x, DOWNSTREAM_FAULT_REFUSED, err, "forgets its sessions at once");
     x->renewed = true;
-    let_go(x, false);
+    http_let_go(x, false);
     status = session_renew(x->session, x->view.generation, &x->waiter, atomic_load(&x->deadline_ms),
                            err);
     if (status == ST_OK)
@@ -329,7 +217,7 @@ static enum step head_complete(struct downstream_exchange *x, struct error *err)
 static enum step relearn(struct downstream_exchange *x, struct error *err)
 {
     x->relearned = true;
-    let_go(x, false);
+    http_let_go(x, false);
     list_refresh_tools(x->session, clock_mono_ms() + RELIST_MS);
     render_headers(x);
     return send_again(x, err);
@@ -339,7 +227,7 @@ static enum step relearn(struct downstream_exchange *x, struct error *err)
 static enum step finish(struct downstream_exchange *x, const struct downstream_message *msg,
                         struct error *err)
 {
-    let_go(x, true);
+    http_let_go(x, true);
     if (msg->kind == DOWNSTREAM_ERROR && x->modern && msg->code == MCP_HEADER_MISMATCH &&
         x->http_status == 400 && !x->relearned && strcmp(x->method, "tools/call") == 0)
         return relearn(x, err);
@@ -471,7 +359,7 @@ static enum step resume(struct downstream_exchange *x, int64_t until_ms, struct 
         return lost(x, CONN_CANCELLED, err);
     if (!due)
         return too_late(x, err);
-    return failed(send_request(x, false, put_resume, err));
+    return failed(http_send_resume(x, err));
 }
 
 static enum step step(struct downstream_exchange *x, int64_t until_ms,
@@ -520,7 +408,7 @@ enum status http_next(struct downstream_exchange *x, int64_t until_ms,
 
 void http_end(struct downstream_exchange *x)
 {
-    let_go(x, false);
+    http_let_go(x, false);
     if (!x->modern && !x->handshake && exchange_given_up(x))
         post_cancelled(x->session, x->id);
 }

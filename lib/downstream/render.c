@@ -14,24 +14,12 @@ static void put_comma(struct strbuf *out)
         strbuf_char(out, ',');
 }
 
-/* A value as it was written, but on one line. */
-static void put_raw(struct strbuf *out, const struct json *json, const struct json_node *node)
-{
-    size_t len;
-    const char *raw = json_raw(json, node, &len);
-
-    if (memchr(raw, '\n', len) != NULL || memchr(raw, '\r', len) != NULL)
-        json_put_compact(out, raw, len);
-    else
-        strbuf_add(out, raw, len);
-}
-
 static void put_member_raw(struct strbuf *out, const struct json *json, const struct json_node *key)
 {
     put_comma(out);
-    put_raw(out, json, key);
+    json_put_node(out, json, key);
     strbuf_char(out, ':');
-    put_raw(out, json, json_next(key));
+    json_put_node(out, json, json_next(key));
 }
 
 /* The member that says what the request is about; NULL when there is none. */

@@ -20,7 +20,7 @@ static void fill_limits(struct downstream_limits *limits, bool stdio)
         .max_calls = 64,
         .message_bytes = 10U << 20,
         .reply_bytes = 32U << 20,
-        .depth = 128,
+        .depth = 64,
         .values = 500000,
         .pages = 64,
         .queued = 1000,

@@ -80,5 +80,7 @@ void json_put_string_n(struct strbuf *buf, const char *text, size_t len);
 /* Shortest text that reads back as the same double; integral values without a
  * fraction; not finite = 0. */
 void json_put_double(struct strbuf *buf, double value);
+/* Copies a node as it was written, but on one line. */
+void json_put_node(struct strbuf *buf, const struct json *json, const struct json_node *node);
 /* Copies JSON without insignificant white space; the text is valid. */
 void json_put_compact(struct strbuf *buf, const char *text, size_t len);

@@ -108,3 +108,14 @@ void json_put_compact(struct strbuf *buf, const char *text, size_t len)
     if (run < end)
         strbuf_add(buf, run, (size_t)(end - run));
 }
+
+void json_put_node(struct strbuf *buf, const struct json *json, const struct json_node *node)
+{
+    size_t len;
+    const char *raw = json_raw(json, node, &len);
+
+    if (memchr(raw, '\n', len) != NULL || memchr(raw, '\r', len) != NULL)
+        json_put_compact(buf, raw, len);
+    else
+        strbuf_add(buf, raw, len);
+}
