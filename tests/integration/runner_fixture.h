@@ -63,7 +63,7 @@ static inline void start_runner(int i)
     ck_assert_int_ge(runners[i].pid, 0);
     if (runners[i].pid == 0) {
         (void)setenv("MAL_NATS_URL", nats.url, 1);
-        (void)setenv("MAL_STDIO_ALLOW", "python3", 1);
+        (void)setenv("MAL_STDIO_ALLOW", "python3,node", 1);
         (void)setenv("MAL_RUNNER_DIR", homes, 1);
         (void)setenv("MAL_SECRET_KEYS",
                      "k:0000000000000000000000000000000000000000000000000000000000000001", 1);
