@@ -209,6 +209,15 @@ static enum status carry(struct exchange *x, struct error *err)
     }
 }
 
+/* Nothing was carried out here. */
+static enum status moved(struct exchange *x, struct error *err)
+{
+    error_clear(err);
+    (void)error_set(err, ST_UNAVAILABLE, "This runner does not hold '%s'.", x->call->server);
+    err->reason = "MCP_MOVED";
+    return ST_UNAVAILABLE;
+}
+
 static enum status carry_out(struct exchange *x, struct error *err)
 {
     struct config *config = NULL;
@@ -220,15 +229,15 @@ static enum status carry_out(struct exchange *x, struct error *err)
     lease_key(config, x->call->caller, key);
     config_unref(config);
     slot = slot_find(x->runner, key);
-    if (!slot) {
-        err->reason = "MCP_MOVED";
-        return error_set(err, ST_UNAVAILABLE, "This runner does not hold '%s'.", x->call->server);
-    }
+    if (!slot)
+        return moved(x, err);
     slot->used_ms = clock_mono_ms();
     status = begin(x, slot, err);
     if (status == ST_OK) {
         status = carry(x, err);
         finish(x);
+    } else if (slot->closing) {
+        status = moved(x, err);
     }
     slot->used_ms = clock_mono_ms();
     slot_unref(slot);
