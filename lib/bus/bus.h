@@ -199,6 +199,11 @@ void bus_consumer_stop(struct bus_consumer *consumer); /* joins and frees */
 void bus_consumer_stats(const struct bus_consumer *consumer, uint64_t *ret_applied,
                         uint64_t *ret_failed, uint64_t *ret_dead);
 
+/* The id of the last event of a subject that the stream holds; ST_NOT_FOUND when
+ * there is none. */
+enum { BUS_EVENT_ID_SIZE = 64 };
+enum status bus_event_last(struct bus *bus, const char *subject,
+                           char out[BUS_EVENT_ID_SIZE]) MUST_CHECK;
 /* Up to which sequence of the stream a durable consumer has acknowledged
  * everything: that will not be delivered again. 0 when there is no such one. */
 enum status bus_consumer_floor(struct bus *bus, const char *durable,

@@ -37,6 +37,24 @@ enum status bus_stream_state(struct bus *bus, struct bus_stream *ret_stream)
     return ST_OK;
 }
 
+enum status bus_event_last(struct bus *bus, const char *subject, char out[BUS_EVENT_ID_SIZE])
+{
+    char body[BUS_SUBJECT_SIZE + 32];
+    struct bus_message reply;
+    const char *id, *status;
+
+    (void)snprintf(body, sizeof(body), "{\"last_by_subj\":\"%s\"}", subject);
+    TRY(bus_request(bus, "$JS.API.DIRECT.GET.MAL_EVT", NULL, body, strlen(body), BUS_API_MS,
+                    &reply));
+    id = bus_message_header(&reply, "Nats-Msg-Id");
+    status = bus_message_header(&reply, "Status");
+    (void)snprintf(out, BUS_EVENT_ID_SIZE, "%s", id ? id : "");
+    bool found = !status;
+    bool missing = status && strcmp(status, "404") == 0;
+    bus_message_release(&reply);
+    return found ? ST_OK : missing ? ST_NOT_FOUND : ST_UNAVAILABLE;
+}
+
 enum status bus_consumer_floor(struct bus *bus, const char *durable, uint64_t *ret_floor)
 {
     jsConsumerInfo *info = NULL;

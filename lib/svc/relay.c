@@ -6,7 +6,8 @@
  * are given out before the commit, so that a lower one may come after a higher
  * one was sent; it is not missed, because what is sent is marked row by row.
  * Events of one entity keep their order: its row is locked before they are
- * added. */
+ * added. A stream that lost its end (nats-server acknowledges before it syncs,
+ * so the machine's power may take it) gets it again. */
 #include "svc/internal.h"
 
 #include "base/clock.h"
@@ -46,6 +47,25 @@ static const struct query outbox_mark = {
     .params = 1,
 };
 
+static const struct query outbox_last = {
+    .name = "mal_outbox_last",
+    .sql = "select event_id, subject from outbox where published_at is not null"
+           " order by published_at desc, id desc limit 1",
+};
+
+/* What the stream has is not marked yet when its relay died in between. */
+static const struct query outbox_unmarked = {
+    .name = "mal_outbox_unmarked",
+    .sql = "select exists (select from outbox where event_id::text = $1 and published_at is null)",
+    .params = 1,
+};
+
+static const struct query outbox_again = {
+    .name = "mal_outbox_again",
+    .sql = "update outbox set published_at = null where published_at >"
+           " (select max(published_at) from outbox) - interval '10 minutes'",
+};
+
 static const struct query outbox_clean = {
     .name = "mal_outbox_clean",
     .sql = "delete from outbox where id in (select id from outbox"
@@ -74,7 +94,9 @@ struct relay {
     struct pg_conn *conn; /* owned */
     struct arena arena;
     char channel[64];
-    bool active; /* holds the lock in the session `generation` */
+    bool active;         /* holds the lock in the session `generation` */
+    bool unsure;         /* whether the stream still has what was published */
+    uint64_t reconnects; /* of the bus, when that was last certain */
     unsigned generation;
     int retry_ms;
     bool cleaning; /* more old rows are there */
@@ -117,6 +139,58 @@ static enum status become_active(struct relay *relay)
     TRY(pg_text(&call, &relay_lock, &locked, ""));
     relay->generation = pg_conn_generation(relay->conn);
     relay->active = locked && strcmp(locked, "t") == 0;
+    if (relay->active)
+        relay->unsure = true;
+    return ST_OK;
+}
+
+/* Whether the stream's last event of that subject is older than ours. */
+static enum status stream_lost(struct relay *relay, const char *event_id, const char *subject,
+                               bool *ret_lost)
+{
+    struct call call = relay_call(relay);
+    char last[BUS_EVENT_ID_SIZE] = "";
+    const char *unmarked = NULL;
+    enum status status = bus_event_last(relay->bus, subject, last);
+
+    *ret_lost = status == ST_NOT_FOUND;
+    if (status != ST_OK || strcmp(last, event_id) == 0)
+        return status == ST_NOT_FOUND ? ST_OK : status;
+    TRY(pg_text(&call, &outbox_unmarked, &unmarked, "s", last));
+    *ret_lost = !unmarked || strcmp(unmarked, "t") != 0;
+    return ST_OK;
+}
+
+/* Asked at the start, and whenever the bus was away: after a failure of the
+ * machine the end of the stream may be missing. What is published again and was
+ * not lost changes nothing. */
+static enum status check_stream(struct relay *relay)
+{
+    struct call call = relay_call(relay);
+    struct bus_stats stats;
+    struct pg_rows rows;
+    bool lost = false;
+    int again = 0;
+
+    bus_stats(relay->bus, &stats);
+    if (!relay->unsure && stats.reconnects == relay->reconnects)
+        return ST_OK;
+    relay->unsure = true;
+    relay->reconnects = stats.reconnects;
+    TRY(pg_rows(&call, &rows, &outbox_last, ""));
+    if (rows.n > 0) {
+        enum status status =
+            stream_lost(relay, pg_cell(&rows, 0, "event_id"), pg_cell(&rows, 0, "subject"), &lost);
+
+        /* Where it may not be asked, it is trusted. */
+        if (status != ST_OK && (status != ST_DEADLINE_EXCEEDED || !bus_up(relay->bus)))
+            return status;
+    }
+    if (lost)
+        TRY(pg_exec(&call, &outbox_again, &again, ""));
+    relay->unsure = false;
+    if (lost)
+        log_warn("the event stream lost its end; %d events are published again", again);
     return ST_OK;
 }
 
@@ -194,6 +268,7 @@ static enum status relay_round(struct relay *relay)
         TRY(become_active(relay));
         if (!relay->active)
             return ST_OK;
+        TRY(check_stream(relay));
         TRY(relay_batch(relay, &rows));
         if (rows < BATCH)
             TRY(clean(relay));

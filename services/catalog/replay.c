@@ -10,7 +10,6 @@ static enum status apply(struct call *call, struct replay_report *report)
     Mal__ReplayedTable *table = replay_table(call, report, "usage_log");
 
     TRY(pg_exec(call, sql_replay_look, NULL, ""));
-    TRY(replay_step(call, &table->removed, sql_replay_remove, report));
     TRY(replay_step(call, &table->changed, sql_replay_change, report));
     TRY(replay_step(call, &table->added, sql_replay_add, report));
     TRY(replay_count(call, report, sql_replay_events));

@@ -1,5 +1,7 @@
 -- The log of tool calls made anew from the event stream. All of this is one
--- transaction; the table that gathers the events is gone after it.
+-- transaction; the table that gathers the events is gone after it. The log is
+-- never made shorter: an entry that the stream does not tell of stays, be it
+-- older or lost there.
 
 -- name: replay_make :exec
 create unlogged table replay_call (
@@ -32,14 +34,6 @@ lock table usage_log in share row exclusive mode;
 
 -- name: replay_look :exec
 analyze replay_call;
-
--- Rows are logged in the order of the stream: those before the first that it
--- still has are older.
--- name: replay_remove :exec
-delete from usage_log u
- where u."timestamp" >= $1::timestamptz
-   and u.id > (select min(o.id) from usage_log o join replay_call r on r.event_id = o.event_id)
-   and not exists (select from replay_call r where r.event_id = u.event_id);
 
 -- name: replay_change :exec
 update usage_log u

@@ -171,8 +171,8 @@ END_TEST
 START_TEST(what_a_living_process_has_stays_its_own)
 {
     struct spool *first = open_spool();
-    uint64_t place = put(first, 1);
 
+    ck_assert_uint_ne(put(first, 1), SPOOL_NOWHERE);
     ck_assert_uint_eq(adopt(), 0);
     ck_assert_int_eq(files(), 1);
     spool_close(first); /* with something in it: for the next one */
@@ -180,8 +180,7 @@ START_TEST(what_a_living_process_has_stays_its_own)
     ck_assert_uint_eq(adopt(), 1);
     ck_assert_int_eq(files(), 0);
     first = open_spool();
-    place = put(first, 2);
-    drop(first, 2, place);
+    drop(first, 2, put(first, 2));
     spool_close(first);
     ck_assert_int_eq(files(), 0);
 }

@@ -2,6 +2,8 @@
 /* The outbox relay: nothing lost, nothing doubled, in order, whoever dies. */
 #include "svc_fixture.h"
 
+#include <libpq-fe.h>
+
 enum { EVENTS_MAX = 5000 };
 
 static void setup(void)
@@ -171,6 +173,30 @@ START_TEST(one_copy_is_active_and_another_takes_over)
 }
 END_TEST
 
+START_TEST(a_lower_id_that_commits_later_is_not_missed)
+{
+    struct child child;
+
+    child_ready(&child);
+    PGconn *db = PQconnectdb(pg_url);
+    PQclear(PQexec(db, "begin; insert into demo.outbox (event_id, subject, payload) values"
+                       " (gen_random_uuid(), 'mal.evt.demo.item.added', '')"));
+    add_events(5);
+    AWAIT(strcmp(pg_server_value(pg_url, "select count(*) from demo.outbox where published_at is"
+                                         " not null"),
+                 "5") == 0);
+    PQclear(PQexec(db, "notify mal_outbox_demo; commit"));
+    PQfinish(db);
+    AWAIT(strcmp(pg_server_value(pg_url, "select count(*) from demo.outbox where published_at is"
+                                         " not null"),
+                 "6") == 0);
+    ck_assert_str_eq(pg_server_value(pg_url, "select min(id) from demo.outbox where published_at ="
+                                             " (select max(published_at) from demo.outbox)"),
+                     "1");
+    ck_assert_int_eq(child_stop(&child, SIGTERM), 0);
+}
+END_TEST
+
 START_TEST(events_wait_while_nats_is_away)
 {
     struct child child;
@@ -205,6 +231,62 @@ START_TEST(events_survive_crashes_of_both_servers)
     check_complete(bus, 900);
     bus_free(bus);
     ck_assert_int_eq(child_stop(&child, SIGTERM), 0);
+}
+END_TEST
+
+/* Runs a line of shell in the folder of nats-server. */
+static void in_store(const char *line)
+{
+    char command[256];
+
+    (void)snprintf(command, sizeof(command), "cd %s && %s", nats.dir, line);
+    ck_assert_int_eq(system(command), 0); /* NOLINT(cert-env33-c): a line of ours */
+}
+
+START_TEST(a_stream_that_lost_its_end_gets_it_again)
+{
+    struct child child;
+
+    child_ready(&child);
+    add_events(20);
+    AWAIT(waiting() == 0);
+    nats_server_stop(&nats);
+    in_store("cp -r js js.kept");
+    nats_server_restart(&nats);
+    add_events(30);
+    AWAIT(waiting() == 0);
+    /* The power fails before the disk has the last of them. */
+    nats_server_kill(&nats);
+    in_store("rm -r js && mv js.kept js");
+    nats_server_restart(&nats);
+    AWAIT(strstr(written(child.log), "the event stream lost its end"));
+    struct bus *bus = connect_bus();
+    check_complete(bus, 50);
+    bus_free(bus);
+    ck_assert_int_eq(child_stop(&child, SIGTERM), 0);
+}
+END_TEST
+
+START_TEST(a_whole_stream_gets_nothing_again)
+{
+    struct child copies[2];
+
+    for (int round = 0; round < 3; round++) {
+        child_ready(&copies[0]);
+        add_events(20);
+        AWAIT(waiting() == 0);
+        nats_server_kill(&nats);
+        nats_server_restart(&nats);
+        child_ready(&copies[1]);
+        add_events(20);
+        ck_assert_int_eq(child_stop(&copies[0], SIGKILL), 1000 + SIGKILL);
+        AWAIT(waiting() == 0);
+        ck_assert_ptr_null(strstr(written(copies[1].log), "lost its end"));
+        ck_assert_int_eq(child_stop(&copies[1], SIGTERM), 0);
+    }
+    struct bus *bus = connect_bus();
+    check_complete(bus, 120);
+    bus_free(bus);
 }
 END_TEST
 
@@ -268,8 +350,11 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, a_write_publishes_its_event_at_once);
     tcase_add_test(tcase, killed_relays_lose_and_double_nothing);
     tcase_add_test(tcase, one_copy_is_active_and_another_takes_over);
+    tcase_add_test(tcase, a_lower_id_that_commits_later_is_not_missed);
     tcase_add_test(tcase, events_wait_while_nats_is_away);
     tcase_add_test(tcase, events_survive_crashes_of_both_servers);
+    tcase_add_test(tcase, a_stream_that_lost_its_end_gets_it_again);
+    tcase_add_test(tcase, a_whole_stream_gets_nothing_again);
     tcase_add_test(tcase, a_lost_session_gives_up_the_lock_and_takes_it_again);
     tcase_add_test(tcase, a_stop_publishes_what_was_written_before);
     tcase_add_test(tcase, old_rows_are_removed);
