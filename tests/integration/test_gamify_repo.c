@@ -76,12 +76,12 @@ END_TEST
 
 START_TEST(no_path_is_the_configured_repository)
 {
-    git_config.repo_path = strdup(in_fixture(g, "roots/app"));
+    git_config.repo_path = arena_strdup(&arena, in_fixture(g, "roots/app"));
     OPENS("");
     git_config.roots = "";
     OPENS("");
     REFUSES("sub", ST_NOT_FOUND);
-    git_config.repo_path = strdup(in_fixture(g, "roots/none"));
+    git_config.repo_path = arena_strdup(&arena, in_fixture(g, "roots/none"));
     REFUSES("", ST_NOT_FOUND);
 }
 END_TEST
