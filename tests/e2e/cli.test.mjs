@@ -142,6 +142,21 @@ describe("mal", () => {
     }
   });
 
+  test("events replay tells what it did, and what there is to replay", async () => {
+    for (const [service, table] of [["catalog", "usage_log"], ["gamify", "contribution"]]) {
+      const words = await stack.mal("events", "replay", service, "--dry-run");
+      assert.equal(words.code, 0, words.stderr);
+      assert.match(words.stdout, new RegExp(`^\\d+ events; the stream is complete since 2.*Z\n(.*\n)*${table}: \\d+ rows, 0 added, 0 changed, 0 removed`));
+      assert.match(words.stdout, /Nothing was written \(--dry-run\)\.\n$/);
+      const json = await stack.mal("events", "replay", service, "--json");
+      assert.equal(JSON.parse(json.stdout).tables[0].name, table);
+    }
+    for (const wrong of [[], ["replay"], ["replay", "sprint"], ["replay", "catalog", "now"], ["undo"]]) {
+      const { code, stderr } = await stack.mal("events", ...wrong);
+      assert.equal(code, 2, stderr);
+    }
+  });
+
   test("a second up in the same folder is refused, and harms nothing", async () => {
     const second = await run(mal, ["up", "--dir", stack.dir, "--json"], { timeout: 20_000 });
     assert.equal(second.code, 1);

@@ -204,7 +204,8 @@ describe("the rights on the bus", () => {
       "mal.sprint.v1.delete_project", "mal.catalog.v1.list_skills", "$JS.API.CONSUMER.DELETE.MAL_EVT.catalog_audit"],
     "mcp-health": ["$JS.API.STREAM.INFO.KV_MAL_KEYS", "$KV.MAL_KEYS.x", "$KV.MAL_SESSIONS.x", "$JS.API.STREAM.DELETE.KV_MAL_MCPS",
       "mal.evt.catalog.mcp.updated", "mal.catalog.v1.delete_mcp", "mal.sprint.v1.delete_project"],
-    gateway: ["$KV.MAL_MCPS.s.x", "$KV.MAL_KEYS.x", "$JS.API.STREAM.DELETE.KV_MAL_KEYS", "$JS.API.STREAM.PURGE.MAL_EVT", "mal.evt.catalog.skill.deleted"],
+    gateway: ["$KV.MAL_MCPS.s.x", "$KV.MAL_KEYS.x", "$JS.API.STREAM.DELETE.KV_MAL_KEYS", "$JS.API.STREAM.PURGE.MAL_EVT", "mal.evt.catalog.skill.deleted",
+      "mal.catalog.v1.replay", "mal.gamify.v1.replay"],
   };
   for (const [user, subjects] of Object.entries(forbidden))
     test(`${user} may use its own subjects only`, async () => {
