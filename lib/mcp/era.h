@@ -29,7 +29,8 @@ struct mcp_client {
     const char *version_text; /* as claimed */
     enum mcp_version version;
     bool form_elicitation;
-    const char *name; /* unverified label, NULL when not given */
+    const char *name;         /* unverified label, NULL when not given */
+    const char *capabilities; /* as JSON, NULL when not read */
 };
 
 /* Reads the envelope of a modern request. Fails with INVALID_ARGUMENT naming

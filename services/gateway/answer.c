@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { KEEPALIVE_MS = 15000, POLL_MS = 250, ANSWER_MAX = 65536 };
+enum { KEEPALIVE_MS = 15000, POLL_MS = 250, ANSWER_MAX = 4 << 20 };
 
 void answer_put_params(struct strbuf *out, const char *question, bool with_mode)
 {
@@ -65,13 +65,12 @@ void answer_deliver(struct gateway *gw, struct arena *arena, const char *session
         log_warn("a client's answer could not be passed on");
 }
 
-static enum answer read_message(struct mcp *m, struct bus_message *msg)
+static enum answer read_message(struct mcp *m, const char *text, size_t len)
 {
     struct json json;
     enum answer answer;
-    const char *text = arena_memdup(m->x->arena, msg->data, msg->len);
 
-    if (json_parse(m->x->arena, text, msg->len, NULL, &json, NULL) != ST_OK ||
+    if (text == NULL || json_parse(m->x->arena, text, len, NULL, &json, NULL) != ST_OK ||
         !answer_read(&json, json_get(&json, json.nodes, "result"), &answer))
         return ANSWER_NONE;
     return answer;
@@ -85,33 +84,36 @@ static void pause_poll(void)
     (void)nanosleep(&poll, NULL);
 }
 
-static enum answer wait(struct mcp *m, const struct flight *flight, struct bus_sub *sub)
+/* The client's message in the arena; NULL when it left, cancelled or took too long. */
+static const char *wait(struct mcp *m, const struct flight *flight, struct bus_sub *sub,
+                        size_t *ret_len)
 {
     int64_t now = clock_mono_ms(), until = now + config.confirm_timeout_ms;
     int64_t comment = now + KEEPALIVE_MS;
     struct bus_message msg;
-    enum answer answer;
+    const char *text;
     enum status status;
 
     while (now < until && !m->x->gw->stopping && !flight->cancelled) {
         status = bus_sub_next(sub, POLL_MS, &msg);
         if (status == ST_OK) {
-            answer = read_message(m, &msg);
+            text = arena_memdup(m->x->arena, msg.data, msg.len);
+            *ret_len = msg.len;
             bus_message_release(&msg);
-            return answer;
+            return text;
         }
         if (status != ST_DEADLINE_EXCEEDED)
             pause_poll();
         now = clock_mono_ms();
         if (http_client_gone(m->x->req))
-            return ANSWER_NONE;
+            return NULL;
         if (now >= comment) {
             if (http_sse_comment(m->x->req) != ST_OK)
-                return ANSWER_NONE;
+                return NULL;
             comment = now + KEEPALIVE_MS;
         }
     }
-    return ANSWER_NONE;
+    return NULL;
 }
 
 enum answer answer_ask(struct mcp *m, struct flight *flight, const char *question)
@@ -119,7 +121,9 @@ enum answer answer_ask(struct mcp *m, struct flight *flight, const char *questio
     CLEANUP(strbuf_done) struct strbuf message = STRBUF_INIT;
     char id[UUID_SIZE];
     struct bus_sub *sub;
-    enum answer answer = ANSWER_NONE;
+    enum answer answer;
+    const char *text = NULL;
+    size_t len = 0;
 
     uuid_v4(id);
     strbuf_printf(&message,
@@ -134,9 +138,48 @@ enum answer answer_ask(struct mcp *m, struct flight *flight, const char *questio
     m->x->gw->waiting++;
     inflight_begin(m->x->gw->inflight, flight);
     if (mcp_stream(m) && http_sse_event(m->x->req, NULL, message.data, message.len) == ST_OK)
-        answer = wait(m, flight, sub);
+        text = wait(m, flight, sub, &len);
+    answer = read_message(m, text, len);
     inflight_end(m->x->gw->inflight, flight);
     m->x->gw->waiting--;
     bus_sub_free(sub);
     return answer;
+}
+
+const char *answer_request(struct mcp *m, struct flight *flight, const char *method,
+                           const char *params, size_t params_len, bool *ret_error)
+{
+    CLEANUP(strbuf_done) struct strbuf message = STRBUF_INIT;
+    const struct json_node *node;
+    const char *text = NULL;
+    char id[UUID_SIZE];
+    struct bus_sub *sub;
+    struct json json;
+    size_t len = 0;
+
+    uuid_v4(id);
+    strbuf_printf(&message, "{\"jsonrpc\":\"2.0\",\"id\":\"%s\",\"method\":\"%s\"", id, method);
+    if (params != NULL) {
+        strbuf_str(&message, ",\"params\":");
+        json_put_compact(&message, params, params_len);
+    }
+    strbuf_char(&message, '}');
+    if (bus_subscribe_sync(m->x->gw->bus, subject_of(m->x->arena, m->session->hash, id), &sub) !=
+        ST_OK)
+        return NULL;
+    m->x->gw->waiting++;
+    if (mcp_stream(m) && http_sse_event(m->x->req, NULL, message.data, message.len) == ST_OK)
+        text = wait(m, flight, sub, &len);
+    m->x->gw->waiting--;
+    bus_sub_free(sub);
+    if (text == NULL || json_parse(m->x->arena, text, len, NULL, &json, NULL) != ST_OK)
+        return NULL;
+    node = json_get(&json, json.nodes, "error");
+    *ret_error = node != NULL;
+    if (node == NULL)
+        node = json_get(&json, json.nodes, "result");
+    if (node == NULL)
+        return NULL;
+    text = json_raw(&json, node, &len);
+    return arena_memdup(m->x->arena, text, len);
 }

@@ -29,36 +29,54 @@ const char *audit_entity_id(const ProtobufCMessage *reply)
     return id;
 }
 
-void audit_called(struct exchange *x, const struct tool *tool, enum status status,
-                  const struct audit *about)
+static void publish(struct exchange *x, Gateway__ToolCalled *event, enum status status)
 {
-    Gateway__ToolCalled event = GATEWAY__TOOL_CALLED__INIT;
     char event_id[UUID_SIZE], at[TIMESTAMP_SIZE];
     size_t len;
     void *packed;
 
-    if (tool->rpc->tool_name == NULL)
-        return;
     uuid_v7(event_id);
     clock_format(x->now_ms, at);
-    event.tool_name = tool->rpc->tool_name;
-    event.resource_id = about->resource;
-    if (*event.resource_id == '\0' && about->reply != NULL)
-        event.resource_id = audit_entity_id(about->reply);
-    event.user_key = x->who.name;
-    event.channel = x->channel;
-    event.duration_ms = (int32_t)((clock_mono_us() - x->started_us + 500) / 1000);
-    event.success =
-        status == ST_OK && !(about->reply != NULL && wire_get_bool(about->reply, "is_error"));
-    event.status = status_lower_name(status);
-    event.request_id = x->request_id;
-    event.called_at = at;
-    event.mcp_id = about->request != NULL ? wire_get_string(about->request, "mcp_id") : "";
-    packed = wire_pack(x->arena, &event.base, &len);
+    event->user_key = x->who.name;
+    event->channel = x->channel;
+    event->duration_ms = (int32_t)((clock_mono_us() - x->started_us + 500) / 1000);
+    event->status = status_lower_name(status);
+    event->request_id = x->request_id;
+    event->called_at = at;
+    packed = wire_pack(x->arena, &event->base, &len);
     bus_event_queue_add(x->gw->audit, SUBJECT, event_id,
                         (const struct bus_header[]){{"Mal-Actor", x->who.name},
                                                     {"Mal-Time", at},
                                                     {"Mal-Request-Id", x->request_id},
                                                     {NULL, NULL}},
                         packed, len);
+}
+
+void audit_called(struct exchange *x, const struct tool *tool, enum status status,
+                  const struct audit *about)
+{
+    Gateway__ToolCalled event = GATEWAY__TOOL_CALLED__INIT;
+
+    if (tool->rpc->tool_name == NULL)
+        return;
+    event.tool_name = tool->rpc->tool_name;
+    event.resource_id = about->resource;
+    if (*event.resource_id == '\0' && about->reply != NULL)
+        event.resource_id = audit_entity_id(about->reply);
+    event.success =
+        status == ST_OK && !(about->reply != NULL && wire_get_bool(about->reply, "is_error"));
+    event.mcp_id = about->request != NULL ? wire_get_string(about->request, "mcp_id") : "";
+    publish(x, &event, status);
+}
+
+void audit_downstream(struct exchange *x, const char *server, const char *tool, enum status status,
+                      bool is_error)
+{
+    Gateway__ToolCalled event = GATEWAY__TOOL_CALLED__INIT;
+
+    event.tool_name = arena_printf(x->arena, "%s/%s", server, tool);
+    event.resource_id = server;
+    event.mcp_id = server;
+    event.success = status == ST_OK && !is_error;
+    publish(x, &event, status);
 }

@@ -14,6 +14,9 @@ struct audit {
 /* Never waits: the event is queued and sent by the bus. */
 void audit_called(struct exchange *x, const struct tool *tool, enum status status,
                   const struct audit *about);
+/* A tool of a downstream server at an endpoint of its own: server/tool. */
+void audit_downstream(struct exchange *x, const char *server, const char *tool, enum status status,
+                      bool is_error);
 /* Id of the first entity in the reply (its first message field that has an id),
  * else "". */
 const char *audit_entity_id(const ProtobufCMessage *reply);

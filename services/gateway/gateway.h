@@ -62,9 +62,10 @@ struct exchange {
     struct arena *arena;
     struct principal who;
     const char *request_id;
-    const char *traceparent; /* NULL when none */
-    const char *cors;        /* allowed foreign origin, NULL when none */
-    const char *channel;     /* mcp or rest */
+    const char *traceparent;    /* NULL when none */
+    const char *cors;           /* allowed foreign origin, NULL when none */
+    const char *channel;        /* mcp or rest */
+    const struct server *mount; /* the server of /mcp/{server}; NULL elsewhere */
     struct picture *picture; /* downstream servers as they were when it came; NULL = not needed */
     int64_t started_us;      /* clock_mono_us() */
     int64_t now_ms;          /* wall clock */

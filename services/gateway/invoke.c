@@ -54,14 +54,13 @@ static const char *name_of(const struct tool *tool)
     return tool->rpc->tool_name != NULL ? tool->rpc->tool_name : tool->rpc->name;
 }
 
-static enum status admit(struct invocation *inv)
+enum status exchange_admit(struct exchange *x, struct call *call)
 {
-    struct exchange *x = inv->x;
     int wait_s = 1;
 
     if (limits_call(x->gw->limits, x->who.id, x->now_ms, &wait_s))
         return ST_OK;
-    return call_fail(&inv->call, ST_RESOURCE_EXHAUSTED,
+    return call_fail(call, ST_RESOURCE_EXHAUSTED,
                      "The API key %s made more than %lld calls within a second.", x->who.name,
                      (long long)config.rate_limit);
 }
@@ -141,7 +140,7 @@ enum status invocation_arguments(struct invocation *inv, const struct json *json
     struct json rest = {0};
 
     invocation_about_arguments(inv, json, arguments);
-    TRY(admit(inv));
+    TRY(exchange_admit(inv->x, &inv->call));
     if (inv->tool->guarded && arguments != NULL && json_get(json, arguments, "confirm") != NULL) {
         TRY(take_confirm(inv, json, arguments, &rest));
         json = &rest;
@@ -156,7 +155,7 @@ enum status invocation_arguments(struct invocation *inv, const struct json *json
 enum status invocation_params(struct invocation *inv, struct wire_param *params, size_t n)
 {
     invocation_about(inv, params, n);
-    TRY(admit(inv));
+    TRY(exchange_admit(inv->x, &inv->call));
     for (size_t i = 0; inv->tool->guarded && i < n; i++)
         if (strcmp(params[i].name, "confirm") == 0) {
             inv->confirmed = strcmp(params[i].value, "true") == 0;

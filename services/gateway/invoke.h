@@ -21,6 +21,9 @@ struct invocation {
 /* A call of the hub's own or a caller's, with the exchange's identity. */
 void exchange_call(struct exchange *x, struct call *call, const struct rpc *rpc);
 
+/* Takes a call out of the key's limit. */
+enum status exchange_admit(struct exchange *x, struct call *call) MUST_CHECK;
+
 void invocation_init(struct invocation *inv, struct exchange *x, const struct tool *tool);
 /* Takes a call out of the key's limit, then builds and checks the request.
  * arguments NULL = {}. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The handshake of the legacy revisions and what a session can be told. */
 #include "mcp_reply.h"
+#include "mount.h"
 #include "respond.h"
 
 #include <string.h>
@@ -29,6 +30,8 @@ static bool read_client(struct mcp *m)
         m->version = MCP_2025_11_25; /* our newest that has a handshake */
     m->client.version = m->version;
     m->client.name = json_text(m->x->arena, json, json_get(json, info, "name"));
+    if (m->x->mount != NULL)
+        m->client.capabilities = mount_capabilities(m, capabilities);
     m->client.form_elicitation =
         m->version >= MCP_2025_06_18 && mcp_form_elicitation(json, capabilities);
     return true;
@@ -51,6 +54,10 @@ void mcp_initialize(struct mcp *m)
         return;
     }
     m->headers = arena_printf(m->x->arena, "Mcp-Session-Id: %s\r\n", id);
+    if (m->x->mount != NULL) {
+        mount_initialized(m);
+        return;
+    }
     reply_begin(m, TTL_NONE);
     mcp_put_member(&m->out, "protocolVersion", mcp_version_text(m->version));
     reply_key(m, "capabilities");

@@ -6,6 +6,7 @@
 #include "inflight.h"
 #include "mcp/header.h"
 #include "mcp_reply.h"
+#include "mount.h"
 #include "respond.h"
 #include "streams.h"
 
@@ -72,7 +73,9 @@ static void request(struct mcp *m)
 {
     const struct mcp_method *method = mcp_method_find(m->msg.method, false);
 
-    if (method != NULL)
+    if (m->x->mount != NULL && strcmp(m->msg.method, "initialize") != 0)
+        mount_request(m);
+    else if (method != NULL)
         method->fn(m);
     else if (strcmp(m->msg.method, "initialize") == 0)
         reply_error(m, MCP_INVALID_REQUEST, "initialize must stand alone");
@@ -197,6 +200,8 @@ void mcp_legacy_get(struct exchange *x)
     }
     if (!find_session(x, NULL, version, &session))
         return;
+    if (x->mount != NULL)
+        wish.kinds = 0; /* what changes in the hub is none of its business */
     sessions_claim(x->gw->sessions, session.hash, x->gw->instance);
     if (x->gw->stopping || streams_open(x->gw->streams, x, &wish, NULL, ": open\n\n") != ST_OK)
         respond_text(x, 503, "No further stream can be opened at the moment.\n",

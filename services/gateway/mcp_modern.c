@@ -3,6 +3,7 @@
  * several mistakes at once tell the client most. */
 #include "mcp/header.h"
 #include "mcp_reply.h"
+#include "mount.h"
 #include "respond.h"
 
 #include <string.h>
@@ -111,6 +112,11 @@ void mcp_modern(struct mcp *m)
     }
     if (!check(m))
         return;
+    if (m->x->mount != NULL) {
+        mount_request(m);
+        mcp_send(m);
+        return;
+    }
     method = mcp_method_find(m->msg.method, true);
     if (method == NULL) {
         (void)refuse(m, 404, MCP_METHOD_NOT_FOUND, "this method does not exist", NULL);

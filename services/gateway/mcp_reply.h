@@ -31,6 +31,8 @@ void reply_empty(struct mcp *m);
 void reply_error(struct mcp *m, enum mcp_code code, const char *fmt, ...) PRINTF(3, 4);
 /* The same with data, ready JSON. */
 void reply_error_data(struct mcp *m, enum mcp_code code, const char *data, const char *message);
+/* The result of tools/call that says why there is none. */
+void reply_failure(struct mcp *m, const struct error *err, const char *tool);
 /* A string member of params. ABSENT leaves *ret_text NULL. */
 enum param { PARAM_ABSENT, PARAM_TEXT, PARAM_WRONG };
 enum param mcp_param(struct mcp *m, const char *key, const char **ret_text);

@@ -115,13 +115,13 @@ static void put_error_meta(struct strbuf *out, const struct exchange *x, const s
     strbuf_char(out, '}');
 }
 
-static void put_failure(struct mcp *m, const struct invocation *inv)
+void reply_failure(struct mcp *m, const struct error *err, const char *tool)
 {
     CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
     CLEANUP(strbuf_done) struct strbuf meta = STRBUF_INIT;
 
-    wire_error_text(&text, &inv->call.error, inv->tool->rpc->tool_name, m->x->request_id);
-    put_error_meta(&meta, m->x, &inv->call.error);
+    wire_error_text(&text, err, tool, m->x->request_id);
+    put_error_meta(&meta, m->x, err);
     reply_begin(m, TTL_NONE);
     reply_key(m, "content");
     strbuf_char(&m->out, '[');
@@ -206,6 +206,6 @@ void mcp_tools_call(struct mcp *m)
     } else if (status == ST_OK) {
         put_result(m, &inv);
     } else if (confirm != CONFIRM_ANSWERED) {
-        put_failure(m, &inv);
+        reply_failure(m, &inv.call.error, tool->rpc->tool_name);
     }
 }

@@ -75,7 +75,7 @@ static void told(struct bus_message *msg, void *arg)
     gateway__progress__free_unpacked(event, NULL);
 }
 
-static int64_t keepalive_ms(void)
+int64_t progress_keepalive_ms(void)
 {
     for (const struct setting *s = http_settings; s->env != NULL; s++)
         if (strcmp(s->env, "MAL_SSE_KEEPALIVE_MS") == 0)
@@ -86,7 +86,7 @@ static int64_t keepalive_ms(void)
 static void *tick(void *arg)
 {
     struct progress *p = arg;
-    int64_t every_ms = keepalive_ms();
+    int64_t every_ms = progress_keepalive_ms();
     struct timespec until;
 
     (void)pthread_mutex_lock(&p->lock);

@@ -7,6 +7,8 @@
 #include "tools.h"
 
 struct progress;
+/* Silence after which a stream gets a comment (MAL_SSE_KEEPALIVE_MS). */
+int64_t progress_keepalive_ms(void);
 /* Around one run; nobody else may write to the stream meanwhile. NULL when the
  * tool is never slow or the caller takes no stream. */
 struct progress *progress_begin(struct mcp *m, const struct tool *tool);

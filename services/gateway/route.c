@@ -5,9 +5,9 @@
 #include "base/ids.h"
 #include "mcp_call.h"
 #include "origin.h"
+#include "relay.h"
 #include "respond.h"
 #include "rest.h"
-#include "servers.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -49,6 +49,17 @@ static bool below(const char *path, const char *root)
     return strncmp(path, root, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
+/* /mcp is the hub itself, /mcp/{server} a downstream server. */
+static void mcp_at(struct exchange *x)
+{
+    const char *id = x->req->path + strlen("/mcp");
+
+    if (*id == '/' && (x->mount = exchange_server(x, id + 1)) == NULL)
+        respond_text(x, 404, "There is no MCP server of that name.\n", NULL);
+    else
+        mcp_handle(x);
+}
+
 void route(struct http_request *req, void *arg)
 {
     struct gateway *gw = arg;
@@ -61,7 +72,7 @@ void route(struct http_request *req, void *arg)
         .started_us = clock_mono_us(),
         .now_ms = clock_wall_ms(),
     };
-    bool mcp = strcmp(req->path, "/mcp") == 0, api = below(req->path, "/api");
+    bool mcp = below(req->path, "/mcp"), api = below(req->path, "/api");
     const char *reason;
 
     x.channel = mcp ? "mcp" : "rest";
@@ -72,7 +83,7 @@ void route(struct http_request *req, void *arg)
     else if (!mcp && !api)
         respond_text(&x, 404, "Not found.\n", NULL);
     else if (auth_check(&x) && mcp)
-        mcp_handle(&x);
+        mcp_at(&x);
     else if (x.who.id != NULL && api)
         rest_handle(&x);
     picture_unref(x.picture);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "servers.h"
 #include "streams.h"
 #include "text.h"
 #include "wire/codec.h"
@@ -111,6 +112,11 @@ static void remember(struct sessions *sessions, const char *hash, const void *da
     (void)pthread_mutex_unlock(&sessions->lock);
 }
 
+static const char *endpoint_of(const struct exchange *x)
+{
+    return x->mount != NULL ? x->mount->config->id : "";
+}
+
 enum status sessions_create(struct sessions *sessions, struct exchange *x,
                             const struct mcp_client *client, char ret_id[SESSION_ID_SIZE])
 {
@@ -128,6 +134,9 @@ enum status sessions_create(struct sessions *sessions, struct exchange *x,
     record.principal = x->who.id;
     record.elicitation = client->form_elicitation;
     record.client_name = client->name != NULL ? text_cut(x->arena, client->name, LABEL_MAX) : "";
+    record.endpoint = endpoint_of(x);
+    record.capabilities =
+        x->mount != NULL && client->capabilities != NULL ? client->capabilities : "";
     record.last_used_ms = arena_printf(x->arena, "%lld", (long long)x->now_ms);
     packed = wire_pack(x->arena, &record.base, &len);
     status = bus_kv_create(sessions->kv, hash, packed, len);
@@ -162,7 +171,11 @@ static enum status look_up(struct sessions *sessions, struct exchange *x,
     if (item != NULL && session_expired(item, x->now_ms)) {
         status = ST_CANCELLED;
     } else if (item != NULL) {
-        status = strcmp(item->record->principal, x->who.id) == 0 ? ST_OK : ST_PERMISSION_DENIED;
+        bool ours = strcmp(item->record->principal, x->who.id) == 0 &&
+                    strcmp(item->record->endpoint, endpoint_of(x)) == 0;
+
+        status = ours ? ST_OK : ST_PERMISSION_DENIED;
+        ret_session->capabilities = ours ? arena_strdup(x->arena, item->record->capabilities) : "";
         ret_session->version = mcp_version_parse(item->record->version);
         ret_session->elicitation = item->record->elicitation;
     }

@@ -1,7 +1,9 @@
 // Downstream servers of the tests: written on the official SDKs, one for each era, over Streamable
 // HTTP on a free port of this machine.
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
+import { join } from "node:path";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import { z } from "zod";
@@ -95,4 +97,16 @@ export async function serve(stack, id, url, more = {}) {
 export async function serveEcho(stack) {
   const fixture = await legacyServer();
   await serve(stack, "echo", fixture.url);
+}
+
+/** fixture-server.mjs of the given eras (both, legacy, modern): {url, close}. */
+export async function fixture(eras) {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "fixture-server.mjs"), "http", eras], { stdio: ["ignore", "pipe", "inherit"] });
+  const port = await new Promise((resolve, reject) => {
+    child.stdout.once("data", (text) => resolve(Number(/\d+/.exec(String(text))[0])));
+    child.once("exit", () => reject(new Error("the fixture server ended")));
+  });
+  child.unref();
+  process.once("exit", () => child.kill());
+  return { url: `http://127.0.0.1:${port}/mcp`, close: () => child.kill() };
 }

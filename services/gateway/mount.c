@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the hub answers itself at the endpoint of a downstream server: who it is,
+ * and its lists. */
+#include "mount.h"
+
+#include "mcp/seal.h"
+#include "mcp_reply.h"
+#include "relay.h"
+
+#include <string.h>
+
+enum { CAPABILITIES_MAX = 8192 };
+
+static const struct {
+    const char *method, *member;
+    char cursor;
+    unsigned scope;
+} lists[DEFINITION_KINDS] = {
+    {"tools/list", "tools", 'T', SCOPE_EXECUTE},
+    {"resources/list", "resources", 'R', SCOPE_READ},
+    {"resources/templates/list", "resourceTemplates", 'U', SCOPE_READ},
+    {"prompts/list", "prompts", 'P', SCOPE_READ},
+};
+
+/* ---- who it is ---------------------------------------------------------------------- */
+
+static const McpHealth__Definitions none = MCP_HEALTH__DEFINITIONS__INIT;
+
+static const McpHealth__Definitions *known(const struct mcp *m)
+{
+    const struct server *server = m->x->mount;
+
+    return server->definitions != NULL ? server->definitions->record : &none;
+}
+
+static void put_raw(struct mcp *m, const char *key, const char *json, const char *fallback)
+{
+    reply_key(m, key);
+    strbuf_str(&m->out, *json != '\0' ? json : fallback);
+}
+
+const char *mount_capabilities(struct mcp *m, const struct json_node *capabilities)
+{
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+    const char *raw;
+    size_t len;
+
+    raw = json_raw(m->msg.json, capabilities, &len);
+    json_put_compact(&out, raw, len);
+    if (out.len > CAPABILITIES_MAX)
+        return NULL;
+    return arena_memdup(m->x->arena, out.data, out.len);
+}
+
+void mount_initialized(struct mcp *m)
+{
+    const McpHealth__Definitions *record = known(m);
+
+    reply_begin(m, TTL_NONE);
+    mcp_put_member(&m->out, "protocolVersion", mcp_version_text(m->version));
+    put_raw(m, "capabilities", record->capabilities, "{}");
+    put_raw(m, "serverInfo", record->server_info,
+            arena_printf(m->x->arena, "{\"name\":\"%s\",\"version\":\"unknown\"}",
+                         m->x->mount->config->id));
+    if (*record->instructions != '\0')
+        mcp_put_member(&m->out, "instructions", record->instructions);
+    reply_end(m, NULL);
+}
+
+static void discover(struct mcp *m)
+{
+    const McpHealth__Definitions *record = known(m);
+
+    reply_begin(m, TTL_STABLE_MS);
+    reply_key(m, "supportedVersions");
+    strbuf_str(&m->out, "[\"" MCP_MODERN_TEXT "\"]");
+    put_raw(m, "capabilities", record->capabilities, "{}");
+    if (*record->instructions != '\0')
+        mcp_put_member(&m->out, "instructions", record->instructions);
+    reply_end(m, NULL);
+}
+
+/* ---- lists ------------------------------------------------------------------------------ */
+
+static bool shown(const struct mcp *m, size_t kind, const struct definition *item)
+{
+    return kind != DEFINITION_TOOL || relay_exposed(m->x->mount, item->key);
+}
+
+/* Index from which the page starts; false when the cursor is none. */
+static bool start(struct mcp *m, const struct definition_list *list, char kind, const char *cursor,
+                  size_t *ret_index)
+{
+    const char *after;
+
+    *ret_index = 0;
+    if (cursor == NULL)
+        return true;
+    after = mcp_cursor_get(m->x->arena, kind, cursor);
+    for (size_t i = 0; after != NULL && i < list->n; i++)
+        if (strcmp(list->items[i].key, after) == 0) {
+            *ret_index = i + 1;
+            return true;
+        }
+    return after != NULL && *after == '\0';
+}
+
+static void put_page(struct mcp *m, size_t kind, const struct definition_list *list, size_t at)
+{
+    const struct definition *last = NULL;
+    int64_t count = 0;
+
+    reply_begin(m, TTL_STABLE_MS);
+    reply_key(m, lists[kind].member);
+    strbuf_char(&m->out, '[');
+    for (; at < list->n; at++) {
+        const struct definition *item = &list->items[at];
+
+        if (!shown(m, kind, item))
+            continue;
+        if (count++ == config.list_page)
+            break;
+        if (last != NULL)
+            strbuf_char(&m->out, ',');
+        strbuf_add(&m->out, item->text, item->len);
+        last = item;
+    }
+    strbuf_char(&m->out, ']');
+    if (at < list->n && last != NULL) {
+        reply_key(m, "nextCursor");
+        strbuf_char(&m->out, '"');
+        mcp_cursor_put(&m->out, lists[kind].cursor, last->key);
+        strbuf_char(&m->out, '"');
+    }
+    reply_end(m, NULL);
+}
+
+bool mount_list(struct mcp *m)
+{
+    static const struct definition_list empty = {.n = 0};
+    const struct definition_list *list = &empty;
+    const char *cursor;
+    size_t kind = 0, at;
+
+    while (kind < DEFINITION_KINDS && strcmp(m->msg.method, lists[kind].method) != 0)
+        kind++;
+    if (kind == DEFINITION_KINDS)
+        return false;
+    if (!mcp_cursor(m, &cursor))
+        return true;
+    if (m->x->mount->definitions != NULL && (m->x->who.scopes & lists[kind].scope) != 0)
+        list = &m->x->mount->definitions->lists[kind];
+    if (start(m, list, lists[kind].cursor, cursor, &at))
+        put_page(m, kind, list, at);
+    else
+        reply_error(m, MCP_INVALID_PARAMS, "params.cursor is no cursor of this list");
+    return true;
+}
+
+void mount_request(struct mcp *m)
+{
+    const char *method = m->msg.method;
+
+    if (mount_list(m))
+        return;
+    if (m->modern && strcmp(method, "server/discover") == 0)
+        discover(m);
+    else if (!m->modern && strcmp(method, "ping") == 0)
+        reply_empty(m);
+    else
+        mount_pass(m);
+}

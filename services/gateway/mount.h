@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /mcp/{server}: one downstream server exactly as it is. */
+#pragma once
+
+#include "mcp_call.h"
+
+/* Any request but initialize. */
+void mount_request(struct mcp *m);
+/* The capabilities to keep with a legacy session, NULL when they are too long. */
+const char *mount_capabilities(struct mcp *m, const struct json_node *capabilities);
+/* The result of initialize. */
+void mount_initialized(struct mcp *m);
+/* tools/list and its like, from the last known definitions; false: no such list. */
+bool mount_list(struct mcp *m);
+/* Passes the request on and writes what comes back. */
+void mount_pass(struct mcp *m);
