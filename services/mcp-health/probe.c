@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mcp/reference.h"
 #include "probe_target.h"
 #include "state.sql.h"
 #include "tool.h"
@@ -74,22 +73,11 @@ static void store(struct prober *prober, struct work *work, const struct evidenc
 
 static void run(struct prober *prober, struct work *work)
 {
-    const McpHealth__Server *row = work->row;
-    struct reference_pair *secrets =
-        arena_alloc(&work->arena, (row->n_secrets + 1) * sizeof(*secrets));
-    struct secret_keys keys = secret_keys_now();
-    struct reference_source source = {.keys = &keys,
-                                      .env_allow = health_config.env_allow,
-                                      .secrets = secrets,
-                                      .n_secrets = row->n_secrets};
     struct probe probe = {.target = work->target,
-                          .row = row,
-                          .source = &source,
+                          .row = work->row,
                           .health_check_url = work->health_check_url,
                           .arena = &work->arena};
 
-    for (size_t i = 0; i < row->n_secrets; i++)
-        secrets[i] = (struct reference_pair){row->secrets[i]->key, row->secrets[i]->value};
     target_probe(&probe);
     store(prober, work, &probe.evidence, probe.read ? &probe.reading : NULL);
 }

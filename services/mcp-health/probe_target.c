@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "downstream/downstream.h"
+#include "mcp/reference.h"
 
 enum { PROBE_MS = 5000, LIST_MS = 20000, LIST_AGAIN_MS = 300000, CLOSE_MS = 500 };
 
@@ -28,17 +29,43 @@ static void heard(struct downstream_session *session, const struct downstream_me
         target->changed = true;
 }
 
+/* When something that may take PROBE_MS is to be over. */
+static int64_t deadline(const struct probe *probe)
+{
+    int64_t own_ms = clock_mono_ms() + PROBE_MS;
+
+    return probe->until_ms && probe->until_ms < own_ms ? probe->until_ms : own_ms;
+}
+
+static enum status resolve_headers(const struct probe *probe, struct downstream_header *headers,
+                                   struct error *err)
+{
+    const McpHealth__Server *row = probe->row;
+    struct reference_pair *secrets =
+        arena_alloc(probe->arena, (row->n_secrets + 1) * sizeof(*secrets));
+    struct secret_keys keys = secret_keys_now();
+    struct reference_source source = {.keys = &keys,
+                                      .env_allow = health_config.env_allow,
+                                      .secrets = secrets,
+                                      .n_secrets = row->n_secrets};
+
+    for (size_t i = 0; i < row->n_secrets; i++)
+        secrets[i] = (struct reference_pair){row->secrets[i]->key, row->secrets[i]->value};
+    for (size_t i = 0; i < row->n_headers; i++) {
+        headers[i].name = row->headers[i]->key;
+        TRY(reference_resolve(probe->arena, &source, row->headers[i]->value, &headers[i].value,
+                              err));
+    }
+    return ST_OK;
+}
+
 static enum status make_server(const struct probe *probe, struct error *err)
 {
     const McpHealth__Server *row = probe->row;
     struct downstream_header *headers =
         arena_alloc(probe->arena, (row->n_headers + 1) * sizeof(*headers));
 
-    for (size_t i = 0; i < row->n_headers; i++) {
-        headers[i].name = row->headers[i]->key;
-        TRY(reference_resolve(probe->arena, probe->source, row->headers[i]->value,
-                              &headers[i].value, err));
-    }
+    TRY(resolve_headers(probe, headers, err));
     return downstream_new(&(struct downstream_options){.id = row->id,
                                                        .url = row->endpoint_url,
                                                        .headers = headers,
@@ -50,18 +77,22 @@ static enum status make_server(const struct probe *probe, struct error *err)
 
 static enum status open_session(const struct probe *probe, struct error *err)
 {
+    static const struct downstream_wish wish = {.tools = true, .prompts = true, .resources = true};
     struct target *target = probe->target;
+    struct downstream_session_options options = {.deadline_ms = deadline(probe)};
 
     if (target->session && target->revision == probe->row->revision)
         return ST_OK;
     target_close(target);
     TRY(make_server(probe, err));
-    TRY(downstream_open(target->server,
-                        &(struct downstream_session_options){.on_message = heard, .arg = target},
-                        &target->session, err));
+    if (!probe->ask_only) {
+        options.on_message = heard;
+        options.arg = target;
+    }
+    TRY(downstream_open(target->server, &options, &target->session, err));
     target->revision = probe->row->revision;
     target->list_at_ms = 0;
-    return ST_OK;
+    return probe->ask_only ? ST_OK : downstream_watch(target->session, &wish, err);
 }
 
 /* ---- definitions -------------------------------------------------------- */
@@ -112,16 +143,17 @@ static enum status read_definitions(struct target *target, struct arena *arena,
 /* ---- the probe ------------------------------------------------------------- */
 
 /* The page may be somebody else's: it gets none of the server's headers. */
-static enum status ask_health_page(const char *id, const char *url, struct error *err)
+static enum status ask_health_page(const struct probe *probe, struct error *err)
 {
     struct downstream *page = NULL;
     int http_status = 0;
     enum status status;
 
-    TRY(downstream_new(
-        &(struct downstream_options){.id = id, .url = url, .limits.connect_ms = PROBE_MS}, &page,
-        err));
-    status = downstream_get(page, clock_mono_ms() + PROBE_MS, &http_status, err);
+    TRY(downstream_new(&(struct downstream_options){.id = probe->row->id,
+                                                    .url = probe->health_check_url,
+                                                    .limits.connect_ms = PROBE_MS},
+                       &page, err));
+    status = downstream_get(page, deadline(probe), &http_status, err);
     downstream_free(page);
     if (status == ST_OK && (http_status < 200 || http_status > 299))
         return error_set(err, ST_UNAVAILABLE, "its health page answered HTTP %d", http_status);
@@ -141,16 +173,25 @@ static enum status probe_server(struct probe *probe, struct error *err)
     int64_t took_us;
 
     if (*probe->health_check_url)
-        TRY(ask_health_page(target->id, probe->health_check_url, err));
+        TRY(ask_health_page(probe, err));
+    if (*probe->health_check_url && probe->ask_only)
+        return ST_OK;
     TRY(open_session(probe, err));
     if (!*probe->health_check_url)
-        TRY(downstream_check(target->session, clock_mono_ms() + PROBE_MS, &took_us, err));
+        TRY(downstream_check(target->session, deadline(probe), &took_us, err));
+    if (probe->ask_only)
+        return ST_OK;
     if (!atomic_exchange(&target->changed, false) && clock_mono_ms() < target->list_at_ms)
         return ST_OK;
     TRY(read_definitions(target, probe->arena, &probe->reading, err));
     target->list_at_ms = clock_mono_ms() + LIST_AGAIN_MS;
     probe->read = true;
     return ST_OK;
+}
+
+bool target_can_be_probed(const McpHealth__Server *row)
+{
+    return row->transport == MCP_HEALTH__SERVER_TRANSPORT__SERVER_TRANSPORT_STREAMABLE_HTTP;
 }
 
 void target_probe(struct probe *probe)

@@ -2,7 +2,6 @@
 /* One server as the prober holds it: reached once, then kept. */
 #pragma once
 
-#include "mcp/reference.h"
 #include "state.h"
 #include "tool.h"
 
@@ -26,13 +25,15 @@ struct target {
 struct probe {
     struct target *target;
     const McpHealth__Server *row;
-    const struct reference_source *source;
     const char *health_check_url; /* "" = none */
     struct arena *arena;
+    bool ask_only;    /* definitions are not read, and nothing is heard of later */
+    int64_t until_ms; /* clock_mono_ms() when it is to be over; 0 = limits of its own */
     struct evidence evidence;
     struct reading reading; /* when read */
     bool read;              /* definitions were due and are there */
 };
+bool target_can_be_probed(const McpHealth__Server *row);
 /* Reaches the server as its registration says. */
 void target_probe(struct probe *probe);
 /* Closes what is open; the target can be probed again. */

@@ -22,6 +22,7 @@ enum {
     PUBLISH_MS = 5000,
     CLEAN_MS = 600000,
     PROBE_MS = 250,
+    CHECKS_AT_ONCE = 4, /* health checks wait for others, not for the database */
 };
 
 struct health_settings health_config = {.secret_keys = "",
@@ -249,6 +250,7 @@ enum status health_start(struct svc_context *ctx, struct error *err)
         state = ctx->service = calloc(1, sizeof(*state));
     if (!state)
         abort();
+    ctx->extra_workers = CHECKS_AT_ONCE;
     TRY(check_settings(err));
     TRY(reseal(ctx, err));
     if (!state->servers)

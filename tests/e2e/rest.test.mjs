@@ -337,6 +337,49 @@ describe("the form of answers", () => {
   });
 });
 
+describe("downstream servers", () => {
+  const fine = async (method, path, body) => {
+    const answer = await rest(method, path, body && { body });
+    assert.ok(answer.status === 200 || answer.status === 201, `${method} ${path}: ${answer.status} ${answer.text}`);
+    return answer.json;
+  };
+
+  before(() => fine("POST", "/api/v1/mcps", server("far")));
+
+  test("have a history and tools", async () => {
+    await until("mcp-health knows it", async () => (await rest("GET", "/api/v1/mcps/far/health")).status === 200);
+    const health = await fine("GET", "/api/v1/mcps/far/health?hours=1");
+    assert.equal(health.id, "far");
+    assert.deepEqual((await fine("GET", "/api/v1/mcps/far/tools")).items, []);
+    assert.equal((await rest("GET", "/api/v1/mcps/nobody/health")).status, 404);
+    assert.equal((await rest("POST", "/api/v1/mcps/far/tools/echo/approve", { body: {} })).status, 404);
+  });
+
+  test("have a policy that keeps what is not named", async () => {
+    assert.deepEqual((await fine("PATCH", "/api/v1/mcps/far/policy", { expose: true, call_timeout_ms: 5000 })).changed.sort(), ["call_timeout_ms", "expose"]);
+    await fine("PATCH", "/api/v1/mcps/far/policy", { call_timeout_ms: null });
+    const { policy } = await fine("GET", "/api/v1/mcps/far/policy");
+    assert.equal(policy.expose, true);
+    assert.ok(!policy.call_timeout_ms);
+  });
+
+  test("make virtual servers", async () => {
+    await fine("PUT", "/api/v1/virtual-servers/some", { name: "Some", tools: [{ tool: "mal_list_skills" }] });
+    assert.equal((await fine("GET", "/api/v1/virtual-servers/some")).server.name, "Some");
+    assert.deepEqual((await fine("GET", "/api/v1/virtual-servers")).items.map(({ id }) => id), ["some"]);
+    assert.equal((await fine("DELETE", "/api/v1/virtual-servers/some")).deleted, true);
+    assert.equal((await rest("GET", "/api/v1/virtual-servers/some")).status, 404);
+  });
+
+  test("take secrets that are never shown again", async () => {
+    await fine("PUT", "/api/v1/secrets/TOKEN", { value: "tell-nobody" });
+    const list = await rest("GET", "/api/v1/secrets");
+    assert.deepEqual(list.json.items.map(({ name }) => name), ["TOKEN"]);
+    assert.doesNotMatch(list.text, /tell-nobody/);
+    assert.equal((await fine("DELETE", "/api/v1/secrets/TOKEN")).deleted, true);
+  });
+});
+
 describe("/api/openapi.json", () => {
   test("is the committed document", async () => {
     const answer = await request(`${stack.base}/api/openapi.json`, { method: "GET", headers: { "x-api-key": stack.key } });

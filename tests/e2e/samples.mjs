@@ -117,6 +117,7 @@ export function samples(tag) {
     ["mal_log_contribution", { user_id: ids.member, type: "review", reference_id: "pr-7", metadata: { comments: 3 } },
       { user_id: `${tag}-nobody`, type: "review" }, "NOT_FOUND"],
     ["mal_get_commit_activity", { days: 7, sync: false }, { days: 0 }, bad],
+    ["mal_health_check", { mcp_id: ids.server }, { mcp_id: `${tag}-nobody` }, "NOT_FOUND"],
     ["mal_delete_project", { id: ids.project, confirm: true }, { id: ids.project, confirm: true }, "NOT_FOUND"],
   ];
 }

@@ -14,6 +14,8 @@ enum { WAIT_MS = 15000 };
 static struct {
     atomic_int status; /* HTTP status of everything, 200 = well */
     atomic_int lists;
+    atomic_bool streams; /* has a stream for what it says by itself */
+    atomic_bool changed; /* says once that its tools changed */
     const char *tools;
     char seen[200]; /* header X-Key of the last request */
 } world;
@@ -27,12 +29,23 @@ static void result(struct peer_request *req, const char *text)
     free(json);
 }
 
+static void stream(struct peer_request *req)
+{
+    peer_events(req, "");
+    while (!peer_left(req, 5))
+        if (atomic_exchange(&world.changed, false))
+            peer_event(req, "data: {\"jsonrpc\":\"2.0\",\"method\":"
+                            "\"notifications/tools/list_changed\"}");
+}
+
 static void serve(struct peer_request *req, void *arg)
 {
     (void)arg;
     (void)snprintf(world.seen, sizeof(world.seen), "%s", peer_header(req, "X-Key"));
     if (world.status != 200)
         peer_reply(req, world.status, "", "");
+    else if (strcmp(req->method, "GET") == 0 && world.streams)
+        stream(req);
     else if (strcmp(req->method, "GET") == 0)
         peer_reply(req, 405, "", "");
     else if (peer_asks(req, "initialize"))
@@ -110,6 +123,20 @@ START_TEST(a_server_that_is_well_is_read_once_and_then_asked)
 }
 END_TEST
 
+START_TEST(a_server_that_says_its_tools_changed_is_read_at_once)
+{
+    world.streams = true;
+    store_peer("");
+    feed_until("select tools_count from mcp_health.mcp_state", "1");
+    world.tools = "{'tools':[{'name':'echo','description':'Says it again.',"
+                  "'inputSchema':{'type':'object'}},"
+                  "{'name':'more','inputSchema':{'type':'object'}}]}";
+    world.changed = true;
+    feed_until("select tools_count from mcp_health.mcp_state", "2");
+    ck_assert_int_eq(world.lists, 2);
+}
+END_TEST
+
 START_TEST(a_server_that_fails_is_an_error_until_it_answers_again)
 {
     store_peer("");
@@ -169,6 +196,7 @@ static void start(void)
     struct error err = {0};
 
     world.status = 200;
+    world.streams = world.changed = false;
     world.tools = "{'tools':[{'name':'echo','description':'Says it again.',"
                   "'inputSchema':{'type':'object'}}]}";
     peer = peer_start(serve, NULL);
@@ -189,6 +217,7 @@ int main(void)
     health_config.secret_keys = NEW_KEY;
     tcase_add_checked_fixture(tcase, start, stop);
     tcase_add_test(tcase, a_server_that_is_well_is_read_once_and_then_asked);
+    tcase_add_test(tcase, a_server_that_says_its_tools_changed_is_read_at_once);
     tcase_add_test(tcase, a_server_that_fails_is_an_error_until_it_answers_again);
     tcase_add_test(tcase, a_health_page_decides_without_the_secrets_of_the_server);
     tcase_add_test(tcase, a_secret_that_cannot_be_opened_is_an_error_that_says_so);

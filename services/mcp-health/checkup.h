@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of a health check of the whole hub. */
+#pragma once
+
+#include "health.h"
+
+enum {
+    CHECKUP_SERVICE_MS = 1000, /* for a service to answer */
+    CHECKUP_PROBES_MS = 8500,  /* for all probes; the whole check is to take less than 10 s */
+};
+
+/* Asks every service, all at once. */
+enum status checkup_services(struct call *call, McpHealth__HealthCheckResponse *rsp) MUST_CHECK;
+/* Probes the servers that are switched on (id "" = all) and stores what came out;
+ * rsp->mcps says how they are. */
+enum status checkup_servers(struct call *call, const char *id,
+                            McpHealth__HealthCheckResponse *rsp) MUST_CHECK;
+/* Runs run(arg, i) for every i below n on at most `threads` threads. */
+void checkup_parallel(size_t n, size_t threads, void (*run)(void *arg, size_t i), void *arg);
+/* The Markdown of the reply. */
+const char *checkup_text(struct call *call, const McpHealth__HealthCheckResponse *rsp);
