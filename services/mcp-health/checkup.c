@@ -53,8 +53,8 @@ struct question {
     const struct rpc *rpc;
     struct call call;
     struct arena arena;
-    enum status status;
     const ProtobufCMessage *reply;
+    enum status status;
     int latency_ms;
 };
 
@@ -159,7 +159,7 @@ enum status checkup_services(struct call *call, McpHealth__HealthCheckResponse *
     for (size_t i = 0; i < n; i++)
         questions[i].call.arena = &questions[i].arena;
     checkup_parallel(n, PACKAGES_MAX, ask, questions);
-    rsp->services = arena_alloc(call->arena, (n + 1) * sizeof(rsp->services[0]));
+    rsp->services = arena_alloc(call->arena, (n + 1) * sizeof(void *));
     for (size_t i = 0; i < n; i++) {
         rsp->services[rsp->n_services++] = answer(call, &questions[i]);
         arena_done(&questions[i].arena);

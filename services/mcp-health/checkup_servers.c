@@ -29,7 +29,7 @@ struct visit {
 static enum status store_unknown(struct call *call, const Catalog__ResolveMcpResponse *reply)
 {
     CLEANUP(tx_done) struct tx tx = {0};
-    Catalog__Mcp **unknown = arena_alloc(call->arena, (reply->n_items + 1) * sizeof(*unknown));
+    Catalog__Mcp **unknown = arena_alloc(call->arena, (reply->n_items + 1) * sizeof(void *));
     struct names ids = {0}, known = {0};
     struct pg_rows rows;
     size_t n = 0;
