@@ -203,6 +203,7 @@ void target_probe(struct probe *probe)
     probe->evidence =
         (struct evidence){.outcome = outcome_of(status),
                           .is_probe = true,
+                          .is_due = !probe->ask_only,
                           .error = arena_strdup(probe->arena, err.message),
                           .tools_count = probe->read ? (int)probe->reading.n_tools : -1};
     if (status == ST_OK) {

@@ -95,10 +95,13 @@ enum status evidence_store(struct tx *tx, const char *id, const struct evidence 
                          (int)health_config.window);
     pause_ms = state_pause_ms(&state, health_config.interval_s * 1000,
                               (double)randombytes_uniform(RANDOM_STEPS) / RANDOM_STEPS);
-    TRY(pg_exec(call, sql_state_put, NULL, "ssiiibisisbi", id, status_text(state.error),
+    /* What calls say is looked into at once; nothing else moves the next probe away. */
+    if (!evidence->is_probe && !ok)
+        pause_ms = 0;
+    TRY(pg_exec(call, sql_state_put, NULL, "ssiiibisisbib", id, status_text(state.error),
                 state.failures, (int)state.outcomes, state.n_outcomes, changed,
                 evidence->latency_ms, ok ? NULL : evidence->error, evidence->tools_count,
-                evidence->protocol_version, evidence->is_probe, (int)pause_ms));
+                evidence->protocol_version, evidence->is_probe, (int)pause_ms, evidence->is_due));
     if (evidence->is_probe)
         TRY(pg_exec(call, sql_state_probe, NULL, "sbis", id, ok, evidence->latency_ms,
                     ok ? NULL : evidence->error));

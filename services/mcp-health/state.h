@@ -30,6 +30,7 @@ int64_t state_pause_ms(const struct health_state *state, int64_t interval_ms, do
 struct evidence {
     enum outcome outcome;
     bool is_probe;                /* else calls of users */
+    bool is_due;                  /* of the prober: the next one is due after a pause from now */
     int latency_ms;               /* 0 = no answer */
     const char *error;            /* words; "" when OK */
     int tools_count;              /* -1 = not read */

@@ -14,7 +14,8 @@ update mcp_state
        tools_count = coalesce(nullif($9, -1), tools_count),
        protocol_version = coalesce($10, protocol_version),
        checked_at = case when $11 then now() else checked_at end,
-       next_check_at = now() + $12 * interval '1 millisecond'
+       next_check_at = case when $13 then now() + $12 * interval '1 millisecond'
+                            else least(next_check_at, now() + $12 * interval '1 millisecond') end
  where mcp_id = $1;
 
 -- name: state_probe :exec

@@ -14,6 +14,7 @@ static void evidence(const char *id, enum outcome outcome, const char *error)
     ck_assert_int_eq(evidence_store(&tx, id,
                                     &(struct evidence){.outcome = outcome,
                                                        .is_probe = true,
+                                                       .is_due = true,
                                                        .latency_ms = outcome == OUTCOME_OK ? 7 : 0,
                                                        .error = error,
                                                        .tools_count = -1}),
