@@ -16,6 +16,7 @@ struct visit {
     const McpHealth__Server *row;
     const char *health_check_url;
     int64_t until_ms;
+    struct bus *bus;
     struct arena arena;
     struct target target;
     struct probe probe;
@@ -79,6 +80,7 @@ static void visit(void *arg, size_t i)
                                   .row = visit->row,
                                   .health_check_url = visit->health_check_url,
                                   .arena = &visit->arena,
+                                  .bus = visit->bus,
                                   .ask_only = true,
                                   .until_ms = visit->until_ms};
     target_probe(&visit->probe);
@@ -110,6 +112,7 @@ static enum status new_visits(struct call *call, const char *id, struct visit **
         visit->row = rows.items[i];
         visit->health_check_url = page ? page : "";
         visit->until_ms = until_ms;
+        visit->bus = call->bus;
         (*ret_n)++;
     }
     return ST_OK;

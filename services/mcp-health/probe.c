@@ -32,6 +32,7 @@ struct prober {
     struct target *targets;
     pthread_mutex_t store; /* of conn */
     struct pg_conn *conn;  /* owned */
+    struct bus *bus;
 };
 
 /* ---- one probe -------------------------------------------------------------- */
@@ -76,7 +77,8 @@ static void run(struct prober *prober, struct work *work)
     struct probe probe = {.target = work->target,
                           .row = work->row,
                           .health_check_url = work->health_check_url,
-                          .arena = &work->arena};
+                          .arena = &work->arena,
+                          .bus = prober->bus};
 
     target_probe(&probe);
     store(prober, work, &probe.evidence, probe.read ? &probe.reading : NULL);
@@ -218,13 +220,15 @@ enum status prober_feed(struct call *call, struct prober *prober)
 
 /* ---- life ------------------------------------------------------------------------- */
 
-enum status prober_new(struct prober **ret_prober, struct pg_conn *conn, struct error *err)
+enum status prober_new(struct prober **ret_prober, struct pg_conn *conn, struct bus *bus,
+                       struct error *err)
 {
     struct prober *prober = calloc(1, sizeof(*prober));
 
     if (!prober)
         abort();
     prober->conn = conn;
+    prober->bus = bus;
     pthread_mutex_init(&prober->lock, NULL);
     pthread_mutex_init(&prober->store, NULL);
     pthread_cond_init(&prober->wake, NULL);

@@ -7,7 +7,7 @@
 
 struct prober;
 /* Takes conn, for storing. */
-enum status prober_new(struct prober **ret_prober, struct pg_conn *conn,
+enum status prober_new(struct prober **ret_prober, struct pg_conn *conn, struct bus *bus,
                        struct error *err) MUST_CHECK;
 /* Ends what runs, joins. Accepts NULL. */
 void prober_free(struct prober *prober);

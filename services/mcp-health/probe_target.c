@@ -176,6 +176,8 @@ static enum status probe_server(struct probe *probe, struct error *err)
         TRY(ask_health_page(probe, err));
     if (*probe->health_check_url && probe->ask_only)
         return ST_OK;
+    if (probe->row->transport == MCP_HEALTH__SERVER_TRANSPORT__SERVER_TRANSPORT_STDIO)
+        return probe_stdio(probe, err);
     TRY(open_session(probe, err));
     if (!*probe->health_check_url)
         TRY(downstream_check(target->session, deadline(probe), &took_us, err));
@@ -191,7 +193,8 @@ static enum status probe_server(struct probe *probe, struct error *err)
 
 bool target_can_be_probed(const McpHealth__Server *row)
 {
-    return row->transport == MCP_HEALTH__SERVER_TRANSPORT__SERVER_TRANSPORT_STREAMABLE_HTTP;
+    return row->transport == MCP_HEALTH__SERVER_TRANSPORT__SERVER_TRANSPORT_STREAMABLE_HTTP ||
+           row->transport == MCP_HEALTH__SERVER_TRANSPORT__SERVER_TRANSPORT_STDIO;
 }
 
 void target_probe(struct probe *probe)

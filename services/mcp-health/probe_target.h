@@ -17,6 +17,7 @@ struct target {
     struct downstream_session *session;
     int64_t list_at_ms;  /* clock_mono_ms() when definitions are to be read again */
     atomic_bool changed; /* the server said that they changed */
+    int changes;         /* stdio: how often it had said so when they were read */
     bool busy;           /* a thread has it */
     struct target *next;
 };
@@ -27,6 +28,7 @@ struct probe {
     const McpHealth__Server *row;
     const char *health_check_url; /* "" = none */
     struct arena *arena;
+    struct bus *bus;  /* to the runners; NULL = stdio servers cannot be reached */
     bool ask_only;    /* definitions are not read, and nothing is heard of later */
     int64_t until_ms; /* clock_mono_ms() when it is to be over; 0 = limits of its own */
     struct evidence evidence;
@@ -34,6 +36,8 @@ struct probe {
     bool read;              /* definitions were due and are there */
 };
 bool target_can_be_probed(const McpHealth__Server *row);
+/* The part for stdio servers. */
+enum status probe_stdio(struct probe *probe, struct error *err) MUST_CHECK;
 /* Reaches the server as its registration says. */
 void target_probe(struct probe *probe);
 /* Closes what is open; the target can be probed again. */

@@ -259,7 +259,7 @@ enum status health_start(struct svc_context *ctx, struct error *err)
         struct pg_conn *conn;
 
         TRY(ctx->pg_open(&conn, err));
-        TRY(prober_new(&state->prober, conn, err));
+        TRY(prober_new(&state->prober, conn, ctx->bus, err));
     }
     TRY(start_jobs(ctx, state, err));
     if (!state->registry)

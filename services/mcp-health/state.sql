@@ -30,7 +30,6 @@ select s.id, name, description, transport, endpoint_url, command, args, env_vars
        coalesce(st.protocol_version, '') as protocol_version, tools_exposed, revision
   from server s join mcp_state st on st.mcp_id = s.id
  where st.next_check_at <= now() and not s.removed and not s.inactive
-   and s.transport = 'streamable-http'
  order by st.next_check_at
  limit $1;
 

@@ -200,7 +200,7 @@ static void start(void)
     world.tools = "{'tools':[{'name':'echo','description':'Says it again.',"
                   "'inputSchema':{'type':'object'}}]}";
     peer = peer_start(serve, NULL);
-    ck_assert_int_eq(prober_new(&prober, open_conn(f->url), &err), ST_OK);
+    ck_assert_int_eq(prober_new(&prober, open_conn(f->url), NULL, &err), ST_OK);
 }
 
 static void stop(void)
