@@ -55,11 +55,12 @@ enum status probe_stdio(struct probe *probe, struct error *err)
 
     target->list_at_ms = lists ? 0 : target->list_at_ms;
     status = describe(probe, lists, &reply, err);
-    if (status == ST_OK && !probe->ask_only && !lists && reply->changes != target->changes) {
+    if (status == ST_OK && reply && !probe->ask_only && !lists &&
+        reply->changes != target->changes) {
         lists = true;
         status = describe(probe, lists, &reply, err);
     }
-    if (status != ST_OK) {
+    if (status != ST_OK || !reply) {
         target->list_at_ms = 0; /* it may be another one when it is back */
         return status;
     }

@@ -143,11 +143,9 @@ static const char *base_folder(struct arena *arena)
 static enum status make_folder(const char *path, mode_t mode, uid_t owner, struct error *err)
 {
     struct stat st;
-    bool made = mkdir(path, mode) == 0;
+    bool handed = mkdir(path, mode) != 0 || owner == geteuid() || chown(path, owner, owner) == 0;
 
-    if (made && owner != geteuid() && chown(path, owner, owner) != 0)
-        made = false;
-    if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != owner ||
+    if (!handed || lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != owner ||
         (st.st_mode & (S_IWGRP | S_IWOTH)))
         return error_set(err, ST_FAILED_PRECONDITION,
                          "its folder cannot be made or belongs to somebody else; set "

@@ -30,7 +30,8 @@ static enum status open_here(struct call *call, const char *key, const ProtobufC
     enum status status;
 
     TRY(registry_get(runner, req->server, &config, &call->error));
-    status = slot_get(runner, config, key, req->caller, req->capabilities, &slot, &call->error);
+    status = slot_get(runner, &(struct wanted){config, key, req->caller, req->capabilities}, &slot,
+                      &call->error);
     config_unref(config);
     TRY(status);
     slot->used_ms = clock_mono_ms();
@@ -127,7 +128,7 @@ static enum status describe_here(struct call *call, const char *key,
         return ST_OK;
     if (!slot) {
         TRY(registry_get(runner, req->server, &config, &call->error));
-        status = slot_get(runner, config, key, "", "", &slot, &call->error);
+        status = slot_get(runner, &(struct wanted){config, key, "", ""}, &slot, &call->error);
         config_unref(config);
         TRY(status);
     }

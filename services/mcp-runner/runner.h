@@ -148,9 +148,13 @@ void *lease_run(void *arg);
 
 /* ---- slot.c ------------------------------------------------------------------------ */
 
+/* Whose child, and what to declare to it. */
+struct wanted {
+    struct config *config;
+    const char *key, *caller, *capabilities;
+};
 /* A reference to the slot of a key that is leased to us, made when there is none. */
-enum status slot_get(struct runner *runner, struct config *config, const char *key,
-                     const char *caller, const char *capabilities, struct slot **ret_slot,
+enum status slot_get(struct runner *runner, const struct wanted *wanted, struct slot **ret_slot,
                      struct error *err) MUST_CHECK;
 /* A reference to the one that is there, or NULL. */
 struct slot *slot_find(struct runner *runner, const char *key);

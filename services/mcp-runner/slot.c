@@ -113,23 +113,23 @@ static void slot_free(struct slot *slot)
     free(slot);
 }
 
-static enum status slot_new(struct runner *runner, struct config *config, const char *key,
-                            const char *caller, const char *capabilities, struct slot **ret_slot,
-                            struct error *err)
+static enum status slot_new(struct runner *runner, const struct wanted *wanted,
+                            struct slot **ret_slot, struct error *err)
 {
     struct slot *slot = calloc(1, sizeof(*slot));
-    bool own = strchr(key, '.') != NULL;
+    bool own = strchr(wanted->key, '.') != NULL;
 
     if (!slot)
         abort();
     slot->runner = runner;
-    slot->config = config_ref(config);
-    slot->capabilities = strdup(own && *capabilities ? capabilities : all_capabilities);
+    slot->config = config_ref(wanted->config);
+    slot->capabilities =
+        strdup(own && *wanted->capabilities ? wanted->capabilities : all_capabilities);
     if (!slot->capabilities)
         abort();
-    (void)snprintf(slot->key, sizeof(slot->key), "%s", key);
-    (void)snprintf(slot->server, sizeof(slot->server), "%s", config->server->id);
-    (void)snprintf(slot->caller, sizeof(slot->caller), "%s", own ? caller : "");
+    (void)snprintf(slot->key, sizeof(slot->key), "%s", wanted->key);
+    (void)snprintf(slot->server, sizeof(slot->server), "%s", wanted->config->server->id);
+    (void)snprintf(slot->caller, sizeof(slot->caller), "%s", own ? wanted->caller : "");
     slot->used_ms = clock_mono_ms();
     pthread_mutex_init(&slot->lock, NULL);
     pthread_cond_init(&slot->changed, NULL);
@@ -231,19 +231,18 @@ static enum status add(struct runner *runner, struct slot *slot, struct error *e
     return ST_OK;
 }
 
-enum status slot_get(struct runner *runner, struct config *config, const char *key,
-                     const char *caller, const char *capabilities, struct slot **ret_slot,
+enum status slot_get(struct runner *runner, const struct wanted *wanted, struct slot **ret_slot,
                      struct error *err)
 {
     struct slot *made = NULL;
     enum status status = ST_OK;
 
-    *ret_slot = slot_find(runner, key);
+    *ret_slot = slot_find(runner, wanted->key);
     if (*ret_slot)
         return ST_OK;
-    TRY(slot_new(runner, config, key, caller, capabilities, &made, err));
+    TRY(slot_new(runner, wanted, &made, err));
     pthread_mutex_lock(&runner->lock);
-    *ret_slot = find(runner, key); /* somebody was faster */
+    *ret_slot = find(runner, wanted->key); /* somebody was faster */
     if (!*ret_slot) {
         status = add(runner, made, err);
         if (status == ST_OK)
