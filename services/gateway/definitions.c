@@ -52,6 +52,7 @@ static void read_list(struct definitions *d, enum definition_kind kind, const ch
         item->json = &list->json;
         item->node = node;
         item->text = json_raw(&list->json, node, &item->len);
+        item->mirrored = memmem(item->text, item->len, "x-mcp-header", 12) != NULL;
         list->by_key[list->n++] = item;
     }
     qsort(list->by_key, list->n, sizeof(*list->by_key), compare);

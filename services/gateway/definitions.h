@@ -25,6 +25,7 @@ struct definition {
     const struct json_node *node; /* this object */
     const char *text;             /* as the server wrote it */
     size_t len;
+    bool mirrored; /* x-mcp-header may be in it */
 };
 
 struct definition_list {

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "remote/remote.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -31,6 +32,8 @@ static void mark(struct flight *flight, char out[REQUEST_ID_MAX])
     flight->cancelled = true;
     if (flight->exchange != NULL)
         downstream_cancel(flight->exchange);
+    if (flight->remote != NULL)
+        remote_cancel(flight->remote);
     (void)snprintf(out, REQUEST_ID_MAX, "%s", flight->request_id);
 }
 

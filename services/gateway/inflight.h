@@ -11,6 +11,7 @@ struct flight {
     struct flight *next, *previous;
     struct http_request *req;             /* NULL: its connection does not matter (legacy) */
     struct downstream_exchange *exchange; /* of a call of a downstream server, else NULL */
+    struct remote_exchange *remote;       /* of one reached through a runner, else NULL */
     const char *request_id;               /* what services know the call by */
     const char *session;                  /* hash of the legacy session, NULL when none */
     const char *id;                       /* JSON-RPC id as written */

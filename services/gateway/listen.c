@@ -2,6 +2,7 @@
 /* subscriptions/listen: the stream of change notifications of modern clients. */
 #include "mcp_reply.h"
 #include "respond.h"
+#include "servers.h"
 #include "skill_uri.h"
 #include "streams.h"
 
@@ -39,7 +40,8 @@ static bool read_uris(struct mcp *m, const struct json_node *node, struct stream
             return false;
         }
         /* What is no resource of ours is not honoured. */
-        if (skill_uri_id(m->x->arena, uri) != NULL && (m->x->who.scopes & SCOPE_READ) != 0)
+        if (m->x->mount == NULL && skill_uri_id(m->x->arena, uri) != NULL &&
+            (m->x->who.scopes & SCOPE_READ) != 0)
             uris[wish->n_uris++] = uri;
     }
     wish->uris = uris;
@@ -128,6 +130,8 @@ void mcp_listen(struct mcp *m)
 
     if (!read_wish(m, &wish))
         return;
+    if (m->x->mount != NULL)
+        wish.endpoint = m->x->mount->config->id;
     raw = json_raw(m->msg.json, m->msg.id, &len);
     wish.subscription = arena_memdup(m->x->arena, raw, len);
     put_ack(&wish, &ack);

@@ -8,6 +8,7 @@
 #include "mcp_reply.h"
 #include "mount.h"
 #include "respond.h"
+#include "servers.h"
 #include "streams.h"
 
 #include <string.h>
@@ -201,7 +202,7 @@ void mcp_legacy_get(struct exchange *x)
     if (!find_session(x, NULL, version, &session))
         return;
     if (x->mount != NULL)
-        wish.kinds = 0; /* what changes in the hub is none of its business */
+        wish.endpoint = x->mount->config->id;
     sessions_claim(x->gw->sessions, session.hash, x->gw->instance);
     if (x->gw->stopping || streams_open(x->gw->streams, x, &wish, NULL, ": open\n\n") != ST_OK)
         respond_text(x, 503, "No further stream can be opened at the moment.\n",

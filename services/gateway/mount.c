@@ -165,6 +165,8 @@ void mount_request(struct mcp *m)
         return;
     if (m->modern && strcmp(method, "server/discover") == 0)
         discover(m);
+    else if (m->modern && strcmp(method, "subscriptions/listen") == 0)
+        mcp_listen(m);
     else if (!m->modern && strcmp(method, "ping") == 0)
         reply_empty(m);
     else

@@ -5,12 +5,15 @@
 #include "audit.h"
 #include "base/clock.h"
 #include "invoke.h"
+#include "mcp/header.h"
+#include "mcp/mirror.h"
 #include "mcp_reply.h"
 #include "mount.h"
 #include "progress.h"
 #include "relay.h"
 #include "svc/metrics.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct pass {
@@ -50,6 +53,23 @@ static void notify(struct pass *pass, const struct downstream_message *msg)
     send_event(pass, &out);
 }
 
+/* What the client declared so that it can be asked this. */
+static bool declared(struct mcp *m, const char *method)
+{
+    static const char *const needs[][2] = {{"elicitation/create", "elicitation"},
+                                           {"sampling/createMessage", "sampling"},
+                                           {"roots/list", "roots"}};
+    const char *text = m->session->capabilities;
+    struct json json;
+
+    if (*text == '\0' || json_parse(m->x->arena, text, strlen(text), NULL, &json, NULL) != ST_OK)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(needs); i++)
+        if (strcmp(needs[i][0], method) == 0)
+            return json_get(&json, json.nodes, needs[i][1]) != NULL;
+    return false;
+}
+
 /* Only a legacy caller on a stream of its own can be asked here. */
 static const char *ask(struct pass *pass, const struct downstream_message *msg, bool *ret_error)
 {
@@ -57,32 +77,30 @@ static const char *ask(struct pass *pass, const struct downstream_message *msg, 
     const char *params = NULL;
     size_t len = 0;
 
-    if (m->modern || !pass->streams || m->x->gw->waiting >= config.max_questions)
+    if (m->modern || !pass->streams || m->x->gw->waiting >= config.max_questions ||
+        !declared(m, msg->method))
         return NULL;
     if (msg->params != NULL)
         params = json_raw(&msg->json, msg->params, &len);
     return answer_request(m, &pass->flight, msg->method, params, len, ret_error);
 }
 
-static void heard(struct relay *relay, struct downstream_session *session,
-                  struct downstream_exchange *exchange, const struct downstream_message *msg)
+static void heard(struct relay *relay, const struct downstream_message *msg)
 {
     struct pass *pass = relay->arg;
-    const char *id, *answer;
+    const char *answer;
     bool error = true;
-    size_t len;
 
     if (msg->kind == DOWNSTREAM_NOTIFICATION) {
         notify(pass, msg);
         return;
     }
-    downstream_extend(exchange, clock_mono_ms() + config.confirm_timeout_ms);
+    relay_extend(relay, clock_mono_ms() + config.confirm_timeout_ms);
     answer = ask(pass, msg, &error);
     if (answer == NULL)
-        answer = "{\"code\":-32603,\"message\":\"the client could not be asked\"}";
-    id = json_raw(&msg->json, msg->id, &len);
-    (void)!downstream_answer(session, id, len, error ? NULL : answer, error ? answer : NULL, NULL);
-    downstream_extend(exchange, relay->request.deadline_ms + config.confirm_timeout_ms);
+        answer = "{\"code\":-32601,\"message\":\"the client cannot be asked\"}";
+    relay_answer(relay, msg, error ? NULL : answer, error ? answer : NULL);
+    relay_extend(relay, relay->request.deadline_ms + config.confirm_timeout_ms);
 }
 
 static void quiet(struct relay *relay)
@@ -97,9 +115,10 @@ static void quiet(struct relay *relay)
 
 static void put_error(struct mcp *m, const struct downstream_message *msg)
 {
-    const char *raw;
-    size_t len;
+    const char *raw, *id;
+    size_t len, id_len;
 
+    id = json_raw(m->msg.json, m->msg.id, &id_len);
     /* What it says of our own headers and version is nothing to the caller. */
     if (msg->code == MCP_HEADER_MISMATCH || msg->code == MCP_UNSUPPORTED_VERSION) {
         reply_error(m, MCP_INTERNAL_ERROR,
@@ -111,12 +130,7 @@ static void put_error(struct mcp *m, const struct downstream_message *msg)
     strbuf_clear(&m->out);
     strbuf_str(&m->out, "{\"jsonrpc\":\"2.0\",\"id\":");
     strbuf_reserve(&m->out, len + 128);
-    {
-        size_t id_len;
-        const char *id = json_raw(m->msg.json, m->msg.id, &id_len);
-
-        strbuf_add(&m->out, id, id_len);
-    }
+    strbuf_add(&m->out, id, id_len);
     strbuf_str(&m->out, ",\"error\":");
     json_put_compact(&m->out, raw, len);
     strbuf_char(&m->out, '}');
@@ -256,6 +270,61 @@ static enum status permit(struct mcp *m, struct call *call, const char *tool)
     return relay_permit(call, m->x->mount);
 }
 
+/* Mcp-Param-* must repeat the arguments that the tool's schema mirrors. */
+static const char *wrong_header(struct mcp *m, const struct mirror *mirror)
+{
+    struct arena *arena = m->x->arena;
+    const char *name = arena_printf(arena, "Mcp-Param-%s", mirror->header), *sent, *raw;
+    const struct json_node *node = json_get(m->msg.json, m->msg.params, "arguments");
+    size_t len;
+
+    for (size_t i = 0; node != NULL && mirror->path[i] != NULL; i++)
+        node = json_get(m->msg.json, node, mirror->path[i]);
+    if (node == NULL || node->type == JSON_T_NULL)
+        return NULL;
+    sent = http_header(m->x->req, name);
+    if (sent == NULL || http_header_count(m->x->req, name) > 1)
+        return arena_printf(arena, "%s must be sent once, as the schema of the tool says", name);
+    sent = mcp_header_decode(arena, sent);
+    if (sent == NULL)
+        return arena_printf(arena, "%s is not valid Base64 of UTF-8 text", name);
+    if (node->type == JSON_T_INT || node->type == JSON_T_NUMBER) {
+        double value = 0;
+
+        if (json_double(m->msg.json, node, &value) && strtod(sent, NULL) == value && *sent != '\0')
+            return NULL;
+    }
+    raw = json_text(arena, m->msg.json, node);
+    if (raw == NULL) {
+        raw = json_raw(m->msg.json, node, &len);
+        raw = arena_memdup(arena, raw, len);
+    }
+    return strcmp(raw, sent) == 0 ? NULL : arena_printf(arena, "%s and the argument differ", name);
+}
+
+static bool param_headers(struct mcp *m, const char *tool)
+{
+    const struct definition *item;
+    struct mirrors mirrors = {0};
+    const char *wrong = NULL;
+
+    if (!m->modern || tool == NULL || m->x->mount->definitions == NULL)
+        return true;
+    item = definitions_find(m->x->mount->definitions, DEFINITION_TOOL, tool);
+    if (item == NULL || !item->mirrored ||
+        !mirror_read(m->x->arena, item->json, json_get(item->json, item->node, "inputSchema"),
+                     &mirrors, &wrong))
+        return true;
+    wrong = NULL;
+    for (size_t i = 0; i < mirrors.n && wrong == NULL; i++)
+        wrong = wrong_header(m, &mirrors.items[i]);
+    if (wrong == NULL)
+        return true;
+    m->http_status = 400;
+    reply_error(m, MCP_HEADER_MISMATCH, "%s", wrong);
+    return false;
+}
+
 /* The tool that is called; false: refused. */
 static bool read_tool(struct mcp *m, const char **ret_tool)
 {
@@ -282,7 +351,7 @@ void mount_pass(struct mcp *m)
     const char *tool;
     enum status status;
 
-    if (!read_tool(m, &tool))
+    if (!read_tool(m, &tool) || !param_headers(m, tool))
         return;
     exchange_call(m->x, &call, NULL);
     set_flight(m, &pass.flight);

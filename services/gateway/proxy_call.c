@@ -50,20 +50,11 @@ static void answered(struct relay *relay, const struct downstream_message *msg)
 }
 
 /* No capability was declared, so a request is out of place. */
-static void heard(struct relay *relay, struct downstream_session *session,
-                  struct downstream_exchange *exchange, const struct downstream_message *msg)
+static void heard(struct relay *relay, const struct downstream_message *msg)
 {
-    const char *id;
-    size_t len;
-
-    (void)relay;
-    (void)exchange;
-    if (msg->kind != DOWNSTREAM_REQUEST)
-        return;
-    id = json_raw(&msg->json, msg->id, &len);
-    (void)!downstream_answer(session, id, len, NULL,
-                             "{\"code\":-32601,\"message\":\"no such capability was declared\"}",
-                             NULL);
+    if (msg->kind == DOWNSTREAM_REQUEST)
+        relay_answer(relay, msg, NULL,
+                     "{\"code\":-32601,\"message\":\"no such capability was declared\"}");
 }
 
 static bool is_idempotent(const struct server *server, const char *tool)

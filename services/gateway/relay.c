@@ -2,8 +2,10 @@
 /* Requests to downstream servers. */
 #include "relay.h"
 
-#include "base/clock.h"
+#include "base/log.h"
+#include "remote/remote.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,11 +62,7 @@ enum status relay_permit(struct call *call, const struct server *server)
 
     if (row->status != MCP_HEALTH__SERVER_STATUS__SERVER_STATUS_ACTIVE)
         return blocked(call, row);
-    if (server->upstream == NULL)
-        return call_fail_reason(call, ST_UNAVAILABLE, "MCP_UNREACHABLE",
-                                "MCP server '%s' is a program, and no runner of programs is there.",
-                                row->id);
-    if (server->upstream->server == NULL) {
+    if (server->upstream != NULL && server->upstream->server == NULL) {
         call->error = server->upstream->error;
         return call->error.status;
     }
@@ -121,13 +119,42 @@ int64_t relay_timeout_ms(const struct server *server, const char *tool)
 
 /* ---- the exchange ------------------------------------------------------------------------ */
 
-static enum status pull(struct relay *relay, struct downstream_session *session,
-                        struct downstream_exchange *exchange, struct error *err)
+static enum status next(struct relay *relay, struct downstream_message *msg, struct error *err)
+{
+    if (relay->remote != NULL)
+        return remote_next(relay->remote, relay->quiet_ms, msg, err);
+    return downstream_next(relay->exchange, relay->quiet_ms, msg, err);
+}
+
+void relay_answer(struct relay *relay, const struct downstream_message *msg, const char *result,
+                  const char *error)
+{
+    size_t len;
+    const char *id = json_raw(&msg->json, msg->id, &len);
+    enum status status;
+
+    if (relay->remote != NULL)
+        status = remote_answer(relay->remote, id, len, result, error);
+    else
+        status = downstream_answer(relay->session, id, len, result, error, NULL);
+    if (status != ST_OK)
+        log_debug("server %s did not take an answer", relay->server->config->id);
+}
+
+void relay_extend(struct relay *relay, int64_t deadline_ms)
+{
+    if (relay->remote != NULL)
+        remote_extend(relay->remote, deadline_ms);
+    else
+        downstream_extend(relay->exchange, deadline_ms);
+}
+
+static enum status pull(struct relay *relay, struct error *err)
 {
     struct downstream_message msg;
 
     for (;;) {
-        TRY(downstream_next(exchange, relay->quiet_ms, &msg, err));
+        TRY(next(relay, &msg, err));
         switch (msg.kind) {
         case DOWNSTREAM_RESULT:
         case DOWNSTREAM_ERROR:
@@ -135,7 +162,7 @@ static enum status pull(struct relay *relay, struct downstream_session *session,
             return ST_OK;
         case DOWNSTREAM_NOTIFICATION:
         case DOWNSTREAM_REQUEST:
-            relay->heard(relay, session, exchange, &msg);
+            relay->heard(relay, &msg);
             break;
         default:
             if (relay->quiet != NULL)
@@ -144,24 +171,82 @@ static enum status pull(struct relay *relay, struct downstream_session *session,
     }
 }
 
-enum status relay_run(struct relay *relay, struct error *err)
+static enum status run(struct relay *relay, struct error *err)
 {
     struct inflight *inflight = relay->x->gw->inflight;
+    enum status status;
+
+    relay->flight->exchange = relay->exchange;
+    relay->flight->remote = relay->remote;
+    inflight_begin(inflight, relay->flight);
+    status = pull(relay, err);
+    inflight_end(inflight, relay->flight);
+    relay->flight->exchange = NULL;
+    relay->flight->remote = NULL;
+    return status;
+}
+
+/* Who has a child of its own: this caller with what it can be asked. */
+static const char *child_of(const struct relay *relay)
+{
+    const McpHealth__Policy *policy = relay->server->config->policy;
+    unsigned char hash[16];
+    char *text;
+    const char *who;
+
+    if (policy == NULL || !policy->per_caller)
+        return NULL;
+    who = arena_printf(relay->x->arena, "%s\n%s", relay->x->who.id,
+                       relay->capabilities != NULL ? relay->capabilities : "");
+    text = arena_alloc(relay->x->arena, 2 * sizeof(hash) + 1);
+    (void)crypto_generichash(hash, sizeof(hash), (const unsigned char *)who, strlen(who), NULL, 0);
+    return sodium_bin2hex(text, 2 * sizeof(hash) + 1, hash, sizeof(hash));
+}
+
+static enum status run_remote(struct relay *relay, struct error *err)
+{
+    const struct downstream_request *request = &relay->request;
+    struct remote_request remote = {
+        .server = relay->server->config->id,
+        .caller = child_of(relay),
+        .method = request->method,
+        .params = request->params_text,
+        .target = request->target,
+        .capabilities = request->capabilities != NULL ? request->capabilities : relay->capabilities,
+        .log_level = request->log_level,
+        .progress = request->progress,
+        .repeatable = request->repeatable,
+        .deadline_ms = request->deadline_ms,
+    };
+    enum status status;
+
+    if (request->params != NULL) {
+        size_t len;
+        const char *raw = json_raw(request->json, request->params, &len);
+
+        remote.params = arena_memdup(relay->x->arena, raw, len);
+    }
+    TRY(remote_begin(relay->x->gw->bus, &remote, &relay->remote, err));
+    status = run(relay, err);
+    remote_end(TAKE(relay->remote));
+    return status;
+}
+
+enum status relay_run(struct relay *relay, struct error *err)
+{
     struct upstream *upstream = relay->server->upstream;
-    struct downstream_exchange *exchange;
     struct link *link;
     enum status status;
 
+    if (upstream == NULL)
+        return run_remote(relay, err);
     TRY(upstream_link(upstream, relay->key, relay->capabilities, relay->request.deadline_ms, &link,
                       err));
-    status = downstream_begin(link->session, &relay->request, &exchange, err);
+    relay->session = link->session;
+    status = downstream_begin(link->session, &relay->request, &relay->exchange, err);
     if (status == ST_OK) {
-        relay->flight->exchange = exchange;
-        inflight_begin(inflight, relay->flight);
-        status = pull(relay, link->session, exchange, err);
-        inflight_end(inflight, relay->flight);
-        relay->flight->exchange = NULL;
-        downstream_end(exchange);
+        status = run(relay, err);
+        downstream_end(TAKE(relay->exchange));
     }
     upstream_unlink(upstream, link);
     return status;

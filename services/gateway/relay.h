@@ -22,6 +22,8 @@ bool relay_exposed(const struct server *server, const char *tool);
 /* Milliseconds that the tool (NULL = another method) may take. */
 int64_t relay_timeout_ms(const struct server *server, const char *tool);
 
+struct remote_exchange;
+
 struct relay {
     struct exchange *x;
     const struct server *server;
@@ -32,11 +34,18 @@ struct relay {
     int quiet_ms; /* silence after which quiet is called; -1 = never */
     /* Of the caller's; on the worker. heard: notifications and, of legacy
      * servers, requests, which it answers. */
-    void (*heard)(struct relay *relay, struct downstream_session *session,
-                  struct downstream_exchange *exchange, const struct downstream_message *msg);
+    void (*heard)(struct relay *relay, const struct downstream_message *msg);
     void (*quiet)(struct relay *relay);
     void (*answered)(struct relay *relay, const struct downstream_message *msg);
     void *arg;
+    /* While it runs: over HTTP, or with a program through its runner. */
+    struct downstream_session *session;
+    struct downstream_exchange *exchange;
+    struct remote_exchange *remote;
 };
+/* Answers a request that heard got: result or error as JSON, the other NULL. */
+void relay_answer(struct relay *relay, const struct downstream_message *msg, const char *result,
+                  const char *error);
+void relay_extend(struct relay *relay, int64_t deadline_ms);
 /* Fails as lib/downstream does; a server's JSON-RPC error is an answer. */
 enum status relay_run(struct relay *relay, struct error *err) MUST_CHECK;

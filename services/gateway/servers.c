@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ struct servers {
     struct row *rows;
     unsigned round;
     bool loaded;
+    unsigned told;        /* lists that the last entry changed */
     pthread_mutex_t lock; /* of picture and ready */
     pthread_cond_t cond;
     struct picture *picture;
@@ -230,6 +232,25 @@ static void set_server(struct servers *servers, struct row *row, const void *dat
         row->server = record_new(next, NULL);
 }
 
+/* Which lists are no longer what they were. */
+static unsigned kinds_changed(const struct definitions *before, const McpHealth__Definitions *next)
+{
+    static const McpHealth__Definitions none = MCP_HEALTH__DEFINITIONS__INIT;
+    const McpHealth__Definitions *old = before != NULL ? before->record : &none;
+    unsigned kinds = 0;
+
+    if (next == NULL)
+        next = &none;
+    if (strcmp(old->tools, next->tools) != 0)
+        kinds |= STREAM_TOOLS;
+    if (strcmp(old->prompts, next->prompts) != 0)
+        kinds |= STREAM_PROMPTS;
+    if (strcmp(old->resources, next->resources) != 0 ||
+        strcmp(old->resource_templates, next->resource_templates) != 0)
+        kinds |= STREAM_RESOURCES;
+    return kinds;
+}
+
 static void set_definitions(struct servers *servers, struct row *row, const void *data, size_t len)
 {
     McpHealth__Definitions *next =
@@ -244,6 +265,7 @@ static void set_definitions(struct servers *servers, struct row *row, const void
         mcp_health__definitions__free_unpacked(next, NULL);
         return;
     }
+    servers->told |= kinds_changed(row->definitions, next);
     definitions_unref(TAKE(row->definitions));
     if (next != NULL)
         row->definitions = definitions_new(next);
@@ -297,8 +319,12 @@ static void changed(const char *key, const void *data, size_t len, void *arg)
     } else if (strncmp(key, "v.", 2) == 0) {
         set_virtual(servers, row_of(servers, key + 2), data, len);
     }
-    if (servers->loaded)
-        swap(servers);
+    if (!servers->loaded)
+        return;
+    swap(servers);
+    if (key != NULL && servers->told != 0)
+        streams_notify_endpoint(servers->gw->streams, key + 2, servers->told);
+    servers->told = 0;
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */

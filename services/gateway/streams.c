@@ -21,7 +21,7 @@ struct stream {
     struct stream *next, *previous;
     struct streams *streams;
     struct http_stream *http; /* NULL while it is being opened */
-    char *principal, *session, *subscription;
+    char *principal, *session, *subscription, *endpoint;
     char **uris;
     size_t n_uris;
     unsigned kinds;
@@ -62,6 +62,7 @@ static void stream_free(struct stream *stream)
     free(stream->principal);
     free(stream->session);
     free(stream->subscription);
+    free(stream->endpoint);
     free(stream);
 }
 
@@ -166,6 +167,7 @@ static struct stream *stream_new(struct streams *streams, const struct exchange 
     stream->principal = copy(x->who.id);
     stream->session = copy(wish->session);
     stream->subscription = copy(wish->subscription);
+    stream->endpoint = copy(wish->endpoint);
     stream->kinds = wish->kinds;
     stream->uris = calloc(wish->n_uris + 1, sizeof(*stream->uris));
     if (stream->uris == NULL)
@@ -262,10 +264,20 @@ static bool carries(struct streams *streams, const struct stream *stream)
            (*owner == '\0' || strcmp(owner, streams->gw->instance) == 0);
 }
 
-void streams_notify(struct streams *streams, unsigned kinds, const char *const *uris, size_t n_uris)
+static bool is_at(const struct stream *stream, const char *endpoint)
+{
+    if (endpoint == NULL || stream->endpoint == NULL)
+        return endpoint == stream->endpoint;
+    return strcmp(endpoint, stream->endpoint) == 0;
+}
+
+static void notify(struct streams *streams, const char *endpoint, unsigned kinds,
+                   const char *const *uris, size_t n_uris)
 {
     (void)pthread_mutex_lock(&streams->lock);
     for (struct stream *stream = streams->first; stream != NULL; stream = stream->next) {
+        if (!is_at(stream, endpoint))
+            continue;
         if (stream->http == NULL) {
             stream->missed |= kinds;
             stream->missed_uris |= n_uris > 0;
@@ -274,6 +286,16 @@ void streams_notify(struct streams *streams, unsigned kinds, const char *const *
         }
     }
     (void)pthread_mutex_unlock(&streams->lock);
+}
+
+void streams_notify(struct streams *streams, unsigned kinds, const char *const *uris, size_t n_uris)
+{
+    notify(streams, NULL, kinds, uris, n_uris);
+}
+
+void streams_notify_endpoint(struct streams *streams, const char *endpoint, unsigned kinds)
+{
+    notify(streams, endpoint, kinds, NULL, 0);
 }
 
 /* With the lock held; closed() follows on its own thread. */

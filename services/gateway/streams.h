@@ -16,6 +16,7 @@ enum stream_kind {
 struct stream_wish {
     const char *session;      /* legacy: hash of the session; NULL = modern */
     const char *subscription; /* modern: id of the listen request as JSON */
+    const char *endpoint;     /* downstream server at whose endpoint it is; NULL = /mcp */
     unsigned kinds;           /* enum stream_kind */
     const char *const *uris;  /* modern: resources; legacy ones are in the session */
     size_t n_uris;
@@ -32,6 +33,8 @@ enum status streams_open(struct streams *streams, struct exchange *x,
 /* Tells everybody who wants to know. uris: resources whose contents changed. */
 void streams_notify(struct streams *streams, unsigned kinds, const char *const *uris,
                     size_t n_uris);
+/* The same for the endpoint of a downstream server. */
+void streams_notify_endpoint(struct streams *streams, const char *endpoint, unsigned kinds);
 void streams_end_session(struct streams *streams, const char *session);
 /* Ends streams whose key is no longer valid, keeps sessions of others alive. */
 void streams_sweep(struct streams *streams, int64_t now_ms);
