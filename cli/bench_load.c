@@ -44,28 +44,39 @@ struct bench_target bench_resource_document(const struct bench_stack *stack)
                                  .words = "\"contents\""};
 }
 
+/* The headers and the body of one request, as call.lua makes them. */
+static void make_request(struct arena *arena, const struct bench_target *target,
+                         const char **headers, const char **ret_body)
+{
+    const char *meta = target->sessions ? "" : "," ENVELOPE;
+
+    *headers++ = "Content-Type: application/json";
+    *headers++ = "Accept: application/json, text/event-stream";
+    if (target->sessions) {
+        *headers++ = "MCP-Protocol-Version: 2025-11-25";
+        *headers++ = arena_printf(arena, "Mcp-Session-Id: %.*s",
+                                  (int)strcspn(target->sessions, ","), target->sessions);
+    } else {
+        *headers++ = "MCP-Protocol-Version: 2026-07-28";
+        *headers++ = arena_printf(arena, "Mcp-Method: %s", target->method);
+        *headers++ = arena_printf(arena, "Mcp-Name: %s", target->name);
+    }
+    if (*target->key)
+        *headers++ = arena_printf(arena, "x-api-key: %s", target->key);
+    *headers = NULL;
+    *ret_body =
+        arena_printf(arena, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":{%s%s}}",
+                     target->method, target->params, meta);
+}
+
 enum status bench_check(struct arena *arena, const struct bench_target *target, struct error *err)
 {
-    const char *headers[] = {
-        "Content-Type: application/json",
-        "Accept: application/json, text/event-stream",
-        "MCP-Protocol-Version: 2026-07-28",
-        arena_printf(arena, "Mcp-Method: %s", target->method),
-        arena_printf(arena, "Mcp-Name: %s", target->name),
-        *target->key ? arena_printf(arena, "x-api-key: %s", target->key) : NULL,
-        NULL,
-    };
+    const char *headers[8];
     struct cli_request request = {
-        .method = "POST",
-        .url = target->url,
-        .headers = headers,
-        .body = arena_printf(
-            arena, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":{%s," ENVELOPE "}}",
-            target->method, target->params),
-        .timeout_ms = 10000,
-    };
+        .method = "POST", .url = target->url, .headers = headers, .timeout_ms = 10000};
     struct cli_reply reply;
 
+    make_request(arena, target, headers, &request.body);
     TRY(cli_http(arena, &request, &reply, err));
     if (reply.status != 200 || (target->words && !strstr(reply.body, target->words)))
         return error_set(err, ST_INTERNAL, "%s %s was answered with %ld: %.200s", target->method,
@@ -119,6 +130,7 @@ enum status bench_try(struct arena *arena, const struct bench_target *target, in
                           target->method,
                           target->name,
                           target->params,
+                          target->sessions,
                           NULL};
     long duration_us;
     const char *result;

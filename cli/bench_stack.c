@@ -68,19 +68,21 @@ enum status bench_run(struct arena *arena, const char *const *argv, char **ret_o
     return ST_OK;
 }
 
-enum status bench_server_start(const char *const *argv, pid_t *ret_pid, int *ret_port,
-                               struct error *err)
+enum status bench_server_start(struct arena *arena, const char *const *argv, pid_t *ret_pid,
+                               int *ret_port, const char **ret_more, struct error *err)
 {
-    CLEANUP(arena_done) struct arena arena = {0};
     int fd = -1;
-    char *line;
+    char *line, *more;
 
     *ret_pid = start(argv, false, &fd);
     if (*ret_pid < 0)
         return error_set(err, ST_INTERNAL, "cannot start %s", argv[0]);
-    line = read_output(&arena, fd, true);
+    line = read_output(arena, fd, true);
     (void)close(fd);
-    *ret_port = (int)strtol(line, NULL, 10);
+    line[strcspn(line, "\n")] = '\0';
+    *ret_port = (int)strtol(line, &more, 10);
+    if (ret_more)
+        *ret_more = more + strspn(more, " ");
     if (*ret_port <= 0) {
         bench_server_stop(*ret_pid);
         return error_set(err, ST_UNAVAILABLE, "%s did not start", argv[0]);
