@@ -163,6 +163,10 @@ enum status bus_event_queue_new(struct bus *bus, size_t capacity,
  * no more. Before the first event is added. */
 enum status bus_event_queue_keep(struct bus_event_queue *queue, const char *dir,
                                  struct error *err) MUST_CHECK;
+/* From now on events of one subject share messages while many of them wait (more
+ * than 600 a second), which spares the stream most of its work: consumers, tails
+ * and bus_read get each as an event of its own, with the sequence of the message. */
+void bus_event_queue_share(struct bus_event_queue *queue);
 void bus_event_queue_add(struct bus_event_queue *queue, const char *subject, const char *event_id,
                          const struct bus_header *headers, const void *data, size_t len);
 void bus_event_queue_stats(const struct bus_event_queue *queue, uint64_t *ret_sent,

@@ -17,17 +17,22 @@ enum {
     ACK_PENDING = 20000, /* of a consumer that names no limit */
 };
 
+/* A message and the events it brought. */
+struct delivery {
+    natsMsg *msg;
+    size_t first, n; /* of consumer->events */
+};
+
 struct bus_consumer {
     struct pull pull;
     struct pause pause;
     struct bus_consumer_options options; /* strings are copies below */
     char durable[64], filter[BUS_SUBJECT_SIZE];
-    natsMsg **msgs; /* of the batch at hand */
-    struct jet_position *positions;
+    struct delivery *deliveries; /* of the batch at hand */
     struct bus_event *events;
     pthread_t thread, keeper;
-    pthread_mutex_t hand_lock; /* of the two below; msgs stay while it is held */
-    size_t n_hand;             /* events at hand */
+    pthread_mutex_t hand_lock; /* of the two below; messages stay while it is held */
+    size_t n_hand;             /* deliveries at hand */
     int64_t since_ms;          /* since when */
     atomic_ullong applied, failed, dead;
 };
@@ -45,7 +50,7 @@ static void respond_all(struct bus_consumer *consumer, size_t first, size_t n, c
 {
     bus_loop_hold(consumer->pull.bus->loop);
     for (size_t i = first; i < first + n; i++)
-        respond(consumer, consumer->msgs[i], word);
+        respond(consumer, consumer->deliveries[i].msg, word);
     bus_loop_release(consumer->pull.bus->loop);
 }
 
@@ -66,9 +71,36 @@ static enum status apply(struct bus_consumer *consumer, size_t first, size_t n)
     }
 }
 
-static enum status put_aside(struct bus_consumer *consumer, size_t i)
+/* In portions that the function takes. */
+static enum status apply_all(struct bus_consumer *consumer, size_t n)
 {
-    const struct bus_event *event = &consumer->events[i];
+    size_t most = (size_t)consumer->options.max_batch;
+
+    for (size_t i = 0; i < n; i += most)
+        TRY(apply(consumer, i, n - i < most ? n - i : most));
+    return ST_OK;
+}
+
+/* One after another; how the first failure ended. */
+static enum status apply_each(struct bus_consumer *consumer, const struct delivery *delivery)
+{
+    enum status failed = ST_OK;
+
+    for (size_t i = 0; i < delivery->n; i++) {
+        enum status status = apply(consumer, delivery->first + i, 1);
+
+        if (status == ST_CANCELLED)
+            return status;
+        if (failed == ST_OK)
+            failed = status;
+    }
+    return failed;
+}
+
+static enum status put_aside(struct bus_consumer *consumer, const struct delivery *delivery)
+{
+    const struct bus_event *event = &consumer->events[delivery->first];
+    natsMsg *msg = delivery->msg;
     char subject[BUS_SUBJECT_SIZE], id[256], sequence[24];
     const struct bus_header headers[] = {{"Mal-Subject", event->subject},
                                          {"Mal-Event-Id", event->event_id},
@@ -76,74 +108,84 @@ static enum status put_aside(struct bus_consumer *consumer, size_t i)
                                          {"Mal-Actor", event->actor},
                                          {"Mal-Request-Id", event->request_id},
                                          {"Mal-Time", event->time},
+                                         {BUS_RIDERS, bus_msg_header(msg, BUS_RIDERS)},
                                          {NULL, NULL}};
 
     (void)snprintf(subject, sizeof(subject), "mal.dead.%s", consumer->durable);
     (void)snprintf(sequence, sizeof(sequence), "%llu", (unsigned long long)event->sequence);
     (void)snprintf(id, sizeof(id), "%s:%s", consumer->durable, sequence);
-    TRY(bus_event_publish(consumer->pull.bus, subject, id, headers, event->data, event->len, 0));
-    respond(consumer, consumer->msgs[i], "+TERM");
+    TRY(bus_event_publish(consumer->pull.bus, subject, id, headers, natsMsg_GetData(msg),
+                          (size_t)natsMsg_GetDataLength(msg), 0));
+    respond(consumer, msg, "+TERM");
     atomic_fetch_add(&consumer->dead, 1);
     log_error("event %s (%s) put aside by %s after %d deliveries", event->event_id, event->subject,
               consumer->durable, event->delivered);
     return ST_OK;
 }
 
-static void refuse(struct bus_consumer *consumer, size_t i)
+static void refuse(struct bus_consumer *consumer, const struct delivery *delivery)
 {
-    int delivered = consumer->events[i].delivered;
+    int delivered = consumer->events[delivery->first].delivered;
     int delay_s = delivered < 6 ? 1 << (delivered - 1) : NAK_MAX_S;
     char word[64];
 
     atomic_fetch_add(&consumer->failed, 1);
-    if (delivered >= BUS_MAX_DELIVERIES && put_aside(consumer, i) == ST_OK)
+    if (delivered >= BUS_MAX_DELIVERIES && put_aside(consumer, delivery) == ST_OK)
         return;
     /* The first repetition comes soon: most failures are a lost race. */
     long long delay_ns = delivered <= 1 ? 100000000LL : delay_s * 1000000000LL;
     (void)snprintf(word, sizeof(word), "-NAK {\"delay\": %lld}", delay_ns);
-    respond(consumer, consumer->msgs[i], word);
+    respond(consumer, delivery->msg, word);
 }
 
 /* One event that cannot be applied must not take its batch mates with it. */
-static void handle(struct bus_consumer *consumer, size_t n)
+static void handle(struct bus_consumer *consumer, size_t n, size_t n_events)
 {
-    enum status status = apply(consumer, 0, n);
+    enum status status = apply_all(consumer, n_events);
 
     if (status == ST_OK) {
         respond_all(consumer, 0, n, "+ACK");
-        atomic_fetch_add(&consumer->applied, n);
+        atomic_fetch_add(&consumer->applied, n_events);
         return;
     }
     for (size_t i = 0; i < n && status != ST_CANCELLED; i++) {
-        status = n == 1 ? status : apply(consumer, i, 1);
+        const struct delivery *delivery = &consumer->deliveries[i];
+
+        status = n_events == 1 ? status : apply_each(consumer, delivery);
         if (status == ST_OK) {
-            respond(consumer, consumer->msgs[i], "+ACK");
-            atomic_fetch_add(&consumer->applied, 1);
+            respond(consumer, delivery->msg, "+ACK");
+            atomic_fetch_add(&consumer->applied, delivery->n);
         } else if (status != ST_CANCELLED) {
-            refuse(consumer, i);
+            refuse(consumer, delivery);
         } else {
             respond_all(consumer, i, n - i, "-NAK"); /* for another process */
         }
     }
 }
 
-static enum status collect(struct bus_consumer *consumer, size_t *ret_n)
+static enum status collect(struct bus_consumer *consumer, size_t *ret_n, size_t *ret_n_events)
 {
-    size_t n = 0, max = (size_t)consumer->options.max_batch;
+    size_t n = 0, n_events = 0, max = (size_t)consumer->options.max_batch;
     int64_t deadline = 0;
     enum status status;
 
     do {
+        struct delivery *delivery = &consumer->deliveries[n];
+        struct jet_position position;
         int64_t wait = n == 0 ? 1000 : deadline - clock_mono_ms();
-        status = bus_pull_next(&consumer->pull, wait > 0 ? (int)wait : 0, &consumer->msgs[n],
-                               &consumer->positions[n]);
+
+        status =
+            bus_pull_next(&consumer->pull, wait > 0 ? (int)wait : 0, &delivery->msg, &position);
         if (status == ST_OK) {
-            bus_event_read(consumer->msgs[n], &consumer->positions[n], &consumer->events[n]);
+            delivery->first = n_events;
+            delivery->n = bus_events_read(delivery->msg, &position, &consumer->events[n_events]);
+            n_events += delivery->n;
             if (n++ == 0)
                 deadline = clock_mono_ms() + LINGER_MS;
         }
-    } while (status == ST_OK && n < max && consumer->pull.outstanding > 0);
+    } while (status == ST_OK && n_events < max && consumer->pull.outstanding > 0);
     *ret_n = n;
+    *ret_n_events = n_events;
     return n > 0 ? ST_OK : status;
 }
 
@@ -192,16 +234,16 @@ static void *run_keeper(void *arg)
 static void read_events(struct bus_consumer *consumer)
 {
     while (!bus_pause_stopped(&consumer->pause)) {
-        size_t n = 0;
-        enum status status = collect(consumer, &n);
+        size_t n = 0, n_events = 0;
+        enum status status = collect(consumer, &n, &n_events);
 
         if (n > 0) {
             set_hand(consumer, n);
-            handle(consumer, n);
+            handle(consumer, n, n_events);
             set_hand(consumer, 0);
         }
         for (size_t i = 0; i < n; i++)
-            bus_msg_free(consumer->msgs[i]);
+            bus_msg_free(consumer->deliveries[i].msg);
         if (status != ST_OK && status != ST_DEADLINE_EXCEEDED)
             return;
     }
@@ -241,10 +283,9 @@ static struct bus_consumer *consumer_new(struct bus *bus,
     (void)snprintf(consumer->durable, sizeof(consumer->durable), "%s", options->durable);
     (void)snprintf(consumer->filter, sizeof(consumer->filter), "%s", options->filter);
     size_t n = (size_t)consumer->options.max_batch;
-    consumer->msgs = calloc(n, sizeof(natsMsg *));
-    consumer->positions = calloc(n, sizeof(*consumer->positions));
-    consumer->events = calloc(n, sizeof(*consumer->events));
-    if (!consumer->msgs || !consumer->positions || !consumer->events)
+    consumer->deliveries = calloc(n, sizeof(*consumer->deliveries));
+    consumer->events = calloc(n + BUS_RIDERS_MAX, sizeof(*consumer->events));
+    if (!consumer->deliveries || !consumer->events)
         abort();
     bus_pause_init(&consumer->pause);
     pthread_mutex_init(&consumer->hand_lock, NULL);
@@ -257,8 +298,7 @@ static void consumer_free(struct bus_consumer *consumer)
     bus_pull_done(&consumer->pull);
     bus_pause_done(&consumer->pause);
     pthread_mutex_destroy(&consumer->hand_lock);
-    free(consumer->msgs);
-    free(consumer->positions);
+    free(consumer->deliveries);
     free(consumer->events);
     free(consumer);
 }

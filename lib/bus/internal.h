@@ -168,6 +168,20 @@ void bus_call_from_headers(struct call *call, natsMsg *msg, int64_t received_ms)
 /* Headers that a stored event carries, read back. Borrowed from msg. */
 void bus_event_read(natsMsg *msg, const struct jet_position *position, struct bus_event *out);
 
+/* ---- riders.c ---- */
+
+#define BUS_RIDERS "Mal-Riders"
+enum { BUS_RIDERS_MAX = 63, BUS_RIDER_TEXT = 48 };
+
+/* Adds an event behind the payload of the one whose message it shares. */
+void bus_rider_put(struct strbuf *payload, const struct bus_event *event);
+/* The header that says so; out is what it points to. */
+struct bus_header bus_rider_header(char out[BUS_RIDER_TEXT], size_t n, size_t first_len);
+/* All events of a message, borrowed from it; out has room for 1 + BUS_RIDERS_MAX. */
+size_t bus_events_read(natsMsg *msg, const struct jet_position *position, struct bus_event *out);
+/* The same from the first, whose data are the whole payload. */
+size_t bus_events_split(struct bus_event *events, const char *header);
+
 /* ---- pause.c ----
  * Waiting that a stop cuts short. */
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/strbuf.h"
 
 enum {
     WINDOW = 1024,   /* sent and not acknowledged */
@@ -18,6 +19,8 @@ enum {
     REFUSALS_MAX = 10, /* by the stream, of one event */
     MAX_HEADERS = 16,
     QUEUE_BYTES = 64 << 20,
+    SHARE_FROM = 64,         /* waiting events, before they share messages */
+    SHARE_BYTES = 64 * 1024, /* of one message */
 };
 
 /* One event; its strings lie behind the struct in the same block. */
@@ -30,6 +33,9 @@ struct item {
     uint64_t number; /* of the request that carries it; 0 = to be sent */
     uint64_t place;  /* in the spool */
     int refusals;
+    bool alone;          /* shares no message: it may be in the stream already */
+    struct item *riders; /* that share its message; they are done when it is */
+    size_t n_riders, riders_bytes;
 };
 
 struct item_list {
@@ -41,6 +47,7 @@ struct bus_event_queue {
     struct inbox *inbox;
     struct spool *spool; /* NULL: none */
     size_t capacity;
+    bool share;
     pthread_t thread;
     atomic_ullong sent, dropped, n_held; /* held = waiting or not acknowledged */
     atomic_ullong bytes;
@@ -183,8 +190,16 @@ static void add_again(const void *record, size_t len, void *arg)
     for (uint32_t i = 2; i < head.n_strings; i += 2)
         headers[i / 2 - 1] = (struct bus_header){strings[i], strings[i + 1]};
     struct item *item = item_new(strings[0], strings[1], headers, data, head.data_len);
-    if (item)
-        add(arg, item);
+    if (!item)
+        return;
+    /* Sent in other company, the stream would take all of it for a repetition. */
+    item->alone = true;
+    add(arg, item);
+}
+
+void bus_event_queue_share(struct bus_event_queue *queue)
+{
+    queue->share = true;
 }
 
 enum status bus_event_queue_keep(struct bus_event_queue *queue, const char *dir, struct error *err)
@@ -196,7 +211,7 @@ enum status bus_event_queue_keep(struct bus_event_queue *queue, const char *dir,
     return ST_OK;
 }
 
-static void item_done(struct bus_event_queue *queue, struct item *item, bool sent)
+static void one_done(struct bus_event_queue *queue, struct item *item, bool sent)
 {
     atomic_fetch_add(sent ? &queue->sent : &queue->dropped, 1);
     atomic_fetch_sub(&queue->bytes, item->bytes);
@@ -206,11 +221,42 @@ static void item_done(struct bus_event_queue *queue, struct item *item, bool sen
     free(item);
 }
 
+static void item_done(struct bus_event_queue *queue, struct item *item, bool sent)
+{
+    for (struct item *rider = item->riders, *next; rider; rider = next) {
+        next = rider->next;
+        one_done(queue, rider, sent);
+    }
+    one_done(queue, item, sent);
+}
+
 /* Under the lock: a burst has gathered. */
 static bool is_due(const struct bus_event_queue *queue)
 {
     return queue->waiting.head &&
            (queue->n_waiting >= WINDOW || queue->pause.stop || clock_mono_ms() >= queue->due_ms);
+}
+
+static struct item *take_waiting(struct bus_event_queue *queue)
+{
+    queue->n_waiting--;
+    return pop(&queue->waiting);
+}
+
+/* Once and for all: whenever the item is sent, it is with these. */
+static void take_riders(struct bus_event_queue *queue, struct item *item)
+{
+    struct item **last = &item->riders, *next;
+
+    while (!item->alone && item->n_riders < BUS_RIDERS_MAX && (next = queue->waiting.head) &&
+           !next->alone && strcmp(next->subject, item->subject) == 0 &&
+           item->riders_bytes + next->bytes <= SHARE_BYTES) {
+        *last = take_waiting(queue);
+        next->next = NULL;
+        last = &next->next;
+        item->n_riders++;
+        item->riders_bytes += next->bytes;
+    }
 }
 
 /* Fills the window. False when there is nothing left to do. */
@@ -229,9 +275,14 @@ static bool refill(struct bus_event_queue *queue)
     }
     queue->idle = false;
     if (is_due(queue)) {
+        bool share = queue->share && queue->n_waiting >= SHARE_FROM;
+
         while (queue->waiting.head && queue->n_flight < WINDOW) {
-            push(&queue->flight, pop(&queue->waiting));
-            queue->n_waiting--;
+            struct item *item = take_waiting(queue);
+
+            if (share)
+                take_riders(queue, item);
+            push(&queue->flight, item);
             queue->n_flight++;
         }
     }
@@ -249,11 +300,45 @@ static void start_over(struct bus_event_queue *queue)
         item->number = 0;
 }
 
+static const char *header_of(const struct item *item, const char *name)
+{
+    for (const struct bus_header *h = item->headers; h->name; h++)
+        if (strcmp(h->name, name) == 0)
+            return h->value;
+    return "";
+}
+
+static natsMsg *message_of(const struct item *item, const char *reply)
+{
+    CLEANUP(strbuf_done) struct strbuf payload = STRBUF_INIT;
+    struct bus_header headers[MAX_HEADERS + 1];
+    char text[BUS_RIDER_TEXT];
+    size_t n = 0;
+
+    if (!item->riders)
+        return bus_msg_new(item->subject, reply, item->headers, item->data, item->len);
+    for (; item->headers[n].name; n++)
+        headers[n] = item->headers[n];
+    headers[n++] = bus_rider_header(text, item->n_riders, item->len);
+    headers[n] = (struct bus_header){NULL, NULL};
+    strbuf_reserve(&payload, item->len + item->riders_bytes);
+    strbuf_add(&payload, item->data, item->len);
+    for (const struct item *rider = item->riders; rider; rider = rider->next)
+        bus_rider_put(&payload,
+                      &(struct bus_event){.event_id = rider->headers[0].value,
+                                          .actor = header_of(rider, "Mal-Actor"),
+                                          .request_id = header_of(rider, "Mal-Request-Id"),
+                                          .time = header_of(rider, "Mal-Time"),
+                                          .data = rider->data,
+                                          .len = rider->len});
+    return bus_msg_new(item->subject, reply, headers, payload.data, payload.len);
+}
+
 static enum status send_one(struct bus_event_queue *queue, struct item *item)
 {
     char reply[64];
     uint64_t number = bus_inbox_reply(queue->inbox, reply);
-    natsMsg *msg = bus_msg_new(item->subject, reply, item->headers, item->data, item->len);
+    natsMsg *msg = message_of(item, reply);
     enum status status = bus_msg_send(queue->bus, msg, false);
 
     bus_msg_free(msg);
@@ -404,8 +489,12 @@ void bus_event_queue_free(struct bus_event_queue *queue, int timeout_ms)
     bus_pause_stop(&queue->pause);
     pthread_join(queue->thread, NULL);
     while ((item = pop(&queue->flight)) != NULL || (item = pop(&queue->waiting)) != NULL) {
+        lost += 1 + (unsigned)item->n_riders;
+        for (struct item *rider = item->riders, *next; rider; rider = next) {
+            next = rider->next;
+            free(rider);
+        }
         free(item);
-        lost++;
     }
     if (lost > 0 && queue->spool)
         log_warn("%u events wait for the next process to send them", lost);

@@ -12,8 +12,9 @@ struct reader {
     const struct bus_read_options *options;
     uint64_t end; /* sequence of the last event that is wanted */
     natsMsg *msgs[BATCH];
-    struct bus_event events[BATCH];
     size_t n;
+    struct bus_event events[BATCH + BUS_RIDERS_MAX]; /* that they brought */
+    size_t n_events;
 };
 
 enum status bus_stream_state(struct bus *bus, struct bus_stream *ret_stream)
@@ -100,11 +101,11 @@ static enum status hand_over(struct reader *reader)
 {
     enum status status = ST_OK;
 
-    if (reader->n > 0)
-        status = reader->options->fn(reader->events, reader->n, reader->options->arg);
+    if (reader->n_events > 0)
+        status = reader->options->fn(reader->events, reader->n_events, reader->options->arg);
     for (size_t i = 0; i < reader->n; i++)
         bus_msg_free(reader->msgs[i]);
-    reader->n = 0;
+    reader->n = reader->n_events = 0;
     return status;
 }
 
@@ -120,12 +121,12 @@ static enum status read_all(struct reader *reader)
 
         if (status != ST_OK)
             return ST_UNAVAILABLE; /* the server went away in between */
-        reader->msgs[reader->n] = msg;
-        bus_event_read(msg, &position, &reader->events[reader->n++]);
+        reader->msgs[reader->n++] = msg;
+        reader->n_events += bus_events_read(msg, &position, &reader->events[reader->n_events]);
         pending = position.pending;
         if (position.consumer_seq != expected++)
             return ST_UNAVAILABLE; /* some were lost on the way */
-        if (reader->n == BATCH)
+        if (reader->n_events >= BATCH)
             TRY(hand_over(reader));
     }
     return hand_over(reader);

@@ -16,6 +16,7 @@ struct bus_tail {
     uint64_t last;     /* stream sequence of the last event, or of the start */
     uint64_t expected; /* the consumer's next sequence */
     bool started;
+    struct bus_event events[1 + BUS_RIDERS_MAX]; /* of the message at hand */
     pthread_t thread;
 };
 
@@ -71,7 +72,6 @@ static void read_events(struct bus_tail *tail)
     while (!bus_pause_stopped(&tail->pause)) {
         natsMsg *msg = NULL;
         struct jet_position position;
-        struct bus_event event;
         enum status status = bus_pull_next(&tail->pull, 1000, &msg, &position);
 
         if (status == ST_DEADLINE_EXCEEDED)
@@ -83,8 +83,9 @@ static void read_events(struct bus_tail *tail)
         if (!hole) {
             tail->expected++;
             tail->last = position.stream_seq;
-            bus_event_read(msg, &position, &event);
-            tail->fn(&event, tail->arg);
+            size_t n = bus_events_read(msg, &position, tail->events);
+            for (size_t i = 0; i < n; i++)
+                tail->fn(&tail->events[i], tail->arg);
         }
         natsMsg_Destroy(msg);
         if (hole)
