@@ -17,6 +17,7 @@ int cmd_up(int argc, char **argv);
 int cmd_keys(int argc, char **argv);
 int cmd_starter(int argc, char **argv);
 int cmd_call(int argc, char **argv);
+int cmd_mcp(int argc, char **argv);
 int cmd_stdio(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_bench(int argc, char **argv);

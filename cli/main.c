@@ -22,6 +22,7 @@ static const struct command {
     {"keys", cmd_keys, "add, list, show, rotate and revoke API keys"},
     {"starter", cmd_starter, "load the starter catalog"},
     {"call", cmd_call, "call a tool: mal call mal_get_skill id=git-workflow-mal"},
+    {"mcp", cmd_mcp, "import downstream MCP servers, approve their tools, keep their secrets"},
     {"stdio", cmd_stdio, "bridge a client that only speaks stdio to the hub"},
     {"events", cmd_events, "rebuild what a service made of the event stream"},
     {"doctor", cmd_doctor, "check what this machine needs to run the hub"},

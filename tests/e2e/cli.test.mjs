@@ -1,6 +1,6 @@
 // The tool `mal` and the binaries, as people and scripts use them.
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawn } from "node:child_process";
@@ -97,7 +97,6 @@ describe("mal", () => {
 
   test("call reads values by the schema, := as JSON, =@ from a file", async () => {
     const folder = mkdtempSync(join(tmpdir(), "e2e-call-"));
-    const { writeFileSync } = await import("node:fs");
     writeFileSync(join(folder, "doc.md"), document("called"));
     const made = await stack.mal("call", "mal_register_skill", "id=called", "name=123", "description=x", "version=1.0.0", "category=custom",
       "author=cli", 'tags:=["a","b"]', `asset_content=@${join(folder, "doc.md")}`, "--json");
@@ -113,6 +112,81 @@ describe("mal", () => {
     assert.match(stdout + stderr, /not found/);
     assert.match(stdout + stderr, /Try: /);
     assert.notEqual((await stack.mal("call", "mal_no_tool")).code, 0);
+  });
+
+  describe("mcp", () => {
+    const folder = mkdtempSync(join(tmpdir(), "e2e-mcp-"));
+    const file = join(folder, "mcp.json");
+    after(() => rmSync(folder, { recursive: true }));
+    const works = async (...words) => {
+      const answer = await stack.mal("mcp", ...words);
+      assert.equal(answer.code, 0, answer.stderr);
+      return answer.stdout;
+    };
+
+    test("import registers what is not there, literal secrets sealed", async () => {
+      writeFileSync(file, JSON.stringify({ mcpServers: {
+        "My Files_2": { command: "npx", args: ["-y", "files", "/tmp"], env: { TOKEN: "tell-nobody" } },
+        Far: { type: "http", url: "http://127.0.0.1:9/mcp", headers: { Authorization: "Bearer ${secret:FAR}" } },
+      } }));
+      assert.deepEqual(JSON.parse(await works("import", file, "--json")).sort((a, b) => a.id.localeCompare(b.id)),
+        [{ id: "far", outcome: "added" }, { id: "my-files-2", outcome: "added" }]);
+      const { items } = await hub.ok("mal_list_mcps", { limit: 100 });
+      const { transport, command, args, name } = items.find(({ id }) => id === "my-files-2");
+      assert.deepEqual([transport, command, args, name], ["stdio", "npx", ["-y", "files", "/tmp"], "My Files_2"]);
+      const [[kept]] = await stack.sql("select env_vars::text from catalog.mcp where id = 'my-files-2'");
+      assert.doesNotMatch(kept, /tell-nobody/);
+      assert.match(kept, /sealed:/);
+      assert.match(await works("import", file), /^far: skipped$/m);
+      assert.match(await works("list"), /^far +(active|error) +streamable-http +http:\/\/127\.0\.0\.1:9\/mcp$/m);
+    });
+
+    test("import goes on after an entry that is wrong, and ends with 1", async () => {
+      writeFileSync(file, JSON.stringify({ mcpServers: { neither: {}, "!": { command: "x" }, near: { url: "http://127.0.0.1:9/mcp" } } }));
+      const { code, stdout, stderr } = await stack.mal("mcp", "import", file);
+      assert.equal(code, 1);
+      assert.match(stdout, /^near: added$/m);
+      assert.match(stderr, /neither: failed: .*command and url/);
+      assert.match(stderr, /2 of 3 servers/);
+      writeFileSync(file, "{");
+      assert.match((await stack.mal("mcp", "import", file)).stderr, /line 1/);
+    });
+
+    test("policy shows and changes what is decided", async () => {
+      await until("mcp-health knows it", async () => (await stack.mal("mcp", "policy", "far")).code === 0);
+      const policy = JSON.parse(await works("policy", "far", "expose=true", "newest_version=2025-11-25", "idempotent_tools=[\"echo\"]"));
+      assert.deepEqual([policy.expose, policy.newest_version, policy.idempotent_tools], [true, "2025-11-25", ["echo"]]);
+      assert.equal(JSON.parse(await works("policy", "far", "newest_version=null")).newest_version, undefined);
+      const { code, stderr } = await stack.mal("mcp", "policy", "far", "expose=perhaps");
+      assert.equal(code, 1);
+      assert.match(stderr, /expose/);
+    });
+
+    test("secret takes its value from standard input and never shows it", async () => {
+      const set = await run(mal, ["mcp", "secret", "set", "FAR"], { env: { MAL_DIR: stack.dir }, input: "tell-nobody\n" });
+      assert.deepEqual([set.code, set.stdout], [0, ""], set.stderr);
+      assert.match(await works("secret", "list"), /^FAR /m);
+      assert.doesNotMatch(await works("secret", "list", "--json"), /tell-nobody/);
+      await works("secret", "rm", "FAR");
+      assert.deepEqual(JSON.parse(await works("secret", "list", "--json")), []);
+      assert.equal((await stack.mal("mcp", "secret", "rm", "FAR")).code, 1);
+    });
+
+    test("drift shows a held definition as a diff until it is approved", async () => {
+      await stack.sql(`insert into mcp_health.tool (mcp_id, name, position, approved, offered, description) values ('near', 'echo', 0,
+        '{"name":"echo","description":"Before.","inputSchema":{"type":"object"}}',
+        '{"name":"echo","description":"After.","inputSchema":{"type":"object"}}', 'Before.')`);
+      assert.equal(await works("drift", "near"), 'echo (changed)\n- description: "Before."\n+ description: "After."\n');
+      assert.equal(await works("approve", "near"), "echo: approved\n");
+      assert.equal(await works("approve", "near", "echo"), "echo: nothing was held\n");
+      assert.equal(await works("drift", "near"), "Nothing differs from what was approved.\n");
+      assert.equal((await stack.mal("mcp", "approve", "near", "nobody")).code, 1);
+    });
+
+    test("tells how it is used for words it does not know", async () => {
+      assert.equal((await stack.mal("mcp")).code, 2);
+      assert.equal((await stack.mal("mcp", "dance")).code, 2);
+    });
   });
 
   test("starter load inserts what is absent, then nothing", async () => {

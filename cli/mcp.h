@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of `mal mcp` share: the hub over REST. */
+#pragma once
+
+#include "hub.h"
+
+#include <jansson.h>
+
+struct mcp_hub {
+    struct arena *arena;
+    const char *base; /* https://hub, without a path */
+    const char *key;  /* may be NULL */
+    bool json;        /* print JSON */
+};
+
+/* One exchange below /api/v1. body (borrowed) may be NULL. *ret_reply is owned by
+ * the caller. An answer above 299 is the failure that the hub tells. */
+enum status mcp_rest(const struct mcp_hub *hub, const char *method, const char *path,
+                     const json_t *body, json_t **ret_reply, struct error *err) MUST_CHECK;
+/* Text for a part of a path. */
+const char *mcp_escape(const struct mcp_hub *hub, const char *text);
+void mcp_print(const json_t *json);
+
+/* Registers the servers of a file {"mcpServers": {…}} that are not there. */
+enum status mcp_import(const struct mcp_hub *hub, const char *path, struct error *err) MUST_CHECK;
