@@ -2,7 +2,8 @@
 // fixture on the official SDK in every era and transport, the reference servers from npm, and the
 // conformance runner's client suite.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { createServer } from "node:https";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -127,6 +128,37 @@ describe("a server that is started anew", () => {
       await serve([fixture, "http", eras], { port: first.port });
       assert.equal(said(await tool(client, "echo", { message: "3" })), "Echo: 3");
       assert.equal((await client.run({ op: "describe" })).at(-1).generation, eras === "legacy" ? 2 : 0);
+    });
+  }
+});
+
+describe("a server over https", () => {
+  const dir = mkdtempSync(join(tmpdir(), "e2e-tls-"));
+  const [key, cert] = [join(dir, "key.pem"), join(dir, "cert.pem")];
+  after(() => rmSync(dir, { recursive: true }));
+  const serveTls = (name) => {
+    execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test", "-addext", `subjectAltName=${name}`, "-keyout", key, "-out", cert], { stdio: "ignore" });
+    const https = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, async (req, res) => {
+      const chunks = [];
+      for await (const chunk of req) chunks.push(chunk);
+      const { id, method } = JSON.parse(Buffer.concat(chunks));
+      const result = method === "server/discover" ? { supportedVersions: ["2026-07-28"], capabilities: {} } : { resultType: "complete", content: [{ type: "text", text: "x".repeat(300_000) }] };
+      res.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ jsonrpc: "2.0", id, result }));
+    });
+    stops.push(() => new Promise((resolve) => https.close(resolve).closeAllConnections()));
+    return new Promise((resolve) => https.listen(0, "127.0.0.1", () => resolve(`https://127.0.0.1:${https.address().port}/mcp`)));
+  };
+
+  test("is called when its certificate is trusted, on one connection", async () => {
+    const client = await connect(await serveTls("IP:127.0.0.1"), { env: { ...process.env, SSL_CERT_FILE: cert } });
+    for (let i = 0; i < 3; i++) assert.equal(said(await tool(client, "any")).length, 300_000);
+  });
+
+  for (const [what, name, env] of [["nobody trusts", "IP:127.0.0.1", {}], ["is another host's", "DNS:example.org", { SSL_CERT_FILE: cert }]]) {
+    test(`is not called when its certificate ${what}`, async () => {
+      const url = await serveTls(name);
+      const client = await startClient(bin, url, { env: { ...process.env, ...env } });
+      assert.equal(client.opened.reason, "MCP_UNREACHABLE", JSON.stringify(client.opened));
     });
   }
 });
