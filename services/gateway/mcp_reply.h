@@ -9,6 +9,8 @@
 #define SERVER_META                                                                                \
     "\"" MCP_META_SERVER "\":{\"name\":\"" SERVER_NAME "\",\"title\":\"" SERVER_NAME               \
     "\",\"version\":\"" MAL_VERSION "\"}"
+#define SERVER_INFO                                                                                \
+    "{\"name\":\"" SERVER_NAME "\",\"title\":\"" SERVER_NAME "\",\"version\":\"" MAL_VERSION "\"}"
 #define SERVER_INSTRUCTIONS                                                                        \
     "mal-hub is the team's shared catalog of skills, commands, subagents and MCP servers. Search " \
     "it with mal_search_catalog before starting a task; read a skill's document with "             \

@@ -26,6 +26,35 @@ static const struct {
 
 static const McpHealth__Definitions none = MCP_HEALTH__DEFINITIONS__INIT;
 
+struct bridge mount_bridge(const struct mcp *m, enum mcp_version server)
+{
+    const struct definitions *definitions = m->x->mount->definitions;
+
+    if (server == MCP_UNKNOWN && definitions != NULL)
+        server = definitions->version;
+    return (struct bridge){
+        .server = server != MCP_UNKNOWN ? server : m->version,
+        .caller = m->version,
+        .server_info = SERVER_INFO,
+    };
+}
+
+/* What the server can do, in the caller's words. */
+static void put_capabilities(struct mcp *m)
+{
+    const struct definitions *definitions = m->x->mount->definitions;
+    const struct bridge bridge = mount_bridge(m, MCP_UNKNOWN);
+    const struct json *json = definitions != NULL ? &definitions->capabilities : NULL;
+
+    reply_key(m, "capabilities");
+    if (json == NULL || json->n_nodes == 0)
+        strbuf_str(&m->out, "{}");
+    else if (bridge.server == bridge.caller)
+        strbuf_str(&m->out, definitions->record->capabilities);
+    else
+        bridge_put_server_capabilities(&m->out, &bridge, json, json->nodes);
+}
+
 static const McpHealth__Definitions *known(const struct mcp *m)
 {
     const struct server *server = m->x->mount;
@@ -58,7 +87,7 @@ void mount_initialized(struct mcp *m)
 
     reply_begin(m, TTL_NONE);
     mcp_put_member(&m->out, "protocolVersion", mcp_version_text(m->version));
-    put_raw(m, "capabilities", record->capabilities, "{}");
+    put_capabilities(m);
     put_raw(m, "serverInfo", record->server_info,
             arena_printf(m->x->arena, "{\"name\":\"%s\",\"version\":\"unknown\"}",
                          m->x->mount->config->id));
@@ -74,7 +103,7 @@ static void discover(struct mcp *m)
     reply_begin(m, TTL_STABLE_MS);
     reply_key(m, "supportedVersions");
     strbuf_str(&m->out, "[\"" MCP_MODERN_TEXT "\"]");
-    put_raw(m, "capabilities", record->capabilities, "{}");
+    put_capabilities(m);
     if (*record->instructions != '\0')
         mcp_put_member(&m->out, "instructions", record->instructions);
     reply_end(m, NULL);
@@ -105,14 +134,30 @@ static bool start(struct mcp *m, const struct definition_list *list, char kind, 
     return after != NULL && *after == '\0';
 }
 
+/* False: it has no form that this caller understands. */
+static bool put_item(struct mcp *m, const struct bridge *bridge, size_t kind,
+                     const struct definition *item)
+{
+    if (bridge->server == bridge->caller)
+        strbuf_add(&m->out, item->text, item->len);
+    else if (kind == DEFINITION_TOOL)
+        return bridge_put_tool(&m->out, bridge, item->json, item->node, NULL);
+    else
+        bridge_put_item(&m->out, bridge, item->json, item->node);
+    return true;
+}
+
 static void put_page(struct mcp *m, size_t kind, const struct definition_list *list, size_t at)
 {
+    const struct bridge bridge = mount_bridge(m, MCP_UNKNOWN);
     const struct definition *last = NULL;
     int64_t count = 0;
+    size_t begin, before;
 
     reply_begin(m, TTL_STABLE_MS);
     reply_key(m, lists[kind].member);
     strbuf_char(&m->out, '[');
+    begin = m->out.len;
     for (; at < list->n; at++) {
         const struct definition *item = &list->items[at];
 
@@ -120,9 +165,13 @@ static void put_page(struct mcp *m, size_t kind, const struct definition_list *l
             continue;
         if (count++ == config.list_page)
             break;
-        if (last != NULL)
+        before = m->out.len;
+        if (before > begin)
             strbuf_char(&m->out, ',');
-        strbuf_add(&m->out, item->text, item->len);
+        if (!put_item(m, &bridge, kind, item)) {
+            m->out.len = before;
+            m->out.data[before] = '\0';
+        }
         last = item;
     }
     strbuf_char(&m->out, ']');

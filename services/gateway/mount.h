@@ -2,8 +2,11 @@
 /* /mcp/{server}: one downstream server exactly as it is. */
 #pragma once
 
+#include "mcp/bridge.h"
 #include "mcp_call.h"
 
+/* From the server's revision, MCP_UNKNOWN = as last known, to the caller's. */
+struct bridge mount_bridge(const struct mcp *m, enum mcp_version server);
 /* Any request but initialize. */
 void mount_request(struct mcp *m);
 /* The capabilities to keep with a legacy session, NULL when they are too long. */

@@ -113,6 +113,62 @@ static void quiet(struct relay *relay)
 
 /* ---- its answer ---------------------------------------------------------------------------- */
 
+/* An error of a server of another revision. */
+static void put_foreign_error(struct mcp *m, const struct bridge *bridge,
+                              const struct downstream_message *msg)
+{
+    struct bridge_error error =
+        bridge_error(m->x->arena, bridge, m->msg.method, &msg->json, msg->error, false);
+
+    if (error.kind == BRIDGE_ERROR) {
+        if (m->modern && error.http_status != 0)
+            m->http_status = error.http_status;
+        reply_error_data(m, (enum mcp_code)error.code, error.data, error.message);
+        return;
+    }
+    reply_begin(m, TTL_NONE);
+    reply_key(m, "content");
+    strbuf_str(&m->out, "[{\"type\":\"text\",\"text\":");
+    json_put_string(&m->out, error.message != NULL ? error.message : "the tool failed");
+    strbuf_str(&m->out, "}]");
+    reply_key(m, "isError");
+    strbuf_str(&m->out, "true");
+    reply_end(m, NULL);
+}
+
+/* Whether the tool's output schema was wrapped for this caller. */
+static bool is_wrapped(struct mcp *m, const struct bridge *bridge)
+{
+    CLEANUP(strbuf_done) struct strbuf scratch = STRBUF_INIT;
+    const struct definition *item;
+    const char *tool;
+    bool wrapped = false;
+
+    if (strcmp(m->msg.method, "tools/call") != 0 || m->x->mount->definitions == NULL ||
+        mcp_param(m, "name", &tool) != PARAM_TEXT)
+        return false;
+    item = definitions_find(m->x->mount->definitions, DEFINITION_TOOL, tool);
+    if (item != NULL)
+        (void)bridge_put_tool(&scratch, bridge, item->json, item->node, &wrapped);
+    return wrapped;
+}
+
+static void put_foreign_result(struct mcp *m, const struct bridge *bridge,
+                               const struct downstream_message *msg)
+{
+    const struct bridge_extra extra = {.wrapped = is_wrapped(m, bridge)};
+
+    if (bridge_outcome(bridge, m->msg.method, &msg->json, msg->result) != BRIDGE_COMPLETE) {
+        reply_error(m, MCP_INTERNAL_ERROR, "MCP server '%s' wants what this client cannot be asked",
+                    m->x->mount->config->id);
+        return;
+    }
+    strbuf_clear(&m->out);
+    mcp_put_result_head(&m->out, &m->msg);
+    bridge_put_result(&m->out, bridge, m->msg.method, &msg->json, msg->result, &extra);
+    strbuf_char(&m->out, '}');
+}
+
 static void put_error(struct mcp *m, const struct downstream_message *msg)
 {
     const char *raw, *id;
@@ -147,15 +203,6 @@ static void put_result(struct mcp *m, const struct downstream_message *msg)
     strbuf_clear(&m->out);
     strbuf_reserve(&m->out, len + 256);
     mcp_put_result_head(&m->out, &m->msg);
-    if (m->modern && json_get(&msg->json, msg->result, "resultType") == NULL) {
-        strbuf_str(&m->out, "{\"resultType\":\"complete\"");
-        if (strcmp(m->msg.method, "resources/read") == 0)
-            strbuf_str(&m->out, ",\"ttlMs\":0,\"cacheScope\":\"private\"");
-        if (msg->result->count > 0)
-            strbuf_char(&m->out, ',');
-        raw++;
-        len--;
-    }
     json_put_compact(&m->out, raw, len);
     strbuf_char(&m->out, '}');
 }
@@ -163,16 +210,24 @@ static void put_result(struct mcp *m, const struct downstream_message *msg)
 static void answered(struct relay *relay, const struct downstream_message *msg)
 {
     struct pass *pass = relay->arg;
+    const struct bridge bridge = mount_bridge(pass->m, msg->version);
+    bool foreign = bridge.server != bridge.caller;
     const struct json_node *node;
 
     if (msg->kind == DOWNSTREAM_ERROR) {
         pass->is_error = true;
-        put_error(pass->m, msg);
+        if (foreign)
+            put_foreign_error(pass->m, &bridge, msg);
+        else
+            put_error(pass->m, msg);
         return;
     }
     node = json_get(&msg->json, msg->result, "isError");
     pass->is_error = node != NULL && node->type == JSON_T_TRUE;
-    put_result(pass->m, msg);
+    if (foreign)
+        put_foreign_result(pass->m, &bridge, msg);
+    else
+        put_result(pass->m, msg);
 }
 
 /* ---- the way there --------------------------------------------------------------------------- */

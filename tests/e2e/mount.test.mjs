@@ -65,6 +65,36 @@ for (const [kind, id] of [["sdk v1", "old"], ["sdk v2 legacy", "old"], ["sdk v2 
   });
 }
 
+for (const [kind, id] of [["sdk v1", "new"], ["sdk v2 legacy", "new"], ["sdk v2 modern", "old"]]) {
+  describe(`${kind} at a server of the other era`, () => {
+    let session;
+    before(async () => {
+      session = await connect(kind, stack, at(id));
+    });
+    after(() => session?.close());
+
+    test("lists, calls, reads and gets what the server has", async () => {
+      const { client } = session;
+      assert.ok((await session.tools()).some(({ name }) => name === "echo"));
+      const result = await client.callTool({ name: "echo", arguments: { message: "across" } });
+      assert.deepEqual(result.content, [{ type: "text", text: "Echo: across" }]);
+      assert.equal((await client.callTool({ name: "test_error_handling", arguments: {} })).isError, true);
+      const { resources } = await client.listResources();
+      assert.ok((await client.readResource({ uri: resources[0].uri })).contents.length > 0);
+      await assert.rejects(client.readResource({ uri: "test://not-there" }));
+      const { prompts } = await client.listPrompts();
+      assert.ok((await client.getPrompt({ name: prompts.find((one) => !one.arguments?.length).name })).messages.length > 0);
+    });
+
+    test("hears progress before the result", async () => {
+      const heard = [];
+      const args = [{ name: "test_tool_with_progress", arguments: {} }, ...(kind === "sdk v1" ? [undefined] : []), { onprogress: (note) => heard.push(note.progress) }];
+      await session.client.callTool(...args);
+      assert.deepEqual(heard, [0, 50, 100]);
+    });
+  });
+}
+
 describe("the endpoint", () => {
   test("of no server is not there, nor for a key that may not use the server", async () => {
     assert.equal((await new Modern(stack, at("none")).post("tools/list")).status, 404);
