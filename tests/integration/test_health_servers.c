@@ -226,6 +226,40 @@ START_TEST(an_inactive_server_has_no_evidence)
 }
 END_TEST
 
+/* Whether a probe is due now. */
+#define IS_DUE "select next_check_at <= now() from mcp_health.mcp_state"
+
+START_TEST(calls_that_all_fail_make_an_error_at_once)
+{
+    store("far", false);
+    evidence("far", OUTCOME_OK, "");
+    ck_assert_str_eq(value(IS_DUE), "f");
+    OK(f, "Report",
+       "{'servers':[{'id':'far','failed':3,'error':'far does not answer'},"
+       "{'id':'nobody','failed':1}]}");
+    ck_assert_str_eq(value("select status from mcp_health.mcp_state"), "error");
+    ck_assert_str_eq(value("select last_error from mcp_health.mcp_state"), "far does not answer");
+    ck_assert_str_eq(value(IS_DUE), "t");
+    ck_assert_int_eq(events(f, "mcp_health.mcp.status_changed"), 1);
+    ck_assert_str_eq(value("select count(*) from mcp_health.probe"), "1");
+}
+END_TEST
+
+START_TEST(calls_that_are_slow_or_fail_now_and_then_only_make_a_probe_due)
+{
+    store("far", false);
+    evidence("far", OUTCOME_OK, "");
+    OK(f, "Report", "{'servers':[{'id':'far','ok':1,'failed':1},{'id':'far','slow':2}]}");
+    ck_assert_str_eq(value(IS_DUE), "f"); /* it was probed this moment */
+    pg_server_sql(f->url, "update mcp_health.mcp_state set checked_at = now() - interval '6 s'");
+    OK(f, "Report", "{'servers':[{'id':'far','ok':7}]}");
+    ck_assert_str_eq(value(IS_DUE), "f");
+    OK(f, "Report", "{'servers':[{'id':'far','slow':1}]}");
+    ck_assert_str_eq(value(IS_DUE), "t");
+    ck_assert_str_eq(value("select status from mcp_health.mcp_state"), "active");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("health_servers");
@@ -244,5 +278,7 @@ int main(void)
     tcase_add_test(tcase, a_virtual_server_that_cannot_be_served_is_refused);
     tcase_add_test(tcase, evidence_becomes_state_history_and_one_event_for_each_change);
     tcase_add_test(tcase, an_inactive_server_has_no_evidence);
+    tcase_add_test(tcase, calls_that_all_fail_make_an_error_at_once);
+    tcase_add_test(tcase, calls_that_are_slow_or_fail_now_and_then_only_make_a_probe_due);
     return run_suite(suite);
 }
