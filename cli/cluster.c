@@ -108,6 +108,8 @@ static enum status choose_places(struct stack *stack, struct error *err)
         inside ? arena_printf(&stack->arena, "%s/postgres", stack->dir) : outside(stack, "pg");
     stack->pg_socket = inside && short_enough ? arena_printf(&stack->arena, "%s/run", stack->dir)
                                               : outside(stack, "run");
+    stack->homes =
+        inside ? arena_printf(&stack->arena, "%s/homes", stack->dir) : outside(stack, "homes");
     TRY(make_dir(stack, stack->pg_data, 0700, err));
     return make_dir(stack, stack->pg_socket, 0700, err);
 }

@@ -207,6 +207,8 @@ static enum status service_start(struct stack *stack, const char *name, int copy
         extra[n++] = arena_printf(&stack->arena, "MAL_DIR=%s", stack->dir);
     if (binary_knows(stack, binary, "MAL_SECRET_KEYS="))
         extra[n++] = arena_printf(&stack->arena, "MAL_SECRET_KEYS=%s", secret_sealing_key(stack));
+    if (binary_knows(stack, binary, "MAL_RUNNER_DIR=") && !getenv("MAL_RUNNER_DIR"))
+        extra[n++] = arena_printf(&stack->arena, "MAL_RUNNER_DIR=%s", stack->homes);
     TRY(secrets_save(stack, err));
     return start_process(stack, child, binary, extra, err);
 }

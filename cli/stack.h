@@ -30,6 +30,7 @@ struct stack {
     struct arena arena;
     const char *dir;
     const char *pg_data, *pg_socket; /* pg_data is outside dir when Postgres cannot reach it */
+    const char *homes;               /* of stdio servers; outside dir when nobody cannot reach it */
     bool ephemeral, json;
     int n_gateways, n_replicas, port;
     int lock_fd;

@@ -274,6 +274,8 @@ int cmd_up(int argc, char **argv)
         remove_tree(stack.dir);
         if (stack.pg_data && access(stack.pg_data, F_OK) == 0)
             remove_tree(stack.pg_data);
+        if (stack.homes && access(stack.homes, F_OK) == 0)
+            remove_tree(stack.homes);
     } else if (stack.lock_fd >= 0) {
         (void)unlink(arena_printf(&stack.arena, "%s/stack.json", stack.dir));
     }
