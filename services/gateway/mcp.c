@@ -41,7 +41,8 @@ void mcp_refuse(struct exchange *x, int http_status, const struct mcp_message *m
     CLEANUP(strbuf_done) struct strbuf body = STRBUF_INIT;
 
     mcp_put_error(&body, msg, code, message, data);
-    respond(x, http_status, "application/json", body.data, body.len, NULL);
+    respond(x, http_status, "application/json", body.data, body.len,
+            http_status == 503 ? "Retry-After: 5\r\n" : NULL);
 }
 
 /* The media type stands in Accept, by itself or through a wildcard. */
