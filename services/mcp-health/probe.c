@@ -198,11 +198,43 @@ static enum status hasten(struct call *call, struct prober *prober)
     return ids.n ? pg_exec(call, sql_state_hasten, NULL, "a", ids.n, ids.items) : ST_OK;
 }
 
+static void let_go(struct prober *prober, const char *id)
+{
+    struct target *target;
+
+    pthread_mutex_lock(&prober->lock);
+    target = target_of(prober, id);
+    if (!target->busy)
+        target_close(target);
+    pthread_mutex_unlock(&prober->lock);
+}
+
+/* Sessions of servers that were switched off or deleted are ended: they would
+ * listen for ever. */
+static enum status let_go_all(struct call *call, struct prober *prober)
+{
+    struct names ids = {0};
+    struct pg_rows rows;
+
+    pthread_mutex_lock(&prober->lock);
+    for (const struct target *t = prober->targets; t; t = t->next)
+        if (!t->busy && t->session)
+            names_add(call, &ids, arena_strdup(call->arena, t->id));
+    pthread_mutex_unlock(&prober->lock);
+    if (ids.n == 0)
+        return ST_OK;
+    TRY(pg_rows(call, &rows, sql_state_off, "a", ids.n, ids.items));
+    for (int i = 0; i < rows.n; i++)
+        let_go(prober, pg_cell(&rows, i, "id"));
+    return ST_OK;
+}
+
 enum status prober_feed(struct call *call, struct prober *prober)
 {
     McpHealth__ServerList due = MCP_HEALTH__SERVER_LIST__INIT;
     size_t n = room(prober);
 
+    TRY(let_go_all(call, prober));
     TRY(hasten(call, prober));
     if (n == 0)
         return ST_OK;

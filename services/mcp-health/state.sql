@@ -42,3 +42,6 @@ select health_check_url from server where id = $1;
 
 -- name: state_hasten :exec
 update mcp_state set next_check_at = now() where mcp_id = any ($1) and next_check_at > now();
+
+-- name: state_off :many
+select id from server where id = any ($1) and (removed or inactive);

@@ -137,6 +137,24 @@ START_TEST(a_server_that_says_its_tools_changed_is_read_at_once)
 }
 END_TEST
 
+START_TEST(a_server_that_is_switched_off_is_not_listened_to_any_more)
+{
+    int64_t until = clock_mono_ms() + WAIT_MS;
+
+    world.streams = true;
+    store_peer("");
+    feed_until("select tools_count from mcp_health.mcp_state", "1");
+    ck_assert_int_gt(peer_open(peer), 0);
+    pg_server_sql(f->url, "update mcp_health.server set inactive = true");
+    while (peer_open(peer) > 0) {
+        ck_assert_msg(clock_mono_ms() < until, "still %d connections", peer_open(peer));
+        fresh_call();
+        ck_assert_int_eq(prober_feed(&f->call, prober), ST_OK);
+        (void)usleep(10000);
+    }
+}
+END_TEST
+
 START_TEST(a_server_that_fails_is_an_error_until_it_answers_again)
 {
     store_peer("");
@@ -218,6 +236,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, start, stop);
     tcase_add_test(tcase, a_server_that_is_well_is_read_once_and_then_asked);
     tcase_add_test(tcase, a_server_that_says_its_tools_changed_is_read_at_once);
+    tcase_add_test(tcase, a_server_that_is_switched_off_is_not_listened_to_any_more);
     tcase_add_test(tcase, a_server_that_fails_is_an_error_until_it_answers_again);
     tcase_add_test(tcase, a_health_page_decides_without_the_secrets_of_the_server);
     tcase_add_test(tcase, a_secret_that_cannot_be_opened_is_an_error_that_says_so);
