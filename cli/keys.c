@@ -114,8 +114,8 @@ static enum status servers_parse(struct arena *arena, const char *text, Gateway_
     return ST_OK;
 }
 
-enum status keys_add(struct keys *keys, const char *name, const char *scopes, const char *servers,
-                     const char *expires_at, const char **ret_secret, struct error *err)
+enum status keys_add(struct keys *keys, const struct key_wish *wish, const char **ret_secret,
+                     struct error *err)
 {
     struct arena *arena = &keys->hub->arena;
     Gateway__ApiKey key = GATEWAY__API_KEY__INIT, *taken = NULL;
@@ -127,12 +127,12 @@ enum status keys_add(struct keys *keys, const char *name, const char *scopes, co
     size_t len;
     enum status st;
 
-    TRY(name_check(name, err));
-    TRY(scopes_parse(arena, scopes, &key, err));
-    TRY(servers_parse(arena, servers, &key, err));
-    if (keys_find(keys, name, &taken, &ignored) == ST_OK && taken && !*taken->revoked_at) {
+    TRY(name_check(wish->name, err));
+    TRY(scopes_parse(arena, wish->scopes, &key, err));
+    TRY(servers_parse(arena, wish->servers, &key, err));
+    if (keys_find(keys, wish->name, &taken, &ignored) == ST_OK && taken && !*taken->revoked_at) {
         error_hint(err, "another name, or mal keys rotate %s.", taken->id);
-        return error_set(err, ST_ALREADY_EXISTS, "a key named '%s' exists", name);
+        return error_set(err, ST_ALREADY_EXISTS, "a key named '%s' exists", wish->name);
     }
     apikey_make(secret);
     apikey_prefix(secret, prefix);
@@ -141,11 +141,11 @@ enum status keys_add(struct keys *keys, const char *name, const char *scopes, co
     token[12] = '\0';
     clock_format(clock_wall_ms(), now);
     key.id = token;
-    key.name = name;
+    key.name = wish->name;
     key.prefix = prefix;
     key.hash = (ProtobufCBinaryData){.len = sizeof hash, .data = hash};
     key.created_at = now;
-    key.expires_at = expires_at;
+    key.expires_at = wish->expires_at;
     data = wire_pack(arena, &key.base, &len);
     st = bus_kv_create(keys->kv, key.id, data, len);
     if (st != ST_OK)
@@ -261,7 +261,7 @@ enum status hub_own_key(struct hub *hub, const char *dir, struct arena *arena,
     }
     st = keys_open(&keys, hub, err);
     if (st == ST_OK)
-        st = keys_add(&keys, "default", "all", "", "", &secret, err);
+        st = keys_add(&keys, &(struct key_wish){"default", "all", "", ""}, &secret, err);
     keys_done(&keys);
     if (st != ST_OK || !secret)
         return st;

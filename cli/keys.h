@@ -16,10 +16,13 @@ struct keys {
 
 enum status keys_open(struct keys *keys, struct hub *hub, struct error *err) MUST_CHECK;
 void keys_done(struct keys *keys);
-/* Makes a key; *ret_secret is in the hub's arena and nowhere else.
- * expires_at RFC 3339 or "". */
-enum status keys_add(struct keys *keys, const char *name, const char *scopes, const char *servers,
-                     const char *expires_at, const char **ret_secret, struct error *err) MUST_CHECK;
+/* What a new key is to be: comma lists, servers "" = all; expires_at RFC 3339 or "". */
+struct key_wish {
+    const char *name, *scopes, *servers, *expires_at;
+};
+/* Makes a key; *ret_secret is in the hub's arena and nowhere else. */
+enum status keys_add(struct keys *keys, const struct key_wish *wish, const char **ret_secret,
+                     struct error *err) MUST_CHECK;
 /* By id or by name; the record in the hub's arena. */
 enum status keys_find(struct keys *keys, const char *id, Gateway__ApiKey **ret_key,
                       struct error *err) MUST_CHECK;

@@ -108,8 +108,12 @@ static enum status run_add(struct keys *keys, const struct keys_options *options
     Gateway__ApiKey *key;
 
     TRY(parse_expiry(options->expires ? options->expires : "", expires, err));
-    TRY(keys_add(keys, options->words[1], options->scopes ? options->scopes : "read,write",
-                 options->servers ? options->servers : "", expires, &secret, err));
+    TRY(keys_add(keys,
+                 &(struct key_wish){.name = options->words[1],
+                                    .scopes = options->scopes ? options->scopes : "read,write",
+                                    .servers = options->servers ? options->servers : "",
+                                    .expires_at = expires},
+                 &secret, err));
     TRY(keys_find(keys, options->words[1], &key, err));
     if (options->json) {
         key_json(out, key, secret);

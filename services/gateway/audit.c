@@ -31,7 +31,7 @@ const char *audit_entity_id(const ProtobufCMessage *reply)
 
 static void publish(struct exchange *x, Gateway__ToolCalled *event, enum status status)
 {
-    char event_id[UUID_SIZE], at[TIMESTAMP_SIZE];
+    char event_id[UUID_SIZE], *at = arena_alloc(x->arena, TIMESTAMP_SIZE);
     size_t len;
     void *packed;
 

@@ -42,7 +42,7 @@ static void read_list(struct definitions *d, enum definition_kind kind, const ch
         return;
     root = list->json.nodes;
     list->items = arena_alloc(&d->arena, root->count * sizeof(*list->items));
-    list->by_key = arena_alloc(&d->arena, root->count * sizeof(*list->by_key));
+    list->by_key = arena_alloc(&d->arena, root->count * sizeof(void *));
     for (node = json_first(root); node < root + root->span; node = json_next(node)) {
         struct definition *item = &list->items[list->n];
 
@@ -55,7 +55,7 @@ static void read_list(struct definitions *d, enum definition_kind kind, const ch
         item->mirrored = memmem(item->text, item->len, "x-mcp-header", 12) != NULL;
         list->by_key[list->n++] = item;
     }
-    qsort(list->by_key, list->n, sizeof(*list->by_key), compare);
+    qsort(list->by_key, list->n, sizeof(void *), compare);
 }
 
 struct definitions *definitions_new(McpHealth__Definitions *record)
@@ -98,7 +98,7 @@ const struct definition *definitions_find(const struct definitions *definitions,
     const struct definition wanted = {.key = key}, *pointer = &wanted, **found = NULL;
 
     if (list->n > 0)
-        found = bsearch(&pointer, list->by_key, list->n, sizeof(*list->by_key), compare);
+        found = bsearch(&pointer, list->by_key, list->n, sizeof(void *), compare);
     return found != NULL ? *found : NULL;
 }
 
