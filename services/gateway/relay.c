@@ -240,8 +240,12 @@ enum status relay_run(struct relay *relay, struct error *err)
 
     if (upstream == NULL)
         return run_remote(relay, err);
-    TRY(upstream_link(upstream, relay->key, relay->capabilities, relay->request.deadline_ms, &link,
-                      err));
+    status = upstream_link(upstream, relay->key, relay->capabilities, relay->request.deadline_ms,
+                           &link, err);
+    if (status != ST_OK) {
+        upstream_count(upstream, err);
+        return status;
+    }
     relay->session = link->session;
     status = downstream_begin(link->session, &relay->request, &relay->exchange, err);
     if (status == ST_OK) {
@@ -249,5 +253,6 @@ enum status relay_run(struct relay *relay, struct error *err)
         downstream_end(TAKE(relay->exchange));
     }
     upstream_unlink(upstream, link);
+    upstream_count(upstream, status == ST_OK ? NULL : err);
     return status;
 }

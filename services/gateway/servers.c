@@ -5,13 +5,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "streams.h"
+#include "wire/codec.h"
+
+#include "mal/mcp_health/v1/mcp_health.pb-c.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { LOAD_S = 10 };
+enum { LOAD_S = 10, REPORT_MAX = 2000 };
 
 /* Counted, because pictures share it. */
 struct server_record {
@@ -381,6 +384,43 @@ void servers_free(struct servers *servers)
     free(servers);
 }
 
+/* What calls since the last time say of the servers' health. */
+static void report(struct servers *servers, const struct picture *picture)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+    McpHealth__ReportRequest report = MCP_HEALTH__REPORT_REQUEST__INIT;
+    size_t len;
+    const void *packed;
+
+    arena_init(&arena);
+    report.servers = arena_alloc(&arena, picture->n * sizeof(*report.servers));
+    for (size_t i = 0; i < picture->n && report.n_servers < REPORT_MAX; i++) {
+        struct upstream *upstream = picture->servers[i].upstream;
+        McpHealth__ServerReport *one;
+
+        if (upstream == NULL)
+            continue;
+        one = arena_alloc(&arena, sizeof(*one));
+        mcp_health__server_report__init(one);
+        one->id = picture->servers[i].config->id;
+        one->ok = atomic_exchange(&upstream->ok, 0);
+        one->slow = atomic_exchange(&upstream->slow, 0);
+        one->failed = atomic_exchange(&upstream->failed, 0);
+        if (one->slow + one->failed > 0) {
+            (void)pthread_mutex_lock(&upstream->lock);
+            one->error = arena_strdup(&arena, upstream->words);
+            (void)pthread_mutex_unlock(&upstream->lock);
+        }
+        if (one->ok + one->slow + one->failed > 0)
+            report.servers[report.n_servers++] = one;
+    }
+    if (report.n_servers == 0)
+        return;
+    packed = wire_pack(&arena, &report.base, &len);
+    if (bus_publish(servers->gw->bus, "mal.mcp_health.v1.report", NULL, packed, len) != ST_OK)
+        log_debug("the health of servers could not be reported");
+}
+
 void servers_sweep(struct servers *servers)
 {
     struct picture *picture = servers_look(servers);
@@ -389,5 +429,6 @@ void servers_sweep(struct servers *servers)
     for (size_t i = 0; i < picture->n; i++)
         if (picture->servers[i].upstream != NULL)
             upstream_sweep(picture->servers[i].upstream, now_ms);
+    report(servers, picture);
     picture_unref(picture);
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -175,6 +176,25 @@ void upstream_unlink(struct upstream *upstream, struct link *link)
     (void)pthread_mutex_lock(&upstream->lock);
     link->users--;
     link->used_ms = clock_mono_ms();
+    (void)pthread_mutex_unlock(&upstream->lock);
+}
+
+void upstream_count(struct upstream *upstream, const struct error *err)
+{
+    enum downstream_fault fault = err != NULL ? downstream_fault_of(err) : DOWNSTREAM_FAULT_NONE;
+
+    if (fault == DOWNSTREAM_FAULT_NONE) {
+        (void)atomic_fetch_add(&upstream->ok, err == NULL);
+        return;
+    }
+    if (fault == DOWNSTREAM_FAULT_TIMEOUT)
+        (void)atomic_fetch_add(&upstream->slow, 1);
+    else if (downstream_fault_blames(fault))
+        (void)atomic_fetch_add(&upstream->failed, 1);
+    else
+        return;
+    (void)pthread_mutex_lock(&upstream->lock);
+    (void)snprintf(upstream->words, sizeof(upstream->words), "%.399s", err->message);
     (void)pthread_mutex_unlock(&upstream->lock);
 }
 

@@ -18,7 +18,9 @@ struct upstream {
     atomic_int refs;
     struct downstream *server; /* NULL: error says why it cannot be reached */
     struct error error;
-    pthread_mutex_t lock; /* of what follows */
+    atomic_int ok, slow, failed; /* calls since the last report */
+    pthread_mutex_t lock;        /* of what follows */
+    char words[400];             /* of the last slow or failed one */
     struct link *links;
     size_t n_links;
 };
@@ -48,5 +50,7 @@ enum status upstream_link(struct upstream *upstream, const char *key, const char
                           int64_t deadline_ms, struct link **ret_link,
                           struct error *err) MUST_CHECK;
 void upstream_unlink(struct upstream *upstream, struct link *link);
+/* Counts one call for the health of the server; err NULL = answered. */
+void upstream_count(struct upstream *upstream, const struct error *err);
 /* Closes sessions that nobody used for a while. */
 void upstream_sweep(struct upstream *upstream, int64_t now_ms);

@@ -117,4 +117,13 @@ describe("mal_proxy_mcp_call", () => {
     assert.equal(failure(await of("old")).status, "NOT_FOUND");
     assert.equal((await of("part")).content[0].text, "x");
   });
+
+  test("calls that fail tell of the server's health before the next probe does", async () => {
+    await legacy.close();
+    const refused = await until("its status is error", async () => {
+      const result = failure(await call("echo", { text: "x" }));
+      return result.reason === "MCP_ERROR" && result;
+    }, { deadline: 10_000 });
+    assert.match(refused.text, /mal_health_check/);
+  });
 });
