@@ -3,6 +3,7 @@
 #include "nats_server.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -163,9 +164,40 @@ void nats_server_restart(struct nats_server *server)
     wait_ready(server);
 }
 
+/* Whether every thread stands still; the signal only asks for it. */
+static int stands_still(pid_t pid)
+{
+    char path[64], line[512];
+    struct dirent *entry;
+    DIR *tasks;
+    int still = 1;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    tasks = opendir(path);
+    while (tasks && (entry = readdir(tasks)) != NULL) {
+        char stat[128] = "";
+        const char *state;
+        FILE *file;
+
+        if (entry->d_name[0] == '.')
+            continue;
+        (void)snprintf(stat, sizeof(stat), "%s/%.16s/stat", path, entry->d_name);
+        file = fopen(stat, "re");
+        state = file && fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
+        still = still && state && state[2] == 'T';
+        if (file)
+            (void)fclose(file);
+    }
+    if (tasks)
+        (void)closedir(tasks);
+    return still;
+}
+
 void nats_server_freeze(struct nats_server *server, int frozen)
 {
     kill(server->pid, frozen ? SIGSTOP : SIGCONT);
+    while (frozen && !stands_still(server->pid))
+        nap();
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
