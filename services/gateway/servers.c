@@ -120,8 +120,8 @@ static struct picture *picture_new(const struct row *rows)
     for (const struct row *row = rows; row != NULL; row = row->next)
         n += 2;
     if (picture == NULL || (picture->servers = calloc(n, sizeof(*picture->servers))) == NULL ||
-        (picture->virtuals = calloc(n, sizeof(*picture->virtuals))) == NULL ||
-        (picture->records = calloc(n, sizeof(*picture->records))) == NULL)
+        (picture->virtuals = calloc(n, sizeof(void *))) == NULL ||
+        (picture->records = calloc(n, sizeof(void *))) == NULL)
         abort();
     picture->refs = 1;
     for (const struct row *row = rows; row != NULL; row = row->next) {
@@ -139,7 +139,7 @@ static struct picture *picture_new(const struct row *rows)
         }
     }
     qsort(picture->servers, picture->n, sizeof(*picture->servers), by_id);
-    qsort(picture->virtuals, picture->n_virtuals, sizeof(*picture->virtuals), virtual_by_id);
+    qsort(picture->virtuals, picture->n_virtuals, sizeof(void *), virtual_by_id);
     return picture;
 }
 
@@ -184,8 +184,8 @@ const McpHealth__Virtual *picture_virtual(const struct picture *picture, const c
 
     name.id = id;
     if (picture->n_virtuals > 0)
-        found = bsearch(&wanted, picture->virtuals, picture->n_virtuals, sizeof(*picture->virtuals),
-                        virtual_by_id);
+        found =
+            bsearch(&wanted, picture->virtuals, picture->n_virtuals, sizeof(void *), virtual_by_id);
     return found != NULL ? *found : NULL;
 }
 
@@ -393,7 +393,7 @@ static void report(struct servers *servers, const struct picture *picture)
     const void *packed;
 
     arena_init(&arena);
-    report.servers = arena_alloc(&arena, picture->n * sizeof(*report.servers));
+    report.servers = arena_alloc(&arena, picture->n * sizeof(void *));
     for (size_t i = 0; i < picture->n && report.n_servers < REPORT_MAX; i++) {
         struct upstream *upstream = picture->servers[i].upstream;
         McpHealth__ServerReport *one;

@@ -45,11 +45,11 @@ static void import_commits(const char *repo, int n, int days, const char *const 
 {
     int64_t now = clock_wall_ms() / 1000 - 60, span = days > 0 ? days * 86400L : 0;
     int64_t start = now - (days > 0 ? span : -days * 86400L);
-    char line[256];
+    char folder[256], line[1024];
     FILE *out;
 
-    (void)snprintf(line, sizeof(line), "roots/%s", repo);
-    (void)snprintf(line, sizeof(line), "git -C '%s' fast-import --quiet", in_fixture(g, line));
+    (void)snprintf(folder, sizeof(folder), "roots/%.200s", repo);
+    (void)snprintf(line, sizeof(line), "git -C '%s' fast-import --quiet", in_fixture(g, folder));
     out = popen(line, "we"); /* NOLINT(cert-env33-c) */
     ck_assert_ptr_nonnull(out);
     for (int i = 0; i < n; i++) {
@@ -330,7 +330,7 @@ END_TEST
 /* Runs git, but fails in the given way after its output. */
 static void bad_git(const char *log_line)
 {
-    char path[128];
+    char path[1024];
 
     SHELL(g,
           "mkdir bin && printf '%%s\\n' '#!/bin/sh' 'case \"$*\" in *\" log \"*) "
