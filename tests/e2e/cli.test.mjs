@@ -19,12 +19,12 @@ const stack = useStack({ before, after }, {}, async () => {
   learn(await hub.all("tools/list", "tools"));
 });
 
-// The yardstick of `mal bench` is no process of the hub.
-const binaries = readdirSync(bin).filter((name) => /^mal(-|$)/.test(name) && name !== "mal-bench-server");
+// The yardstick of `mal bench` and the client of the tests are no processes of the hub.
+const binaries = readdirSync(bin).filter((name) => /^mal(-|$)/.test(name) && !["mal-bench-server", "mal-test-client"].includes(name));
 
 describe("every binary", () => {
   test("is there: mal, mal-gateway and the services", () => {
-    for (const name of ["mal", "mal-gateway", "mal-catalog", "mal-sprint", "mal-gamify"]) assert.ok(binaries.includes(name), name);
+    for (const name of ["mal", "mal-gateway", "mal-catalog", "mal-sprint", "mal-gamify", "mal-mcp-health", "mal-mcp-runner"]) assert.ok(binaries.includes(name), name);
   });
 
   for (const name of binaries) {
