@@ -84,9 +84,6 @@ const struct setting gateway_settings[] = {
     NUMBER("MAL_PROXY_MAX_INFLIGHT", "16", 1, 1000, proxy_max_inflight,
            "Calls of one gateway that a downstream server may run at once, where its policy does "
            "not say otherwise."),
-    TEXT("MAL_MCP_PREFIX", "on-conflict", mcp_prefix,
-         "How tools of downstream servers are named in /mcp: always (<server>_<tool>), "
-         "on-conflict (only where two names are equal) or never."),
     {0},
 };
 

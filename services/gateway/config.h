@@ -8,7 +8,7 @@ struct gateway_config {
     const char *bind, *public_url, *allowed_hosts, *cors_origins;
     const char *api_keys, *key_pepper, *state_key, *trusted_keys, *identity;
     const char *confirm_tools;
-    const char *secret_keys, *env_allow, *mcp_prefix;
+    const char *secret_keys, *env_allow;
     const char *spool_dir, *data_dir;
     int64_t body_limit, import_limit, max_questions;
     int64_t call_timeout_ms, confirm_timeout_ms;
