@@ -42,7 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         fetching = self.command == "POST" and b"command=fetch" in body
         if kind == "slow" and fetching:
-            time.sleep(3)
+            time.sleep(3)  # longer than the call waits, on purpose
         answer = self.backend("/" + rest, query, body)
         head, _, payload = answer.partition(b"\r\n\r\n")
         status = 200

@@ -254,7 +254,7 @@ START_TEST(an_event_that_takes_long_stays_with_who_has_it)
     ck_assert_int_eq(bus_consume(bus, &options, &second, &err), ST_OK);
     ck_assert_int_eq(publish("mal.evt.test.a", "id-1", "one"), ST_OK);
     AWAIT(n_seen() == 1, 15000);
-    usleep(1000000);
+    usleep(1000000); /* a second delivery would come in this time */
     ck_assert_uint_eq(n_seen(), 1);
     ck_assert_int_eq(seen.max_delivered, 1);
     bus_consumer_stop(first);

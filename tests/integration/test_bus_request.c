@@ -198,7 +198,7 @@ static void *leave_and_answer(void *arg)
     ck_assert_int_eq(natsConnection_Flush(other->nc), NATS_OK);
     ck_assert_int_eq(natsSubscription_NextMsg(&msg, sub, 5000), NATS_OK);
     natsSubscription_Destroy(sub);
-    usleep(700000);
+    usleep(700000); /* works on, after it took its subscription back */
     ck_assert_int_eq(natsConnection_Publish(other->nc, natsMsg_GetReply(msg), natsMsg_GetData(msg),
                                             natsMsg_GetDataLength(msg)),
                      NATS_OK);

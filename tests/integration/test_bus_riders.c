@@ -150,7 +150,7 @@ START_TEST(many_that_wait_share_messages_and_come_apart)
     AWAIT((bus_consumer_stats(consumer, &applied, &failed, &dead), applied == 3000), 5000);
     bus_consumer_stop(consumer);
     consumer = consume(500, 1000); /* all were acknowledged */
-    usleep(300000);
+    usleep(300000);                /* what was not acknowledged would come again */
     ck_assert_int_eq(atomic_load(&n_seen), 0);
     bus_consumer_stop(consumer);
     bus_event_queue_free(queue, 1000);
@@ -326,7 +326,7 @@ START_TEST(those_of_a_killed_process_come_all)
     ck_assert_uint_eq(sent, 500);
     consumer = consume(500, 1000);
     AWAIT(atomic_load(&n_seen) >= 500, 20000);
-    usleep(300000);
+    usleep(300000); /* doubled ones would come in this time */
     for (int i = 0; i < 500; i++)
         ck_assert_int_ge(atomic_load(&times[i]), 1);
     bus_consumer_stop(consumer);

@@ -129,7 +129,7 @@ START_TEST(messages_come_in_order_before_the_result)
     ck_assert_int_eq(msg.kind, DOWNSTREAM_RESULT);
     downstream_end(x);
     /* The connection serves the next call, although the answer was a stream. */
-    (void)usleep(20000);
+    (void)usleep(20000); /* the end of the stream arrives */
     downstream_end(begin(&f, 10000));
     ck_assert_int_eq(peer_connections(f.peer), 1);
     fixture_stop(&f);
@@ -221,7 +221,7 @@ static void abandoned(struct peer_request *req, void *arg)
 
 static void *cancel_soon(void *arg)
 {
-    (void)usleep(50000);
+    (void)usleep(50000); /* the other thread waits; sooner would be cancelled as well */
     downstream_cancel(arg);
     return NULL;
 }

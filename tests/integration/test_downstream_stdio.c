@@ -406,7 +406,7 @@ START_TEST(a_child_that_floods_fails_the_call_that_nobody_reads)
 
     fixture_open(&f, "legacy");
     x = begin(&f, "flood", 5000);
-    (void)usleep(300000);
+    (void)usleep(300000); /* the reader is slow: what it does not pull piles up */
     do {
         status = downstream_next(x, -1, &msg, &f.err);
         n++;
@@ -435,7 +435,7 @@ END_TEST
 
 static void *cancel_soon(void *arg)
 {
-    (void)usleep(50000);
+    (void)usleep(50000); /* the other thread waits; sooner would be cancelled as well */
     downstream_cancel(arg);
     return NULL;
 }

@@ -120,7 +120,7 @@ START_TEST(two_copies_apply_every_event_once)
         uuid_v7(id);
         completed(item, i % 2 ? "ana" : "bo", 1, id);
         if (i % 10 == 0) {
-            usleep(150000);
+            usleep(150000); /* the event before it is applied or on its way: both must be right */
             completed(item, i % 2 ? "ana" : "bo", 1, id);
         }
         if (i % 4 == 0)

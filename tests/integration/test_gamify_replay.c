@@ -371,7 +371,7 @@ START_TEST(calls_older_than_the_stream_stay_counted)
 {
     use_tools(400);
     wait_for_uses(400);
-    usleep(5000);
+    usleep(5000); /* so that the later calls have a later time */
     use_tools(200);
     wait_for_uses(600);
     char *before = remember();
