@@ -35,7 +35,8 @@ static __thread struct http_server *master;
 static pthread_mutex_t reserve_lock = PTHREAD_MUTEX_INITIALIZER;
 static int reserve_fd = -1; /* given up to get rid of a connection we cannot serve */
 static int dummy_fd = -1;
-static atomic_int fd_ceiling; /* connections and streams stay below */
+static atomic_int fd_ceiling;     /* connections stay below */
+static atomic_int stream_ceiling; /* streams stay below: they leave room for calls */
 
 /* ---- recv and poll ----------------------------------------------------------- */
 
@@ -94,8 +95,8 @@ static int swap_out(int fd)
 {
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
-    if (copy >= 0 &&
-        (dummy_fd < 0 || !handoff_has_room(copy) || dup3(dummy_fd, fd, O_CLOEXEC) < 0)) {
+    if (copy >= 0 && (dummy_fd < 0 || copy >= atomic_load(&stream_ceiling) ||
+                      dup3(dummy_fd, fd, O_CLOEXEC) < 0)) {
         (void)close(copy);
         copy = -1;
     }
@@ -295,6 +296,7 @@ void handoff_prepare(void)
             limit.rlim_cur = FD_WANTED;
         headroom = (int)limit.rlim_cur / 4 < FD_HEADROOM ? (int)limit.rlim_cur / 4 : FD_HEADROOM;
         atomic_store(&fd_ceiling, (int)limit.rlim_cur - headroom);
+        atomic_store(&stream_ceiling, (int)limit.rlim_cur - 2 * headroom);
     }
     if (reserve_fd < 0)
         reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

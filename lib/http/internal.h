@@ -138,7 +138,8 @@ void handoff_attach(struct worker *worker);
 /* Descriptor of the request's connection; -1 when it cannot be found. */
 int handoff_fd(struct exchange *x);
 /* Takes the connection away from civetweb; the caller owns the descriptor.
- * Fails near the descriptor limit. */
+ * Fails near the descriptor limit, sooner than new connections do, so that
+ * streams are refused before calls are. */
 enum status handoff_take(struct exchange *x, int *ret_fd) MUST_CHECK;
 /* Raises the descriptor limit and keeps one in reserve. */
 void handoff_prepare(void);
@@ -146,7 +147,8 @@ void handoff_prepare(void);
 void handoff_attach_master(struct http_server *server);
 /* Puts the front before civetweb, which gets its connections from it only. */
 enum status handoff_front(struct http_server *server, struct error *err) MUST_CHECK;
-/* Whether a new descriptor leaves enough for the rest of the process. */
+/* Whether a new connection's descriptor leaves enough for the rest of the
+ * process. */
 bool handoff_has_room(int fd);
 /* Answers 503 and closes. */
 void handoff_turn_away(int fd);

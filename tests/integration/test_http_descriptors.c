@@ -186,6 +186,8 @@ START_TEST(streams_near_the_limit_are_refused_and_requests_still_served)
     }
     ck_assert_int_gt(n, LIMIT / 3);
     ck_assert_int_eq(refused, 1);
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_eq(request_status(child.port, HELLO), 200);
     for (int i = 0; i < n; i++)
         client_done(&clients[i]);
     /* The server sees the streams' ends one by one, a moment later. */
