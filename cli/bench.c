@@ -3,6 +3,7 @@
 #include "bench.h"
 #include "bench_data.h"
 #include "bench_plans.h"
+#include "bench_proxy.h"
 #include "bench_reads.h"
 
 #include "base/clock.h"
@@ -15,11 +16,12 @@
 
 static const char bench_help[] =
     "Usage: mal bench [--seconds N]\n"
-    "       mal bench data | team | plans …   see their --help\n\n"
+    "       mal bench data | team | plans | proxy …   see their --help\n\n"
     "Starts a throw-away hub and prints, as ratios measured in one run: throughput\n"
     "and latency of tools/call against pgbench -S -M prepared and against a bare\n"
     "civetweb, resident memory idle and under load, memory of a stream and a session;\n"
-    "then, on the work of a large team, every tool that reads and the query plans.\n\n"
+    "calls of downstream servers; then, on the work of a large team, every tool that\n"
+    "reads and the query plans.\n\n"
     "  --seconds N   length of each measurement (default 5)\n";
 
 enum {
@@ -47,21 +49,9 @@ struct figures {
     long clients_kib;
 };
 
-static void sort(double *values, int n)
-{
-    for (int i = 1; i < n; i++)
-        for (int j = i; j > 0 && values[j - 1] > values[j]; j--) {
-            double swap = values[j];
-
-            values[j] = values[j - 1];
-            values[j - 1] = swap;
-        }
-}
-
 static double median(double *values)
 {
-    sort(values, ROUNDS);
-    return values[ROUNDS / 2];
+    return bench_median(values, ROUNDS);
 }
 
 /* Hub, bare server and pgbench in turn, so that a slow phase of the machine
@@ -297,6 +287,7 @@ static enum status measure(struct arena *arena, struct bench_stack *stack, int s
 {
     const char *server = cli_binary(arena, "mal-bench-server");
     struct figures f = {.seconds = seconds};
+    struct bench_proxy_options proxy = {.seconds = seconds, .rounds = ROUNDS, .peers = true};
     long idle_gateway = bench_rss_kib(bench_pid(stack, "gateway"));
     long idle_service = bench_rss_kib(bench_pid(stack, "catalog"));
 
@@ -316,6 +307,7 @@ static enum status measure(struct arena *arena, struct bench_stack *stack, int s
     TRY(bench_slow_clients(arena, stack, SLOW, seconds, &f.slow, err));
     TRY(measure_sdk(arena, stack, &f, err));
     print_goals(&f, idle_gateway, idle_service);
+    TRY(bench_proxy(arena, stack, &proxy, err));
     return measure_team(arena, stack, err);
 }
 
@@ -333,6 +325,8 @@ int cmd_bench(int argc, char **argv)
         return cmd_bench_plans(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "team") == 0)
         return cmd_bench_team(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "proxy") == 0)
+        return cmd_bench_proxy(argc - 1, argv + 1);
     for (int i = 1; i < argc; i++) {
         const char *value;
 

@@ -24,12 +24,14 @@ struct bench_stack {
 
 /* What is asked again and again. */
 struct bench_target {
-    const char *url, *key; /* key "" = none */
-    const char *method;    /* "tools/call" */
-    const char *name;      /* as in Mcp-Name */
-    const char *params;    /* members of params, JSON */
-    const char *words;     /* what a good answer holds; NULL: anything goes */
-    const char *sessions;  /* of a server of 2025-11-25, with commas; NULL: 2026-07-28 */
+    const char *url, *key;   /* key "" = none */
+    const char *method;      /* "tools/call" */
+    const char *name;        /* as in Mcp-Name */
+    const char *params;      /* members of params, JSON */
+    const char *words;       /* what a good answer holds; NULL: anything goes */
+    const char *sessions;    /* of a server of 2025-11-25, with commas; NULL: 2026-07-28 */
+    bool verify;             /* look at every answer, which takes time */
+    const char *const *argv; /* of a stdio server, for bench_pipe */
 };
 
 struct bench_load {
@@ -76,6 +78,11 @@ enum status bench_call(struct arena *arena, const struct bench_target *target, i
 /* The same without judging it. */
 enum status bench_try(struct arena *arena, const struct bench_target *target, int connections,
                       int seconds, struct bench_load *ret_load, struct error *err) MUST_CHECK;
+/* A second of load of which every single answer must hold the target's words. */
+enum status bench_verify(struct arena *arena, const struct bench_target *target, int connections,
+                         struct error *err) MUST_CHECK;
+/* The middle one; sorts them. */
+double bench_median(double *values, int n);
 /* Transactions a second and mean latency of pgbench -S -M prepared. */
 enum status bench_pgbench(struct arena *arena, const struct bench_stack *stack, int clients,
                           int seconds, double *ret_tps, struct error *err) MUST_CHECK;

@@ -130,7 +130,8 @@ enum status bench_try(struct arena *arena, const struct bench_target *target, in
                           target->method,
                           target->name,
                           target->params,
-                          target->sessions,
+                          target->sessions ? target->sessions : "",
+                          target->verify ? target->words : NULL,
                           NULL};
     long duration_us;
     const char *result;
@@ -158,6 +159,28 @@ enum status bench_call(struct arena *arena, const struct bench_target *target, i
         return error_set(err, ST_INTERNAL, "%ld of %ld requests to %s failed, over %d connections",
                          ret_load->errors, ret_load->requests, target->url, connections);
     return ST_OK;
+}
+
+enum status bench_verify(struct arena *arena, const struct bench_target *target, int connections,
+                         struct error *err)
+{
+    struct bench_target every = *target;
+    struct bench_load load = {0};
+
+    every.verify = true;
+    return bench_call(arena, &every, connections, 1, &load, err);
+}
+
+double bench_median(double *values, int n)
+{
+    for (int i = 1; i < n; i++)
+        for (int j = i; j > 0 && values[j - 1] > values[j]; j--) {
+            double swap = values[j];
+
+            values[j] = values[j - 1];
+            values[j - 1] = swap;
+        }
+    return values[n / 2];
 }
 
 enum status bench_pgbench_init(struct arena *arena, const struct bench_stack *stack,

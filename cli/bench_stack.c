@@ -119,10 +119,14 @@ enum status bench_stack_start(struct arena *arena, struct bench_stack *stack, st
     const char *argv[] = {cli_binary(arena, "mal"), "up", "--ephemeral", "--json", NULL};
     struct json json;
     int fd = -1;
+    const char *server = cli_binary(arena, "mal-bench-server");
     char *line;
 
-    /* The limit on calls is there for clients, not for this. */
+    /* The limits on calls are there for clients, not for this. */
     (void)setenv("MAL_RATE_LIMIT", "0", 1);
+    (void)setenv("MAL_PROXY_MAX_INFLIGHT", "256", 1);
+    if (server)
+        (void)setenv("MAL_STDIO_ALLOW", server, 1);
     stack->pid = start(argv, false, &fd);
     if (stack->pid < 0)
         return error_set(err, ST_INTERNAL, "cannot start mal up");
