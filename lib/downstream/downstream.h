@@ -166,6 +166,9 @@ struct downstream_session_options {
     void (*on_message)(struct downstream_session *session, const struct downstream_message *msg,
                        void *arg);
     void *arg;
+    /* HTTP: further headers of all its requests, copied; checked as the server's. */
+    const struct downstream_header *headers;
+    size_t n_headers;
     int64_t deadline_ms; /* clock_mono_ms(); 0 = limits */
 };
 
@@ -217,6 +220,9 @@ struct downstream_request {
     /* May be sent again when it is not known whether it was carried out (lists,
      * reads, tools declared idempotent by configuration). */
     bool repeatable;
+    /* HTTP: further headers in place of the session's; NULL = those. */
+    const struct downstream_header *headers;
+    size_t n_headers;
     int64_t deadline_ms; /* clock_mono_ms(); 0 = limits.call_ms from now */
 };
 

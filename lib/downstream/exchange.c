@@ -4,6 +4,7 @@
 #include "downstream/exchange.h"
 
 #include "base/log.h"
+#include "downstream/headers.h"
 #include "downstream/pipe.h"
 #include "downstream/queue.h"
 
@@ -139,6 +140,18 @@ static struct downstream_exchange *exchange_new(struct downstream_session *sessi
     return x;
 }
 
+static enum status put_headers(struct downstream_exchange *x,
+                               const struct downstream_request *request, struct error *err)
+{
+    const struct strbuf *own = &x->session->headers;
+
+    if (request->headers != NULL)
+        return headers_more(&x->headers, request->headers, request->n_headers, err);
+    if (own->len > 0)
+        strbuf_add(&x->headers, own->data, own->len);
+    return ST_OK;
+}
+
 enum status exchange_begin(struct downstream_session *session,
                            const struct downstream_request *request, bool handshake, bool modern,
                            struct downstream_exchange **ret_exchange, struct error *err)
@@ -150,6 +163,8 @@ enum status exchange_begin(struct downstream_session *session,
     if (err == NULL)
         err = &scratch;
     status = enter(x, err);
+    if (status == ST_OK)
+        status = put_headers(x, request, err);
     if (status == ST_OK)
         status = render_request(x, request, err);
     if (status == ST_OK)
@@ -230,6 +245,7 @@ void downstream_end(struct downstream_exchange *x)
     waiter_done(&x->waiter);
     strbuf_done(&x->tail);
     strbuf_done(&x->mirrored);
+    strbuf_done(&x->headers);
     strbuf_done(&x->body);
     if (x->has_sse)
         sse_done(&x->sse);

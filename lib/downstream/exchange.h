@@ -37,6 +37,7 @@ struct downstream_exchange {
     char *method;
     struct strbuf tail;     /* what follows the id in the JSON text */
     struct strbuf mirrored; /* Mcp-Method, Mcp-Name, Mcp-Param-* */
+    struct strbuf headers;  /* further lines */
     uint64_t id, token;
     bool modern, handshake, repeatable;
     bool repeated, renewed, relearned; /* what was tried again */

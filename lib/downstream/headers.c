@@ -64,6 +64,15 @@ enum status headers_check(const struct downstream_header *headers, size_t n, str
     return ST_OK;
 }
 
+enum status headers_more(struct strbuf *out, const struct downstream_header *headers, size_t n,
+                         struct error *err)
+{
+    TRY(headers_check(headers, n, err));
+    for (size_t i = 0; i < n; i++)
+        strbuf_printf(out, "%s: %s\r\n", headers[i].name, headers[i].value);
+    return ST_OK;
+}
+
 void headers_put(struct strbuf *out, const struct url *url, const struct downstream_header *headers,
                  size_t n)
 {

@@ -11,5 +11,8 @@
 enum status headers_check(const struct downstream_header *headers, size_t n,
                           struct error *err) MUST_CHECK;
 /* Host, User-Agent and the configured ones, each line with its end. */
+/* Header lines of one more set, checked. */
+enum status headers_more(struct strbuf *out, const struct downstream_header *headers, size_t n,
+                         struct error *err) MUST_CHECK;
 void headers_put(struct strbuf *out, const struct url *url, const struct downstream_header *headers,
                  size_t n);

@@ -9,6 +9,7 @@ static void put_head(struct strbuf *out, const struct downstream_exchange *x, co
     strbuf_printf(out, "%s %s%s HTTP/1.1\r\n", method, *server->url.target == '?' ? "/" : "",
                   server->url.target);
     strbuf_str(out, server->headers);
+    strbuf_add(out, x->headers.data, x->headers.len);
 }
 
 static void put_post(struct strbuf *out, struct downstream_exchange *x)

@@ -77,6 +77,7 @@ struct tool_mirrors {
 struct downstream_session {
     struct downstream *server;
     char *capabilities;
+    struct strbuf headers; /* lines of all its requests */
     void (*on_message)(struct downstream_session *session, const struct downstream_message *msg,
                        void *arg);
     void *arg;

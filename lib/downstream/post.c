@@ -83,8 +83,8 @@ enum status post_message(struct downstream_session *session, const struct strbuf
     if (server->stdio)
         return pipe_post(session, body, err);
     session_look(session, &view);
-    strbuf_printf(&request, "POST %s%s HTTP/1.1\r\n%s", *server->url.target == '?' ? "/" : "",
-                  server->url.target, server->headers);
+    strbuf_printf(&request, "POST %s%s HTTP/1.1\r\n%s%s", *server->url.target == '?' ? "/" : "",
+                  server->url.target, server->headers, strbuf_cstr(&session->headers));
     strbuf_str(&request, "Content-Type: application/json\r\n"
                          "Accept: application/json, text/event-stream\r\n");
     post_put_session(&request, &view);
@@ -107,8 +107,8 @@ void post_delete(struct downstream_session *session, int64_t deadline_ms)
     session_look(session, &view);
     if (view.id[0] == '\0')
         return;
-    strbuf_printf(&request, "DELETE %s%s HTTP/1.1\r\n%s", *server->url.target == '?' ? "/" : "",
-                  server->url.target, server->headers);
+    strbuf_printf(&request, "DELETE %s%s HTTP/1.1\r\n%s%s", *server->url.target == '?' ? "/" : "",
+                  server->url.target, server->headers, strbuf_cstr(&session->headers));
     post_put_session(&request, &view);
     strbuf_str(&request, "\r\n");
     /* 405 and the like are as good as any. */

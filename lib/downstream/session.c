@@ -2,6 +2,7 @@
 /* Sessions: opening, what is known of them, initializing anew, closing. */
 #include "downstream/probe.h"
 
+#include "downstream/headers.h"
 #include "downstream/pipe.h"
 #include "downstream/watch.h"
 #include "mcp/message.h"
@@ -64,6 +65,7 @@ static void session_free(struct downstream_session *session)
     facts_unref(session->facts);
     (void)pthread_mutex_destroy(&session->lock);
     (void)pthread_mutex_destroy(&session->init_lock);
+    strbuf_done(&session->headers);
     free(session->capabilities);
     free(session);
 }
@@ -127,8 +129,11 @@ enum status downstream_open(struct downstream *server,
     struct error scratch = {0};
     enum status status;
 
-    status = open_session(session, server_probe_deadline(server, options->deadline_ms),
-                          err != NULL ? err : &scratch);
+    if (err == NULL)
+        err = &scratch;
+    status = headers_more(&session->headers, options->headers, options->n_headers, err);
+    if (status == ST_OK)
+        status = open_session(session, server_probe_deadline(server, options->deadline_ms), err);
     if (status == ST_OK) {
         *ret_session = session;
     } else {
@@ -333,6 +338,8 @@ enum status downstream_resume(struct downstream *server,
         status = error_set(err, ST_INVALID_ARGUMENT, "A child cannot be handed on.");
     else
         status = restore(session, &arena, saved, len, err);
+    if (status == ST_OK)
+        status = headers_more(&session->headers, options->headers, options->n_headers, err);
     arena_done(&arena);
     if (status == ST_OK)
         *ret_session = session;

@@ -71,8 +71,8 @@ static void put_get(struct strbuf *out, struct watch *w)
     struct session_view view;
 
     session_look(w->session, &view);
-    strbuf_printf(out, "GET %s%s HTTP/1.1\r\n%s", *server->url.target == '?' ? "/" : "",
-                  server->url.target, server->headers);
+    strbuf_printf(out, "GET %s%s HTTP/1.1\r\n%s%s", *server->url.target == '?' ? "/" : "",
+                  server->url.target, server->headers, strbuf_cstr(&w->session->headers));
     strbuf_str(out, "Accept: text/event-stream\r\n");
     post_put_session(out, &view);
     strbuf_str(out, "\r\n");
@@ -104,8 +104,8 @@ static void put_listen(struct strbuf *out, struct watch *w, const struct downstr
 
     w->listen_id = atomic_fetch_add(&server->next_id, 1) + 1;
     watch_put_listen(&body, w->session, w->listen_id, wish);
-    strbuf_printf(out, "POST %s%s HTTP/1.1\r\n%s", *server->url.target == '?' ? "/" : "",
-                  server->url.target, server->headers);
+    strbuf_printf(out, "POST %s%s HTTP/1.1\r\n%s%s", *server->url.target == '?' ? "/" : "",
+                  server->url.target, server->headers, strbuf_cstr(&w->session->headers));
     strbuf_printf(out,
                   "Content-Type: application/json\r\n"
                   "Accept: application/json, text/event-stream\r\n"

@@ -88,6 +88,8 @@ struct http_options {
 enum status http_server_start(struct http_server **ret_server, const struct http_options *options,
                               struct error *err) MUST_CHECK;
 int http_server_port(const struct http_server *server);
+/* Threads of a listener that is not the admin one. */
+int64_t http_workers(void);
 void http_server_stats(const struct http_server *server, uint64_t *ret_streams,
                        uint64_t *ret_in_flight);
 /* Stops accepting, ends streams with their on_close, waits for running

@@ -218,6 +218,11 @@ int http_server_port(const struct http_server *server)
     return server->port;
 }
 
+int64_t http_workers(void)
+{
+    return http_limits.workers;
+}
+
 void http_server_stats(const struct http_server *server, uint64_t *ret_streams,
                        uint64_t *ret_in_flight)
 {

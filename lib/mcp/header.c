@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decoding of mirrored header values. */
+/* Values of mirrored headers, and names of headers that may be passed on. */
 #include "mcp/header.h"
 
 #include "base/utf8.h"
 
 #include <sodium.h>
-#include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #define PREFIX "=?base64?"
 #define SUFFIX "?="
@@ -37,4 +37,25 @@ const char *mcp_header_decode(struct arena *arena, const char *value)
         return NULL;
     out[out_len] = '\0';
     return utf8_valid(out, out_len) ? out : NULL;
+}
+
+/* Credentials, and what describes one connection or message. */
+static const char *const never[] = {
+    "authorization", "x-api-key",  "cookie", "set-cookie", "cookie2",        "host",
+    "connection",    "keep-alive", "te",     "trailer",    "upgrade",        "transfer-encoding",
+    "origin",        "referer",    "accept", "expect",     "http2-settings", "last-event-id",
+};
+
+static const char *const never_prefixes[] = {"mcp-", "proxy-",          "content-", "accept-",
+                                             "sec-", "access-control-", "mal-"};
+
+bool mcp_header_may_pass(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(never); i++)
+        if (strcasecmp(name, never[i]) == 0)
+            return false;
+    for (size_t i = 0; i < ARRAY_SIZE(never_prefixes); i++)
+        if (strncasecmp(name, never_prefixes[i], strlen(never_prefixes[i])) == 0)
+            return false;
+    return *name != '\0';
 }

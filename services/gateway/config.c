@@ -84,6 +84,17 @@ const struct setting gateway_settings[] = {
     NUMBER("MAL_PROXY_MAX_INFLIGHT", "16", 1, 1000, proxy_max_inflight,
            "Calls of one gateway that a downstream server may run at once, where its policy does "
            "not say otherwise."),
+    NUMBER("MAL_CONNECT_TIMEOUT_MS", "5000", 100, 60000, connect_timeout_ms,
+           "Milliseconds to connect to a downstream server, where its policy does not say "
+           "otherwise."),
+    NUMBER("MAL_BREAKER_FAULTS", "5", 0, 1000, breaker_faults,
+           "Faults and timeouts of a downstream server in a row, after which a gateway leaves it "
+           "alone for a while; 0 = never."),
+    NUMBER("MAL_BREAKER_PAUSE_MS", "1000", 10, 600000, breaker_pause_ms,
+           "Milliseconds of the first such pause; it doubles when the one call that is tried after "
+           "it fails, too."),
+    NUMBER("MAL_BREAKER_PAUSE_MAX_MS", "30000", 10, 3600000, breaker_pause_max_ms,
+           "Longest such pause."),
     {0},
 };
 

@@ -14,7 +14,8 @@ struct gateway_config {
     int64_t call_timeout_ms, confirm_timeout_ms;
     int64_t session_timeout_ms, max_sessions;
     int64_t rate_limit, failure_limit, list_page;
-    int64_t proxy_timeout_ms, proxy_max_inflight;
+    int64_t proxy_timeout_ms, proxy_max_inflight, connect_timeout_ms;
+    int64_t breaker_faults, breaker_pause_ms, breaker_pause_max_ms;
 };
 
 extern struct gateway_config config;

@@ -3,6 +3,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "confirm.h"
+#include "gate.h"
 #include "inflight.h"
 #include "keylist.h"
 #include "keyring.h"
@@ -79,6 +80,7 @@ static int64_t count_waiting(void *arg)
 static void metrics(struct gateway *gw)
 {
     invoke_metrics();
+    gate_metrics();
     metric_callback("mal_gateway_streams", "Open event streams.", count_streams, gw);
     metric_callback("mal_gateway_sessions", "Legacy MCP sessions.", count_sessions, gw);
     metric_callback("mal_gateway_calls_in_flight", "Calls in progress.", count_running, gw);

@@ -294,7 +294,10 @@ static enum status run(struct pass *pass, const char *tool, struct call *call)
         .quiet = quiet,
         .answered = answered,
         .arg = pass,
-        .request = {.method = m->msg.method, .json = m->msg.json, .params = m->msg.params},
+        .request = {.method = m->msg.method,
+                    .json = m->msg.json,
+                    .params = m->msg.params,
+                    .repeatable = relay_repeatable(m->x->mount, m->msg.method, tool)},
     };
     const char *caps = capabilities(m);
 
@@ -303,12 +306,10 @@ static enum status run(struct pass *pass, const char *tool, struct call *call)
         pass->token = json_raw(m->msg.json, token, &pass->token_len);
         relay.request.progress = true;
     }
-    relay.key = "";
-    if (!m->modern && caps != NULL) {
+    if (!m->modern) {
         relay.capabilities = caps;
-        relay.key = arena_printf(m->x->arena, "%s\n%s", m->x->who.id, caps);
-    }
-    if (m->modern) {
+        relay.caller_session = m->session->hash;
+    } else {
         relay.request.capabilities = caps;
         relay.request.log_level = json_text(m->x->arena, m->msg.json,
                                             json_get(m->msg.json, m->msg.meta, MCP_META_LOG_LEVEL));

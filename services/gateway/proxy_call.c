@@ -57,34 +57,24 @@ static void heard(struct relay *relay, const struct downstream_message *msg)
                      "{\"code\":-32601,\"message\":\"no such capability was declared\"}");
 }
 
-static bool is_idempotent(const struct server *server, const char *tool)
-{
-    const McpHealth__Policy *policy = server->config->policy;
-
-    for (size_t i = 0; policy != NULL && i < policy->n_idempotent_tools; i++)
-        if (strcmp(policy->idempotent_tools[i], tool) == 0)
-            return true;
-    return false;
-}
-
 static enum status run(struct invocation *inv, const struct server *server,
                        struct answer_of *answer)
 {
     const McpHealth__ProxyMcpCallRequest *req = (const void *)inv->request;
     CLEANUP(strbuf_done) struct strbuf params = STRBUF_INIT;
-    int64_t timeout_ms =
-        req->timeout_ms > 0 ? req->timeout_ms : relay_timeout_ms(server, req->tool_name);
+    int64_t usual_ms = relay_timeout_ms(server, req->tool_name);
+    int64_t timeout_ms = req->timeout_ms > 0 ? req->timeout_ms : usual_ms;
     struct relay relay = {
         .x = inv->x,
         .server = server,
         .flight = &inv->flight,
-        .key = "",
+        .hurried = timeout_ms < usual_ms,
         .quiet_ms = -1,
         .heard = heard,
         .answered = answered,
         .arg = answer,
         .request = {.method = "tools/call",
-                    .repeatable = is_idempotent(server, req->tool_name),
+                    .repeatable = relay_repeatable(server, "tools/call", req->tool_name),
                     .deadline_ms = clock_mono_ms() + timeout_ms},
     };
 

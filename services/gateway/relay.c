@@ -3,6 +3,7 @@
 #include "relay.h"
 
 #include "base/log.h"
+#include "forward.h"
 #include "remote/remote.h"
 
 #include <sodium.h>
@@ -115,6 +116,46 @@ int64_t relay_timeout_ms(const struct server *server, const char *tool)
         if (strcmp(policy->tool_timeouts[i]->key, tool) == 0)
             return strtoll(policy->tool_timeouts[i]->value, NULL, 10);
     return policy->call_timeout_ms > 0 ? policy->call_timeout_ms : config.proxy_timeout_ms;
+}
+
+static bool is_true(const struct json *json, const struct json_node *object, const char *key)
+{
+    const struct json_node *node = json_get(json, object, key);
+
+    return node != NULL && node->type == JSON_T_TRUE;
+}
+
+/* What a server says of its own tool can only make it do its own work twice. */
+static bool says_idempotent(const struct server *server, const char *tool)
+{
+    const struct definition *item = NULL;
+    const struct json_node *notes;
+
+    if (server->definitions != NULL)
+        item = definitions_find(server->definitions, DEFINITION_TOOL, tool);
+    if (item == NULL)
+        return false;
+    notes = json_get(item->json, item->node, "annotations");
+    return notes != NULL && (is_true(item->json, notes, "readOnlyHint") ||
+                             is_true(item->json, notes, "idempotentHint"));
+}
+
+bool relay_repeatable(const struct server *server, const char *method, const char *tool)
+{
+    static const char *const reads[] = {
+        "resources/read",   "prompts/get",         "completion/complete",  "ping",
+        "logging/setLevel", "resources/subscribe", "resources/unsubscribe"};
+    const McpHealth__Policy *policy = server->config->policy;
+
+    for (size_t i = 0; tool == NULL && i < ARRAY_SIZE(reads); i++)
+        if (strcmp(method, reads[i]) == 0)
+            return true;
+    if (tool == NULL)
+        return false;
+    for (size_t i = 0; policy != NULL && i < policy->n_idempotent_tools; i++)
+        if (strcmp(policy->idempotent_tools[i], tool) == 0)
+            return true;
+    return says_idempotent(server, tool);
 }
 
 /* ---- the exchange ------------------------------------------------------------------------ */
@@ -232,20 +273,41 @@ static enum status run_remote(struct relay *relay, struct error *err)
     return status;
 }
 
-enum status relay_run(struct relay *relay, struct error *err)
+/* A session of a legacy server is shared by nobody but the same principal, with
+ * the same capabilities and headers; with a modern one there is nothing to share. */
+static const char *link_key(const struct relay *relay)
+{
+    const struct definitions *definitions = relay->server->definitions;
+    CLEANUP(strbuf_done) struct strbuf key = STRBUF_INIT;
+
+    if (definitions != NULL && definitions->version >= MCP_2026_07_28)
+        return "";
+    if (relay->caller_session != NULL)
+        return relay->caller_session;
+    strbuf_printf(&key, "%s\n%s", relay->x->who.id,
+                  relay->capabilities != NULL ? relay->capabilities : "");
+    for (size_t i = 0; i < relay->request.n_headers; i++)
+        strbuf_printf(&key, "\n%s:%s", relay->request.headers[i].name,
+                      relay->request.headers[i].value);
+    return arena_memdup(relay->x->arena, key.data, key.len);
+}
+
+static enum status run_http(struct relay *relay, struct error *err)
 {
     struct upstream *upstream = relay->server->upstream;
+    struct downstream_session_options options = {.capabilities = relay->capabilities,
+                                                 .deadline_ms = relay->request.deadline_ms};
     struct link *link;
+    const char *key;
     enum status status;
 
-    if (upstream == NULL)
-        return run_remote(relay, err);
-    status = upstream_link(upstream, relay->key, relay->capabilities, relay->request.deadline_ms,
-                           &link, err);
-    if (status != ST_OK) {
-        upstream_count(upstream, err);
-        return status;
+    relay->request.n_headers = forward_headers(relay->x, relay->server, &relay->request.headers);
+    key = link_key(relay);
+    if (*key != '\0') {
+        options.headers = relay->request.headers;
+        options.n_headers = relay->request.n_headers;
     }
+    TRY(upstream_link(upstream, key, &options, &link, err));
     relay->session = link->session;
     status = downstream_begin(link->session, &relay->request, &relay->exchange, err);
     if (status == ST_OK) {
@@ -253,6 +315,20 @@ enum status relay_run(struct relay *relay, struct error *err)
         downstream_end(TAKE(relay->exchange));
     }
     upstream_unlink(upstream, link);
-    upstream_count(upstream, status == ST_OK ? NULL : err);
+    return status;
+}
+
+enum status relay_run(struct relay *relay, struct error *err)
+{
+    struct gate *gate = relay->server->gate;
+    struct passage passage;
+    enum status status;
+
+    TRY(gate_enter(gate, &passage, err));
+    if (relay->server->upstream == NULL)
+        status = run_remote(relay, err);
+    else
+        status = run_http(relay, err);
+    gate_leave(gate, &passage, status == ST_OK ? NULL : err, relay->hurried);
     return status;
 }

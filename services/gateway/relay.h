@@ -21,6 +21,9 @@ enum status relay_permit_tool(struct call *call, const struct server *server,
 bool relay_exposed(const struct server *server, const char *tool);
 /* Milliseconds that the tool (NULL = another method) may take. */
 int64_t relay_timeout_ms(const struct server *server, const char *tool);
+/* Whether the request may be sent again when it is not known whether it was carried
+ * out: it only reads, or operator or server declare the tool idempotent. */
+bool relay_repeatable(const struct server *server, const char *method, const char *tool);
 
 struct remote_exchange;
 
@@ -28,9 +31,11 @@ struct relay {
     struct exchange *x;
     const struct server *server;
     struct flight *flight;
-    const char *key;          /* who shares the session with a legacy server */
-    const char *capabilities; /* of its callers, NULL = none */
+    const char *caller_session; /* hash of the caller's session at the server's endpoint, for
+                                   one of its own with a legacy server; NULL = shared */
+    const char *capabilities;   /* of the caller, declared to a legacy server; NULL = none */
     struct downstream_request request;
+    bool hurried; /* the caller waits less long than the server may take */
     int quiet_ms; /* silence after which quiet is called; -1 = never */
     /* Of the caller's; on the worker. heard: notifications and, of legacy
      * servers, requests, which it answers. */

@@ -5,16 +5,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "streams.h"
-#include "wire/codec.h"
-
-#include "mal/mcp_health/v1/mcp_health.pb-c.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { LOAD_S = 10, REPORT_MAX = 2000 };
+enum { LOAD_S = 10 };
 
 /* Counted, because pictures share it. */
 struct server_record {
@@ -30,6 +27,7 @@ struct row {
     struct server_record *server, *virtual;
     struct definitions *definitions;
     struct upstream *upstream;
+    struct gate *gate;
     unsigned server_round, definitions_round, virtual_round;
 };
 
@@ -89,6 +87,7 @@ void picture_unref(struct picture *picture)
     for (size_t i = 0; i < picture->n; i++) {
         definitions_unref(picture->servers[i].definitions);
         upstream_unref(picture->servers[i].upstream);
+        gate_unref(picture->servers[i].gate);
     }
     for (size_t i = 0; i < picture->n + picture->n_virtuals; i++)
         record_unref(picture->records[i]);
@@ -131,6 +130,7 @@ static struct picture *picture_new(const struct row *rows)
                 .config = row->server->server,
                 .definitions = row->definitions != NULL ? definitions_ref(row->definitions) : NULL,
                 .upstream = row->upstream != NULL ? upstream_ref(row->upstream) : NULL,
+                .gate = gate_ref(row->gate),
             };
         }
         if (row->virtual != NULL) {
@@ -222,6 +222,20 @@ static void set_upstream(struct servers *servers, struct row *row, const McpHeal
         row->upstream = upstream_new(next, &servers->source);
 }
 
+static bool is_active(const McpHealth__Server *server)
+{
+    return server->status == MCP_HEALTH__SERVER_STATUS__SERVER_STATUS_ACTIVE;
+}
+
+static void set_gate(struct servers *servers, struct row *row, const McpHealth__Server *next)
+{
+    if (row->gate == NULL)
+        row->gate = gate_new(servers->gw, row->id);
+    gate_allow(row->gate, next->policy != NULL ? next->policy->max_inflight : 0);
+    if (row->server != NULL && !is_active(row->server->server) && is_active(next))
+        gate_reset(row->gate);
+}
+
 static void set_server(struct servers *servers, struct row *row, const void *data, size_t len)
 {
     McpHealth__Server *next = data != NULL ? mcp_health__server__unpack(NULL, len, data) : NULL;
@@ -230,6 +244,8 @@ static void set_server(struct servers *servers, struct row *row, const void *dat
         log_warn("the entry of server %s in MAL_MCPS is damaged", row->id);
     row->server_round = servers->round;
     set_upstream(servers, row, next);
+    if (next != NULL)
+        set_gate(servers, row, next);
     record_unref(TAKE(row->server));
     if (next != NULL)
         row->server = record_new(next, NULL);
@@ -299,6 +315,7 @@ static void round_over(struct servers *servers)
             set_virtual(servers, row, NULL, 0);
         if (row->server == NULL && row->definitions == NULL && row->virtual == NULL) {
             *at = row->next;
+            gate_unref(row->gate);
             free(row->id);
             free(row);
         } else {
@@ -384,43 +401,6 @@ void servers_free(struct servers *servers)
     free(servers);
 }
 
-/* What calls since the last time say of the servers' health. */
-static void report(struct servers *servers, const struct picture *picture)
-{
-    CLEANUP(arena_done) struct arena arena = {0};
-    McpHealth__ReportRequest report = MCP_HEALTH__REPORT_REQUEST__INIT;
-    size_t len;
-    const void *packed;
-
-    arena_init(&arena);
-    report.servers = arena_alloc(&arena, picture->n * sizeof(void *));
-    for (size_t i = 0; i < picture->n && report.n_servers < REPORT_MAX; i++) {
-        struct upstream *upstream = picture->servers[i].upstream;
-        McpHealth__ServerReport *one;
-
-        if (upstream == NULL)
-            continue;
-        one = arena_alloc(&arena, sizeof(*one));
-        mcp_health__server_report__init(one);
-        one->id = picture->servers[i].config->id;
-        one->ok = atomic_exchange(&upstream->ok, 0);
-        one->slow = atomic_exchange(&upstream->slow, 0);
-        one->failed = atomic_exchange(&upstream->failed, 0);
-        if (one->slow + one->failed > 0) {
-            (void)pthread_mutex_lock(&upstream->lock);
-            one->error = arena_strdup(&arena, upstream->words);
-            (void)pthread_mutex_unlock(&upstream->lock);
-        }
-        if (one->ok + one->slow + one->failed > 0)
-            report.servers[report.n_servers++] = one;
-    }
-    if (report.n_servers == 0)
-        return;
-    packed = wire_pack(&arena, &report.base, &len);
-    if (bus_publish(servers->gw->bus, "mal.mcp_health.v1.report", NULL, packed, len) != ST_OK)
-        log_debug("the health of servers could not be reported");
-}
-
 void servers_sweep(struct servers *servers)
 {
     struct picture *picture = servers_look(servers);
@@ -429,6 +409,6 @@ void servers_sweep(struct servers *servers)
     for (size_t i = 0; i < picture->n; i++)
         if (picture->servers[i].upstream != NULL)
             upstream_sweep(picture->servers[i].upstream, now_ms);
-    report(servers, picture);
+    servers_report(servers->gw, picture);
     picture_unref(picture);
 }

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "definitions.h"
-#include "gateway.h"
+#include "gate.h"
 #include "upstream.h"
 
 /* A server of the picture. */
@@ -12,6 +12,7 @@ struct server {
     const McpHealth__Server *config;
     struct definitions *definitions; /* NULL: never read */
     struct upstream *upstream;       /* NULL: a program, reached through a runner */
+    struct gate *gate;
 };
 
 struct server_record;
@@ -36,5 +37,7 @@ void picture_unref(struct picture *picture);
 /* NULL when there is none. */
 const struct server *picture_server(const struct picture *picture, const char *id);
 const McpHealth__Virtual *picture_virtual(const struct picture *picture, const char *id);
-/* Housekeeping: sessions that idle. */
+/* Tells mcp-health what calls since the last time say of the servers. */
+void servers_report(struct gateway *gw, const struct picture *picture);
+/* Housekeeping: sessions that idle, the report. */
 void servers_sweep(struct servers *servers);

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLOSE_MS = 500, IDLE_MS = 600000 };
+/* Calls at once are bounded by the gate. */
+enum { CLOSE_MS = 500, IDLE_MS = 600000, CALLS_MAX = 1 << 20 };
 
 /* ---- the server ------------------------------------------------------------------ */
 
@@ -41,15 +42,14 @@ static void make_server(struct upstream *upstream, const McpHealth__Server *reco
         .id = record->id,
         .url = record->endpoint_url,
         .limits = {.call_ms = (int)config.proxy_timeout_ms,
-                   .max_calls = (int)config.proxy_max_inflight},
+                   .connect_ms = (int)config.connect_timeout_ms,
+                   .max_calls = CALLS_MAX},
     };
 
     arena_init(&arena);
     headers = arena_alloc(&arena, record->n_headers * sizeof(*headers));
     options.headers = headers;
     options.n_headers = record->n_headers;
-    if (policy != NULL && policy->max_inflight > 0)
-        options.limits.max_calls = policy->max_inflight;
     if (policy != NULL && policy->connect_timeout_ms > 0)
         options.limits.connect_ms = policy->connect_timeout_ms;
     if (policy != NULL && *policy->newest_version != '\0')
@@ -82,7 +82,7 @@ bool upstream_same(const McpHealth__Server *a, const McpHealth__Server *b)
     return a->revision == b->revision && a->transport == b->transport &&
            strcmp(a->endpoint_url, b->endpoint_url) == 0 &&
            strcmp(a->protocol_version, b->protocol_version) == 0 &&
-           p->max_inflight == q->max_inflight && p->connect_timeout_ms == q->connect_timeout_ms &&
+           p->connect_timeout_ms == q->connect_timeout_ms &&
            strcmp(p->newest_version, q->newest_version) == 0;
 }
 
@@ -154,11 +154,10 @@ static struct link *keep(struct upstream *upstream, const char *key,
     return link;
 }
 
-enum status upstream_link(struct upstream *upstream, const char *key, const char *capabilities,
-                          int64_t deadline_ms, struct link **ret_link, struct error *err)
+enum status upstream_link(struct upstream *upstream, const char *key,
+                          const struct downstream_session_options *options, struct link **ret_link,
+                          struct error *err)
 {
-    const struct downstream_session_options options = {.capabilities = capabilities,
-                                                       .deadline_ms = deadline_ms};
     struct downstream_session *session;
 
     (void)pthread_mutex_lock(&upstream->lock);
@@ -166,7 +165,7 @@ enum status upstream_link(struct upstream *upstream, const char *key, const char
     (void)pthread_mutex_unlock(&upstream->lock);
     if (*ret_link != NULL)
         return ST_OK;
-    TRY(downstream_open(upstream->server, &options, &session, err));
+    TRY(downstream_open(upstream->server, options, &session, err));
     *ret_link = keep(upstream, key, session);
     return ST_OK;
 }
@@ -176,25 +175,6 @@ void upstream_unlink(struct upstream *upstream, struct link *link)
     (void)pthread_mutex_lock(&upstream->lock);
     link->users--;
     link->used_ms = clock_mono_ms();
-    (void)pthread_mutex_unlock(&upstream->lock);
-}
-
-void upstream_count(struct upstream *upstream, const struct error *err)
-{
-    enum downstream_fault fault = err != NULL ? downstream_fault_of(err) : DOWNSTREAM_FAULT_NONE;
-
-    if (fault == DOWNSTREAM_FAULT_NONE) {
-        (void)atomic_fetch_add(&upstream->ok, err == NULL);
-        return;
-    }
-    if (fault == DOWNSTREAM_FAULT_TIMEOUT)
-        (void)atomic_fetch_add(&upstream->slow, 1);
-    else if (downstream_fault_blames(fault))
-        (void)atomic_fetch_add(&upstream->failed, 1);
-    else
-        return;
-    (void)pthread_mutex_lock(&upstream->lock);
-    (void)snprintf(upstream->words, sizeof(upstream->words), "%.399s", err->message);
     (void)pthread_mutex_unlock(&upstream->lock);
 }
 

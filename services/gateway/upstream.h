@@ -18,9 +18,7 @@ struct upstream {
     atomic_int refs;
     struct downstream *server; /* NULL: error says why it cannot be reached */
     struct error error;
-    atomic_int ok, slow, failed; /* calls since the last report */
-    pthread_mutex_t lock;        /* of what follows */
-    char words[400];             /* of the last slow or failed one */
+    pthread_mutex_t lock; /* of what follows */
     struct link *links;
     size_t n_links;
 };
@@ -44,13 +42,10 @@ struct upstream *upstream_ref(struct upstream *upstream);
 /* Accepts NULL. The last one closes the sessions. */
 void upstream_unref(struct upstream *upstream);
 
-/* The session that callers with this key share, opened when there is none;
- * capabilities as JSON, NULL = none. */
-enum status upstream_link(struct upstream *upstream, const char *key, const char *capabilities,
-                          int64_t deadline_ms, struct link **ret_link,
+/* The session that callers with this key share, opened when there is none. */
+enum status upstream_link(struct upstream *upstream, const char *key,
+                          const struct downstream_session_options *options, struct link **ret_link,
                           struct error *err) MUST_CHECK;
 void upstream_unlink(struct upstream *upstream, struct link *link);
-/* Counts one call for the health of the server; err NULL = answered. */
-void upstream_count(struct upstream *upstream, const struct error *err);
 /* Closes sessions that nobody used for a while. */
 void upstream_sweep(struct upstream *upstream, int64_t now_ms);

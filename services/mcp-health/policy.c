@@ -2,6 +2,7 @@
 /* What the operator decided about a server; what is left out follows the
  * settings of the process that needs it. */
 #include "health.h"
+#include "mcp/header.h"
 
 #include "policy.sql.h"
 #include "server.sql.h"
@@ -65,18 +66,11 @@ static enum status policy_write(struct call *call, const char *id, const McpHeal
 
 static void check_headers(struct call *call, const McpHealth__UpdateMcpPolicyRequest *req)
 {
-    static const char *const kept[] = {"authorization", "cookie",         "host",
-                                       "x-api-key",     "content-length", "transfer-encoding",
-                                       "connection",    "origin",         "accept",
-                                       "content-type",  "mcp-session-id", "mcp-protocol-version",
-                                       "last-event-id"};
-
     for (size_t i = 0; i < req->n_forward_headers; i++)
-        for (size_t j = 0; j < ARRAY_SIZE(kept); j++)
-            if (strcasecmp(req->forward_headers[i], kept[j]) == 0)
-                call_field(call, "forward_headers",
-                           "%s belongs to the connection of the caller and is never passed on",
-                           req->forward_headers[i]);
+        if (!mcp_header_may_pass(req->forward_headers[i]))
+            call_field(call, "forward_headers",
+                       "%s belongs to the connection of the caller and is never passed on",
+                       req->forward_headers[i]);
 }
 
 enum status mcp_health_update_mcp_policy(struct call *call,

@@ -30,7 +30,7 @@ enum status mcp_health_report(struct call *call, const McpHealth__ReportRequest 
 
         if (report->failed > 0 && report->ok == 0)
             TRY(take_failure(call, report));
-        else if (report->failed > 0 || report->slow > 0)
+        else if (report->failed > 0 || report->slow > 0 || report->opened)
             names_add(call, &doubtful, report->id);
     }
     if (doubtful.n == 0)

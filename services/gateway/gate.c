@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Places, breaker and counts of one downstream server. */
+#include "gate.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "breaker.h"
+#include "http/http.h"
+#include "svc/metrics.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A call that takes longer is one that may hang. SLOW_FREE of them are always
+ * allowed. */
+enum { SLOW_MS = 1000, SLOW_FREE = 2, LABEL_SIZE = 128, RANDOM_STEPS = 1000 };
+
+struct gate {
+    atomic_int refs;
+    struct gateway *gw;
+    pthread_mutex_t lock; /* of what follows */
+    struct breaker breaker;
+    struct passage *oldest, *newest;
+    int running, places;
+    struct {
+        int ok, slow, failed;
+        bool opened;
+        char words[400]; /* of the last slow or failed one */
+    } since;             /* the last report */
+    char id[];
+};
+
+static struct metric *calls_total, *running_now, *circuit_open;
+
+void gate_metrics(void)
+{
+    calls_total = metric_new(METRIC_COUNTER, "mal_gateway_downstream_calls_total",
+                             "Calls of downstream servers by server and outcome.");
+    running_now = metric_new(METRIC_GAUGE, "mal_gateway_downstream_running",
+                             "Calls of downstream servers in progress, by server.");
+    circuit_open = metric_new(METRIC_GAUGE, "mal_gateway_circuit_open",
+                              "1 while a downstream server is not called because it failed.");
+}
+
+/* ---- life ---------------------------------------------------------------------------- */
+
+struct gate *gate_new(struct gateway *gw, const char *id)
+{
+    size_t size = strlen(id) + 1;
+    struct gate *gate = calloc(1, sizeof(*gate) + size);
+
+    if (gate == NULL)
+        abort();
+    gate->refs = 1;
+    gate->gw = gw;
+    memcpy(gate->id, id, size);
+    (void)pthread_mutex_init(&gate->lock, NULL);
+    gate_allow(gate, 0);
+    return gate;
+}
+
+struct gate *gate_ref(struct gate *gate)
+{
+    (void)atomic_fetch_add(&gate->refs, 1);
+    return gate;
+}
+
+void gate_unref(struct gate *gate)
+{
+    if (gate == NULL || atomic_fetch_sub(&gate->refs, 1) > 1)
+        return;
+    (void)pthread_mutex_destroy(&gate->lock);
+    free(gate);
+}
+
+void gate_allow(struct gate *gate, int places)
+{
+    (void)pthread_mutex_lock(&gate->lock);
+    gate->places = places > 0 ? places : (int)config.proxy_max_inflight;
+    (void)pthread_mutex_unlock(&gate->lock);
+}
+
+/* ---- metrics --------------------------------------------------------------------------- */
+
+/* With the lock held. */
+static void show(const struct gate *gate)
+{
+    char labels[LABEL_SIZE];
+
+    if (running_now == NULL)
+        return;
+    (void)snprintf(labels, sizeof(labels), "server=\"%s\"", gate->id);
+    metric_set(running_now, labels, gate->running);
+    metric_set(circuit_open, labels, gate->breaker.pause_ms > 0);
+}
+
+static void count(const struct gate *gate, const char *outcome)
+{
+    char labels[LABEL_SIZE];
+
+    if (calls_total == NULL)
+        return;
+    (void)snprintf(labels, sizeof(labels), "server=\"%s\",outcome=\"%s\"", gate->id, outcome);
+    metric_add(calls_total, labels, 1);
+}
+
+void gate_reset(struct gate *gate)
+{
+    (void)pthread_mutex_lock(&gate->lock);
+    gate->breaker = (struct breaker){.trying = gate->breaker.trying};
+    show(gate);
+    (void)pthread_mutex_unlock(&gate->lock);
+}
+
+/* ---- in and out -------------------------------------------------------------------------- */
+
+static int count_slow(const struct gate *gate, int64_t now_ms)
+{
+    int n = 0;
+
+    for (const struct passage *p = gate->oldest; p != NULL && now_ms - p->started_ms > SLOW_MS;
+         p = p->next)
+        n++;
+    return n;
+}
+
+/* Slow calls of one server may hold half of the workers that nothing else holds:
+ * however many servers hang, there is always a place for those that do not. */
+static bool has_place(const struct gate *gate, int64_t now_ms)
+{
+    uint64_t streams, busy = 0;
+    int slow;
+
+    if (gate->running >= gate->places)
+        return false;
+    slow = count_slow(gate, now_ms);
+    if (slow < SLOW_FREE || gate->gw->http == NULL)
+        return true;
+    http_server_stats(gate->gw->http, &streams, &busy);
+    return slow < (http_workers() - (int64_t)busy) / 2;
+}
+
+static enum status busy(const struct gate *gate, struct error *err)
+{
+    (void)error_set(err, ST_RESOURCE_EXHAUSTED,
+                    "MCP server '%s' has %d calls running, as many as it may have now.", gate->id,
+                    gate->running);
+    error_hint(err, "it again in a moment, or another server.");
+    err->reason = downstream_fault_text(DOWNSTREAM_FAULT_BUSY);
+    count(gate, "busy");
+    return ST_RESOURCE_EXHAUSTED;
+}
+
+static enum status is_open(const struct gate *gate, int64_t now_ms, struct error *err)
+{
+    int64_t left_s = (gate->breaker.resume_ms - now_ms + 999) / 1000;
+
+    (void)error_set(err, ST_UNAVAILABLE,
+                    "MCP server '%s' failed %d times in a row and is left alone for now; the last "
+                    "time: %.300s",
+                    gate->id, gate->breaker.faults, gate->since.words);
+    error_hint(err, "it again in %lld s, or mal_health_check.",
+               (long long)(left_s > 0 ? left_s : 1));
+    err->reason = "MCP_CIRCUIT_OPEN";
+    count(gate, "open");
+    return ST_UNAVAILABLE;
+}
+
+enum status gate_enter(struct gate *gate, struct passage *passage, struct error *err)
+{
+    enum status status = ST_OK;
+    int64_t now_ms = clock_mono_ms();
+
+    *passage = (struct passage){.started_ms = now_ms};
+    (void)pthread_mutex_lock(&gate->lock);
+    if (!has_place(gate, now_ms)) {
+        status = busy(gate, err);
+    } else if (!breaker_ask(&gate->breaker, now_ms, &passage->trial)) {
+        status = is_open(gate, now_ms, err);
+    } else {
+        passage->previous = gate->newest;
+        if (gate->newest != NULL)
+            gate->newest->next = passage;
+        else
+            gate->oldest = passage;
+        gate->newest = passage;
+        gate->running++;
+        show(gate);
+    }
+    (void)pthread_mutex_unlock(&gate->lock);
+    return status;
+}
+
+/* With the lock held. */
+static void unlink_passage(struct gate *gate, struct passage *passage)
+{
+    if (passage->previous != NULL)
+        passage->previous->next = passage->next;
+    else
+        gate->oldest = passage->next;
+    if (passage->next != NULL)
+        passage->next->previous = passage->previous;
+    else
+        gate->newest = passage->previous;
+    gate->running--;
+}
+
+/* With the lock held. */
+static enum breaker_outcome note(struct gate *gate, const struct error *err, bool hurried)
+{
+    enum downstream_fault fault = err != NULL ? downstream_fault_of(err) : DOWNSTREAM_FAULT_NONE;
+    bool slow = fault == DOWNSTREAM_FAULT_TIMEOUT;
+
+    if (fault == DOWNSTREAM_FAULT_NONE) {
+        gate->since.ok++;
+        count(gate, "ok");
+        return BREAKER_ANSWERED;
+    }
+    if (!slow && !downstream_fault_blames(fault)) {
+        count(gate, "other");
+        return BREAKER_NOTHING;
+    }
+    if (slow)
+        gate->since.slow++;
+    else
+        gate->since.failed++;
+    count(gate, slow ? "slow" : "failed");
+    (void)snprintf(gate->since.words, sizeof(gate->since.words), "%.399s", err->message);
+    return slow && hurried ? BREAKER_NOTHING : BREAKER_FAULT;
+}
+
+void gate_leave(struct gate *gate, struct passage *passage, const struct error *err, bool hurried)
+{
+    const struct breaker_limits limits = {.faults = (int)config.breaker_faults,
+                                          .pause_ms = config.breaker_pause_ms,
+                                          .pause_max_ms = config.breaker_pause_max_ms};
+    double random = (double)randombytes_uniform(RANDOM_STEPS) / RANDOM_STEPS;
+    enum breaker_outcome outcome;
+
+    (void)pthread_mutex_lock(&gate->lock);
+    unlink_passage(gate, passage);
+    outcome = note(gate, err, hurried);
+    if (breaker_tell(&gate->breaker, &limits, outcome, passage->trial, clock_mono_ms(), random)) {
+        gate->since.opened = true;
+        log_warn("server %s failed %d times in a row and is left alone for %lld ms", gate->id,
+                 gate->breaker.faults, (long long)gate->breaker.pause_ms);
+    }
+    show(gate);
+    (void)pthread_mutex_unlock(&gate->lock);
+}
+
+bool gate_report(struct gate *gate, struct arena *arena, McpHealth__ServerReport *ret_report)
+{
+    bool any;
+
+    mcp_health__server_report__init(ret_report);
+    (void)pthread_mutex_lock(&gate->lock);
+    ret_report->id = arena_strdup(arena, gate->id);
+    ret_report->ok = gate->since.ok;
+    ret_report->slow = gate->since.slow;
+    ret_report->failed = gate->since.failed;
+    ret_report->opened = gate->since.opened;
+    any = gate->since.ok + gate->since.slow + gate->since.failed > 0 || gate->since.opened;
+    if (gate->since.slow + gate->since.failed > 0)
+        ret_report->error = arena_strdup(arena, gate->since.words);
+    gate->since.ok = gate->since.slow = gate->since.failed = 0;
+    gate->since.opened = false;
+    (void)pthread_mutex_unlock(&gate->lock);
+    return any;
+}
