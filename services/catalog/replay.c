@@ -12,6 +12,7 @@ static enum status apply(struct call *call, struct replay_report *report)
     TRY(pg_exec(call, sql_replay_look, NULL, ""));
     TRY(replay_step(call, &table->changed, sql_replay_change, report));
     TRY(replay_step(call, &table->added, sql_replay_add, report));
+    TRY(pg_exec(call, sql_replay_recount, NULL, ""));
     TRY(replay_count(call, report, sql_replay_events));
     return pg_one(call, &table->base, sql_replay_rows, "");
 }

@@ -57,6 +57,10 @@ select event_id, tool_name, resource_id, user_key, "timestamp", duration_ms, suc
  where not exists (select from usage_log u where u.event_id = r.event_id)
  order by number;
 
+-- Triggers took the changes over; what was wrong before is mended by this.
+-- name: replay_recount :exec
+call usage_recount();
+
 -- name: replay_events :one
 select count(*)::int from replay_call;
 

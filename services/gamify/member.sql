@@ -49,7 +49,7 @@ select id::text, user_id, type, reference_id, points, base_points, multiplier_pe
        project_id, metadata, occurred_at, reversed_at, created_at
   from contribution
  where user_id = $1 and reversed_at is null
- order by occurred_at desc, id desc
+ order by occurred_at desc, contribution.id desc
  limit 10;
 
 -- name: member_achievements :many gamify.v1.Achievement

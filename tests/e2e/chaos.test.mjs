@@ -90,7 +90,9 @@ const derived = async () => (await stack.sql(
    select 'day ' || (d.*)::text from gamify.day_points d union all
    select 'project ' || (p.*)::text from gamify.project_points p union all
    select 'use ' || (u.*)::text from gamify.tool_use u union all
-   select 'call ' || event_id || tool_name || coalesce(resource_id, '') || user_key || "timestamp" || duration_ms || success || status || channel || request_id from catalog.usage_log
+   select 'call ' || event_id || tool_name || coalesce(resource_id, '') || user_key || "timestamp" || duration_ms || success || status || channel || request_id from catalog.usage_log union all
+   select 'calls of a day ' || (d.*)::text from catalog.usage_day d where calls <> 0 union all
+   select 'durations ' || (t.*)::text from catalog.usage_time t where calls <> 0
    order by line`)).map((row) => row.join("\t"));
 
 function same(found, wanted, what) {
@@ -209,6 +211,12 @@ describe("after that", () => {
     for (const { id, tool, user, status } of book.answered) assert.equal(logged.get(id), `${tool} ${user} ${status}`, id);
     const known = new Set([...book.answered.map(({ id }) => id), ...book.unanswered]);
     assert.deepEqual([...logged.keys()].filter((id) => !known.has(id)), []);
+  });
+
+  test("what is kept beside the log of calls is what counting it gives", async () => {
+    const kept = await derived();
+    await stack.sql("call catalog.usage_recount()");
+    same(await derived(), kept, "counted");
   });
 
   test("the use of tools is counted as it is logged", async () => {

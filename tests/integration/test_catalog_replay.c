@@ -16,6 +16,12 @@ static const char facts[] =
 static const char facts_and_ids[] =
     "select md5(string_agg(id || '/' || event_id, '|' order by id)) from catalog.usage_log";
 
+/* What is kept beside the log. */
+static const char sums[] =
+    "select md5(string_agg(line, '|' order by line)) from (select (d.*)::text as line from"
+    " catalog.usage_day d where calls <> 0 union all select (t.*)::text from catalog.usage_time t"
+    " where calls <> 0) x";
+
 static char *remember(const char *sql)
 {
     return strdup(pg_server_value(pg_url, sql));
@@ -90,6 +96,22 @@ static void check(const Mal__ReplayedTable *table, const char *wanted)
     ck_assert_str_eq(found, wanted);
 }
 
+START_TEST(sums_beside_the_log_are_mended_with_it)
+{
+    logged_calls(60);
+    char *before = remember(sums);
+
+    pg_server_sql(pg_url, "update catalog.usage_day set calls = calls + 1 where tool_name = '';"
+                          "delete from catalog.usage_time where unit = 'day';"
+                          "update catalog.usage_log set duration_ms = 5000 where id % 7 = 0");
+    (void)replay(true, ST_OK);
+    ck_assert_str_ne(pg_server_value(pg_url, sums), before);
+    (void)replay(false, ST_OK);
+    ck_assert_str_eq(pg_server_value(pg_url, sums), before);
+    free(before);
+}
+END_TEST
+
 START_TEST(what_is_right_stays_as_it_is)
 {
     logged_calls(700); /* more than a batch of anything */
@@ -138,11 +160,13 @@ END_TEST
 START_TEST(a_log_that_is_lost_comes_back_from_the_stream)
 {
     logged_calls(600);
-    char *before = remember(facts);
+    char *before = remember(facts), *counted = remember(sums);
 
     pg_server_sql(pg_url, "truncate catalog.usage_log");
     check(replay(false, ST_OK), "600 600 0 0 0");
     ck_assert_str_eq(pg_server_value(pg_url, facts), before);
+    ck_assert_str_eq(pg_server_value(pg_url, sums), counted);
+    free(counted);
     /* In the order in which they happened. */
     ck_assert_str_eq(pg_server_value(pg_url, "select count(*) from (select duration_ms - lag("
                                              "duration_ms) over (order by id) as step from"
@@ -361,6 +385,7 @@ int main(int argc, char **argv)
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);
     tcase_add_test(tcase, what_is_right_stays_as_it_is);
+    tcase_add_test(tcase, sums_beside_the_log_are_mended_with_it);
     tcase_add_test(tcase, what_is_wrong_or_missing_is_mended);
     tcase_add_test(tcase, a_log_that_is_lost_comes_back_from_the_stream);
     tcase_add_test(tcase, an_event_that_the_stream_has_twice_is_one_row);

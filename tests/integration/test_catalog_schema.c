@@ -90,9 +90,21 @@ static const char *const usage_log[] = {
     "duration_ms integer!", "success boolean!", "status text!",
     "channel text!",        "request_id text!", NULL,
 };
+static const char *const usage_day[] = {
+    "tool_name text!", "user_key text!", "day date!", "calls bigint!", "errors bigint!", NULL,
+};
+static const char *const usage_time[] = {
+    "unit text!",       "at timestamp with time zone!",
+    "tool_name text!",  "duration_ms integer!",
+    "calls bigint!",    "errors bigint!",
+    "total_ms bigint!", NULL,
+};
 static const struct table tables[] = {
-    {"skill", skill},         {"command", command},       {"subagent", subagent},   {"mcp", mcp},
-    {"usage_log", usage_log}, {"outbox", outbox_columns}, {"inbox", inbox_columns},
+    {"skill", skill},           {"command", command},
+    {"subagent", subagent},     {"mcp", mcp},
+    {"usage_log", usage_log},   {"usage_day", usage_day},
+    {"usage_time", usage_time}, {"outbox", outbox_columns},
+    {"inbox", inbox_columns},
 };
 
 /* Table and what the index is made of, as pg_get_indexdef ends. */
@@ -122,6 +134,11 @@ static const char *const indexes[][2] = {
     {"usage_log", "btree (\"timestamp\" DESC, id DESC)"},
     {"usage_log", "btree (tool_name, \"timestamp\")"},
     {"usage_log", "btree (user_key, \"timestamp\")"},
+    {"usage_log",
+     "btree (resource_id, \"timestamp\" DESC, id DESC) WHERE (resource_id IS NOT NULL)"},
+    {"usage_log", "btree (\"timestamp\" DESC, id DESC) WHERE (NOT success)"},
+    {"usage_day", "UNIQUE btree (tool_name, user_key, day)"},
+    {"usage_time", "UNIQUE btree (unit, at, tool_name, duration_ms)"},
     {"outbox", "btree (id) WHERE (published_at IS NULL)"},
     {"inbox", "UNIQUE btree (event_id)"},
 };
@@ -155,12 +172,14 @@ START_TEST(no_table_is_unknown_and_no_index_superfluous)
     ck_assert_int_eq(
         (int)strtol(pg_server_value(f->url, "select count(*) from pg_indexes where"
                                             " schemaname = 'catalog' and tablename in"
-                                            " ('skill','command','subagent','mcp','usage_log')"),
+                                            " ('skill','command','subagent','mcp','usage_log',"
+                                            " 'usage_day','usage_time')"),
                     NULL, 10),
         wanted);
-    ck_assert_str_eq(pg_server_value(f->url, "select string_agg(tablename, ' ' order by tablename)"
-                                             " from pg_tables where schemaname = 'catalog'"),
-                     "command inbox mcp migration outbox skill subagent usage_log");
+    ck_assert_str_eq(
+        pg_server_value(f->url, "select string_agg(tablename, ' ' order by tablename)"
+                                " from pg_tables where schemaname = 'catalog'"),
+        "command inbox mcp migration outbox skill subagent usage_day usage_log usage_time");
 }
 END_TEST
 
