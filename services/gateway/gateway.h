@@ -65,7 +65,8 @@ struct exchange {
     const char *traceparent;    /* NULL when none */
     const char *cors;           /* allowed foreign origin, NULL when none */
     const char *channel;        /* mcp or rest */
-    const struct server *mount; /* the server of /mcp/{server}; NULL elsewhere */
+    const char *endpoint;       /* id in /mcp/{id}; NULL elsewhere */
+    const struct server *mount; /* the downstream server that the message is for; NULL: the hub */
     struct picture *picture; /* downstream servers as they were when it came; NULL = not needed */
     int64_t started_us;      /* clock_mono_us() */
     int64_t now_ms;          /* wall clock */

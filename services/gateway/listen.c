@@ -124,14 +124,12 @@ static void hand_over(struct mcp *m, const struct stream_wish *wish, const struc
 void mcp_listen(struct mcp *m)
 {
     CLEANUP(strbuf_done) struct strbuf ack = STRBUF_INIT;
-    struct stream_wish wish = {0};
+    struct stream_wish wish = {.endpoint = m->x->endpoint};
     const char *raw;
     size_t len;
 
     if (!read_wish(m, &wish))
         return;
-    if (m->x->mount != NULL)
-        wish.endpoint = m->x->mount->config->id;
     raw = json_raw(m->msg.json, m->msg.id, &len);
     wish.subscription = arena_memdup(m->x->arena, raw, len);
     put_ack(&wish, &ack);

@@ -30,8 +30,7 @@ static bool read_client(struct mcp *m)
         m->version = MCP_2025_11_25; /* our newest that has a handshake */
     m->client.version = m->version;
     m->client.name = json_text(m->x->arena, json, json_get(json, info, "name"));
-    if (m->x->mount != NULL)
-        m->client.capabilities = mount_capabilities(m, capabilities);
+    m->client.capabilities = mount_capabilities(m, capabilities);
     m->client.form_elicitation =
         m->version >= MCP_2025_06_18 && mcp_form_elicitation(json, capabilities);
     return true;

@@ -192,6 +192,7 @@ void mcp_legacy_get(struct exchange *x)
     struct session session;
     struct stream_wish wish = {
         .session = session.hash,
+        .endpoint = x->endpoint,
         .kinds = STREAM_TOOLS | STREAM_RESOURCES | STREAM_PROMPTS,
     };
 
@@ -201,8 +202,6 @@ void mcp_legacy_get(struct exchange *x)
     }
     if (!find_session(x, NULL, version, &session))
         return;
-    if (x->mount != NULL)
-        wish.endpoint = x->mount->config->id;
     sessions_claim(x->gw->sessions, session.hash, x->gw->instance);
     if (x->gw->stopping || streams_open(x->gw->streams, x, &wish, NULL, ": open\n\n") != ST_OK)
         respond_text(x, 503, "No further stream can be opened at the moment.\n",

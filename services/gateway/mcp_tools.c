@@ -1,31 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tools/list and tools/call. */
+/* tools/call. */
 #include "confirm.h"
 #include "keylist.h"
+#include "mcp_offers.h"
 #include "mcp_reply.h"
 #include "wire/text.h"
 
 #include "mal/v1/tool.pb-c.h"
 
 #include <string.h>
-
-void mcp_tools_list(struct mcp *m)
-{
-    struct exchange *x = m->x;
-    const char *cursor;
-
-    if (!mcp_cursor(m, &cursor))
-        return;
-    reply_begin(m, TTL_STABLE_MS);
-    if (m->modern)
-        strbuf_char(&m->out, ',');
-    if (!tools_list(x->gw->tools, &m->out, x->who.scopes, tools_form(m->version), cursor,
-                    (size_t)config.list_page)) {
-        reply_error(m, MCP_INVALID_PARAMS, "params.cursor is no cursor of this list");
-        return;
-    }
-    reply_end(m, NULL);
-}
 
 static void put_text(struct mcp *m, const struct strbuf *text)
 {
@@ -146,26 +129,14 @@ static void note_hidden(struct mcp *m, const char *name, const struct json_node 
     invocation_done(&inv, ST_PERMISSION_DENIED);
 }
 
-/* The name and the arguments' node; false: -32602 answered. */
-static bool read_call(struct mcp *m, const struct tool **ret_tool,
-                      const struct json_node **ret_arguments)
+/* The arguments' node; false: -32602 answered. */
+static bool read_arguments(struct mcp *m, const struct json_node **ret_arguments)
 {
-    const char *name;
-
-    if (!mcp_need(m, "name", &name))
-        return false;
     *ret_arguments = json_get(m->msg.json, m->msg.params, "arguments");
-    if (*ret_arguments != NULL && (*ret_arguments)->type != JSON_T_OBJECT) {
-        reply_error(m, MCP_INVALID_PARAMS, "params.arguments must be an object");
-        return false;
-    }
-    *ret_tool = tools_find(m->x->gw->tools, name, m->x->who.scopes);
-    if (*ret_tool == NULL) {
-        note_hidden(m, name, *ret_arguments);
-        reply_error(m, MCP_INVALID_PARAMS, "Unknown tool: %.128s", name);
-        return false;
-    }
-    return true;
+    if (*ret_arguments == NULL || (*ret_arguments)->type == JSON_T_OBJECT)
+        return true;
+    reply_error(m, MCP_INVALID_PARAMS, "params.arguments must be an object");
+    return false;
 }
 
 /* How this call can be cancelled. */
@@ -179,16 +150,12 @@ static void set_flight(struct mcp *m, struct flight *flight)
     flight->id = json_raw(m->msg.json, m->msg.id, &flight->id_len);
 }
 
-void mcp_tools_call(struct mcp *m)
+static void call_own(struct mcp *m, const struct tool *tool, const struct json_node *arguments)
 {
-    const struct tool *tool;
-    const struct json_node *arguments;
     struct invocation inv;
     enum confirm confirm = CONFIRM_PENDING;
     enum status status;
 
-    if (!read_call(m, &tool, &arguments))
-        return;
     invocation_init(&inv, m->x, tool);
     set_flight(m, &inv.flight);
     status = invocation_arguments(&inv, m->msg.json, arguments);
@@ -207,5 +174,26 @@ void mcp_tools_call(struct mcp *m)
         put_result(m, &inv);
     } else if (confirm != CONFIRM_ANSWERED) {
         reply_failure(m, &inv.call.error, tool->rpc->tool_name);
+    }
+}
+
+void mcp_tools_call(struct mcp *m)
+{
+    const struct tool *tool;
+    const struct offer *offer;
+    const struct json_node *arguments;
+    const char *name;
+
+    if (!mcp_need(m, "name", &name) || !read_arguments(m, &arguments))
+        return;
+    /* Names of the hub's own tools are nobody else's. */
+    tool = tools_find(m->x->gw->tools, name, m->x->who.scopes);
+    if (tool != NULL) {
+        call_own(m, tool, arguments);
+    } else if ((offer = offer_find(m, name)) != NULL) {
+        offer_pass(m, offer);
+    } else {
+        note_hidden(m, name, arguments);
+        reply_error(m, MCP_INVALID_PARAMS, "Unknown tool: %.128s", name);
     }
 }

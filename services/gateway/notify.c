@@ -87,6 +87,16 @@ static void happened(const struct bus_event *event, void *arg)
     (void)pthread_mutex_unlock(&n->lock);
 }
 
+void notifier_tell(struct notifier *n, unsigned kinds)
+{
+    if (n == NULL)
+        return;
+    (void)pthread_mutex_lock(&n->lock);
+    n->kinds |= kinds;
+    (void)pthread_cond_signal(&n->cond);
+    (void)pthread_mutex_unlock(&n->lock);
+}
+
 static void wait_ms(struct notifier *n, int64_t ms)
 {
     struct timespec until;

@@ -9,3 +9,5 @@ struct notifier;
 enum status notifier_new(struct notifier **ret_notifier, struct gateway *gw,
                          struct error *err) MUST_CHECK;
 void notifier_free(struct notifier *notifier);
+/* Lists of /mcp changed: kinds as in streams.h. Accepts NULL. */
+void notifier_tell(struct notifier *notifier, unsigned kinds);

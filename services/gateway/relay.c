@@ -19,7 +19,7 @@ const struct picture *exchange_picture(struct exchange *x)
     return x->picture;
 }
 
-static bool may_use(const struct principal *who, const char *id)
+bool principal_may_use(const struct principal *who, const char *id)
 {
     bool found = who->n_servers == 0;
 
@@ -30,7 +30,7 @@ static bool may_use(const struct principal *who, const char *id)
 
 const struct server *exchange_server(struct exchange *x, const char *id)
 {
-    return may_use(&x->who, id) ? picture_server(exchange_picture(x), id) : NULL;
+    return principal_may_use(&x->who, id) ? picture_server(exchange_picture(x), id) : NULL;
 }
 
 /* ---- whether it may go --------------------------------------------------------------- */

@@ -8,6 +8,8 @@
 
 /* The picture of servers that this exchange works with. */
 const struct picture *exchange_picture(struct exchange *x);
+/* The caller's key may use the server of that id. */
+bool principal_may_use(const struct principal *who, const char *id);
 /* The server, when the caller's key may use it; else NULL, as if there were none. */
 const struct server *exchange_server(struct exchange *x, const char *id);
 

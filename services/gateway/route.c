@@ -54,7 +54,11 @@ static void mcp_at(struct exchange *x)
 {
     const char *id = x->req->path + strlen("/mcp");
 
-    if (*id == '/' && (x->mount = exchange_server(x, id + 1)) == NULL)
+    if (*id == '/') {
+        x->endpoint = id + 1;
+        x->mount = exchange_server(x, x->endpoint);
+    }
+    if (x->endpoint != NULL && x->mount == NULL)
         respond_text(x, 404, "There is no MCP server of that name.\n", NULL);
     else
         mcp_handle(x);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "notify.h"
 #include "streams.h"
 
 #include <errno.h>
@@ -18,17 +19,18 @@ struct server_record {
     atomic_int refs;
     McpHealth__Server *server;
     McpHealth__Virtual *virtual;
+    McpHealth__Names *names;
 };
 
 /* What is known under one id; the watch's thread alone touches it. */
 struct row {
     struct row *next;
     char *id;
-    struct server_record *server, *virtual;
+    struct server_record *server, *virtual, *names;
     struct definitions *definitions;
     struct upstream *upstream;
     struct gate *gate;
-    unsigned server_round, definitions_round, virtual_round;
+    unsigned server_round, definitions_round, virtual_round, names_round;
 };
 
 struct servers {
@@ -49,15 +51,15 @@ struct servers {
 
 /* ---- records ----------------------------------------------------------------------- */
 
-static struct server_record *record_new(McpHealth__Server *server, McpHealth__Virtual *virtual)
+/* Holds one of them, which it takes. */
+static struct server_record *record_new(struct server_record holds)
 {
-    struct server_record *record = calloc(1, sizeof(*record));
+    struct server_record *record = malloc(sizeof(*record));
 
     if (record == NULL)
         abort();
+    *record = holds;
     record->refs = 1;
-    record->server = server;
-    record->virtual = virtual;
     return record;
 }
 
@@ -75,6 +77,8 @@ static void record_unref(struct server_record *record)
         mcp_health__server__free_unpacked(record->server, NULL);
     if (record->virtual != NULL)
         mcp_health__virtual__free_unpacked(record->virtual, NULL);
+    if (record->names != NULL)
+        mcp_health__names__free_unpacked(record->names, NULL);
     free(record);
 }
 
@@ -89,7 +93,8 @@ void picture_unref(struct picture *picture)
         upstream_unref(picture->servers[i].upstream);
         gate_unref(picture->servers[i].gate);
     }
-    for (size_t i = 0; i < picture->n + picture->n_virtuals; i++)
+    toolset_free(picture->tools);
+    for (size_t i = 0; i < picture->n_records; i++)
         record_unref(picture->records[i]);
     free(picture->servers);
     free(picture->virtuals);
@@ -111,41 +116,52 @@ static int virtual_by_id(const void *a, const void *b)
     return strcmp((*left)->id, (*right)->id);
 }
 
-static struct picture *picture_new(const struct row *rows)
+static void add_row(struct picture *picture, const struct row *row)
 {
-    struct picture *picture = calloc(1, sizeof(*picture));
-    size_t n = 1, n_records = 0;
+    if (row->server != NULL) {
+        struct server *server = &picture->servers[picture->n++];
 
-    for (const struct row *row = rows; row != NULL; row = row->next)
-        n += 2;
-    if (picture == NULL || (picture->servers = calloc(n, sizeof(*picture->servers))) == NULL ||
-        (picture->virtuals = calloc(n, sizeof(void *))) == NULL ||
-        (picture->records = calloc(n, sizeof(void *))) == NULL)
-        abort();
-    picture->refs = 1;
-    for (const struct row *row = rows; row != NULL; row = row->next) {
-        if (row->server != NULL) {
-            picture->records[n_records++] = record_ref(row->server);
-            picture->servers[picture->n++] = (struct server){
-                .config = row->server->server,
-                .definitions = row->definitions != NULL ? definitions_ref(row->definitions) : NULL,
-                .upstream = row->upstream != NULL ? upstream_ref(row->upstream) : NULL,
-                .gate = gate_ref(row->gate),
-            };
-        }
-        if (row->virtual != NULL) {
-            picture->records[n_records++] = record_ref(row->virtual);
-            picture->virtuals[picture->n_virtuals++] = row->virtual->virtual;
+        picture->records[picture->n_records++] = record_ref(row->server);
+        server->config = row->server->server;
+        if (row->definitions != NULL)
+            server->definitions = definitions_ref(row->definitions);
+        if (row->upstream != NULL)
+            server->upstream = upstream_ref(row->upstream);
+        server->gate = gate_ref(row->gate);
+        if (row->names != NULL) {
+            picture->records[picture->n_records++] = record_ref(row->names);
+            server->names = row->names->names;
         }
     }
+    if (row->virtual != NULL) {
+        picture->records[picture->n_records++] = record_ref(row->virtual);
+        picture->virtuals[picture->n_virtuals++] = row->virtual->virtual;
+    }
+}
+
+static struct picture *picture_new(const struct servers *servers)
+{
+    struct picture *picture = calloc(1, sizeof(*picture));
+    size_t n = 1;
+
+    for (const struct row *row = servers->rows; row != NULL; row = row->next)
+        n++;
+    if (picture == NULL || (picture->servers = calloc(n, sizeof(*picture->servers))) == NULL ||
+        (picture->virtuals = calloc(n, sizeof(void *))) == NULL ||
+        (picture->records = calloc(3 * n, sizeof(void *))) == NULL)
+        abort();
+    picture->refs = 1;
+    for (const struct row *row = servers->rows; row != NULL; row = row->next)
+        add_row(picture, row);
     qsort(picture->servers, picture->n, sizeof(*picture->servers), by_id);
     qsort(picture->virtuals, picture->n_virtuals, sizeof(void *), virtual_by_id);
+    picture->tools = toolset_hub(servers->gw->tools, picture->servers, picture->n);
     return picture;
 }
 
 static void swap(struct servers *servers)
 {
-    struct picture *picture = picture_new(servers->rows), *old;
+    struct picture *picture = picture_new(servers), *old;
 
     (void)pthread_mutex_lock(&servers->lock);
     old = servers->picture;
@@ -153,6 +169,8 @@ static void swap(struct servers *servers)
     servers->ready = true;
     (void)pthread_cond_broadcast(&servers->cond);
     (void)pthread_mutex_unlock(&servers->lock);
+    if (!toolset_same(old->tools, picture->tools))
+        notifier_tell(servers->gw->notifier, STREAM_TOOLS);
     picture_unref(old);
 }
 
@@ -248,7 +266,7 @@ static void set_server(struct servers *servers, struct row *row, const void *dat
         set_gate(servers, row, next);
     record_unref(TAKE(row->server));
     if (next != NULL)
-        row->server = record_new(next, NULL);
+        row->server = record_new((struct server_record){.server = next});
 }
 
 /* Which lists are no longer what they were. */
@@ -297,7 +315,17 @@ static void set_virtual(struct servers *servers, struct row *row, const void *da
     row->virtual_round = servers->round;
     record_unref(TAKE(row->virtual));
     if (next != NULL)
-        row->virtual = record_new(NULL, next);
+        row->virtual = record_new((struct server_record){.virtual = next});
+}
+
+static void set_names(struct servers *servers, struct row *row, const void *data, size_t len)
+{
+    McpHealth__Names *next = data != NULL ? mcp_health__names__unpack(NULL, len, data) : NULL;
+
+    row->names_round = servers->round;
+    record_unref(TAKE(row->names));
+    if (next != NULL)
+        row->names = record_new((struct server_record){.names = next});
 }
 
 /* All present entries were told: what was not among them is gone. */
@@ -313,7 +341,10 @@ static void round_over(struct servers *servers)
             set_definitions(servers, row, NULL, 0);
         if (row->virtual != NULL && row->virtual_round != round)
             set_virtual(servers, row, NULL, 0);
-        if (row->server == NULL && row->definitions == NULL && row->virtual == NULL) {
+        if (row->names != NULL && row->names_round != round)
+            set_names(servers, row, NULL, 0);
+        if (row->server == NULL && row->definitions == NULL && row->virtual == NULL &&
+            row->names == NULL) {
             *at = row->next;
             gate_unref(row->gate);
             free(row->id);
@@ -336,6 +367,8 @@ static void changed(const char *key, const void *data, size_t len, void *arg)
         set_server(servers, row_of(servers, key + 2), data, len);
     } else if (strncmp(key, "d.", 2) == 0) {
         set_definitions(servers, row_of(servers, key + 2), data, len);
+    } else if (strncmp(key, "n.", 2) == 0) {
+        set_names(servers, row_of(servers, key + 2), data, len);
     } else if (strncmp(key, "v.", 2) == 0) {
         set_virtual(servers, row_of(servers, key + 2), data, len);
     }
@@ -375,7 +408,7 @@ enum status servers_new(struct servers **ret_servers, struct gateway *gw, struct
     servers->gw = gw;
     (void)pthread_mutex_init(&servers->lock, NULL);
     (void)pthread_cond_init(&servers->cond, NULL);
-    servers->picture = picture_new(NULL);
+    servers->picture = picture_new(servers);
     TRY(secret_keys_read(config.secret_keys, &servers->keys, err));
     servers->source =
         (struct reference_source){.keys = &servers->keys, .env_allow = config.env_allow};

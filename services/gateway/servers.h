@@ -5,12 +5,15 @@
 
 #include "definitions.h"
 #include "gate.h"
+#include "gateway.h"
+#include "toolset.h"
 #include "upstream.h"
 
 /* A server of the picture. */
 struct server {
     const McpHealth__Server *config;
     struct definitions *definitions; /* NULL: never read */
+    const McpHealth__Names *names;   /* of its tools in /mcp; NULL: none */
     struct upstream *upstream;       /* NULL: a program, reached through a runner */
     struct gate *gate;
 };
@@ -23,7 +26,9 @@ struct picture {
     size_t n, n_virtuals;
     struct server *servers; /* by id */
     struct server_record **records;
+    size_t n_records;
     McpHealth__Virtual **virtuals; /* by id */
+    struct toolset *tools;         /* of /mcp */
 };
 
 struct servers;

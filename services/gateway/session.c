@@ -114,7 +114,7 @@ static void remember(struct sessions *sessions, const char *hash, const void *da
 
 static const char *endpoint_of(const struct exchange *x)
 {
-    return x->mount != NULL ? x->mount->config->id : "";
+    return x->endpoint != NULL ? x->endpoint : "";
 }
 
 enum status sessions_create(struct sessions *sessions, struct exchange *x,
@@ -135,8 +135,7 @@ enum status sessions_create(struct sessions *sessions, struct exchange *x,
     record.elicitation = client->form_elicitation;
     record.client_name = client->name != NULL ? text_cut(x->arena, client->name, LABEL_MAX) : "";
     record.endpoint = endpoint_of(x);
-    record.capabilities =
-        x->mount != NULL && client->capabilities != NULL ? client->capabilities : "";
+    record.capabilities = client->capabilities != NULL ? client->capabilities : "";
     record.last_used_ms = arena_printf(x->arena, "%lld", (long long)x->now_ms);
     packed = wire_pack(x->arena, &record.base, &len);
     status = bus_kv_create(sessions->kv, hash, packed, len);

@@ -13,7 +13,7 @@ struct session {
     char hash[SESSION_HASH_SIZE]; /* what the session is called inside the hub */
     enum mcp_version version;
     bool elicitation;
-    const char *capabilities; /* of the client, at endpoints of servers; "" elsewhere */
+    const char *capabilities; /* of the client; "" when they are too long */
 };
 
 struct sessions;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of operations, and tools/list made from it. */
+/* The table of operations, and how they are shown. */
 #include "tools.h"
 
 #include "keylist.h"
-#include "mcp/seal.h"
 #include "wire/json.h"
 
 #include <assert.h>
@@ -193,55 +192,4 @@ enum tool_form tools_form(enum mcp_version version)
     if (version <= MCP_2024_11_05)
         return TOOL_OLDEST;
     return version == MCP_2025_03_26 ? TOOL_ANNOTATED : TOOL_FULL;
-}
-
-/* Row from which the page starts; false when the cursor is none. */
-static bool start_row(const struct tools *tools, const char *cursor, size_t *ret_row)
-{
-    CLEANUP(arena_done) struct arena arena = {0};
-    const char *after = "";
-
-    *ret_row = 0;
-    arena_init(&arena);
-    if (cursor != NULL)
-        after = mcp_cursor_get(&arena, 't', cursor);
-    if (after == NULL || *after == '\0')
-        return after != NULL;
-    for (size_t i = 0; i < tools->n; i++)
-        if (tools->rows[i].rpc->tool_name != NULL &&
-            strcmp(tools->rows[i].rpc->tool_name, after) == 0) {
-            *ret_row = i + 1;
-            return true;
-        }
-    return false;
-}
-
-bool tools_list(const struct tools *tools, struct strbuf *out, unsigned scopes, enum tool_form form,
-                const char *cursor, size_t page)
-{
-    const struct tool *last = NULL;
-    size_t row, count = 0;
-
-    if (!start_row(tools, cursor, &row))
-        return false;
-    strbuf_str(out, "\"tools\":[");
-    for (; row < tools->n; row++) {
-        const struct tool *tool = &tools->rows[row];
-
-        if (!visible(tool, scopes))
-            continue;
-        if (count == page)
-            break;
-        if (count++ > 0)
-            strbuf_char(out, ',');
-        strbuf_add(out, tool->shown[form].data, tool->shown[form].len);
-        last = tool;
-    }
-    strbuf_char(out, ']');
-    if (row < tools->n && last != NULL) {
-        strbuf_str(out, ",\"nextCursor\":\"");
-        mcp_cursor_put(out, 't', last->rpc->tool_name);
-        strbuf_char(out, '"');
-    }
-    return true;
 }

@@ -36,7 +36,3 @@ uint64_t tools_text_bytes(const struct message_rule *rule);
  * the same. */
 const struct tool *tools_find(const struct tools *tools, const char *name, unsigned scopes);
 enum tool_form tools_form(enum mcp_version version);
-/* Appends "tools":[…] and, when more follow, "nextCursor". False for a cursor
- * that is none; cursor NULL = from the beginning. */
-bool tools_list(const struct tools *tools, struct strbuf *out, unsigned scopes, enum tool_form form,
-                const char *cursor, size_t page);

@@ -18,6 +18,7 @@ struct health_settings {
     const char *secret_keys; /* MAL_SECRET_KEYS, see mcp/secret.h */
     const char *env_allow;   /* variables that ${env:NAME} may read */
     const char *pin_tools;   /* off, warn or hold */
+    const char *mcp_prefix;  /* always, on-conflict or never */
     int64_t interval_s;      /* between probes of a server that is well */
     int64_t window;          /* M: outcomes that are looked at */
     int64_t threshold;       /* N: failures among them that make an error */
@@ -67,5 +68,6 @@ enum pin_rule pin_rule(const McpHealth__Policy *policy);
 /* ---- publishing ---------------------------------------------------------------- */
 
 struct bus_kv;
-/* Writes what changed into the bucket MAL_MCPS (kv); one copy at a time. */
-enum status publish_changes(struct call *call, struct bus_kv *kv) MUST_CHECK;
+/* Writes what changed into the bucket MAL_MCPS (kv); one copy at a time. first:
+ * names of tools as well though nothing changed. */
+enum status publish_changes(struct call *call, struct bus_kv *kv, bool first) MUST_CHECK;

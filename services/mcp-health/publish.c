@@ -6,6 +6,7 @@
 
 #include "bus/bus.h"
 #include "listing.sql.h"
+#include "names.h"
 #include "policy.sql.h"
 #include "publish.sql.h"
 #include "secret.sql.h"
@@ -112,6 +113,7 @@ static enum status forget_server(struct call *call, struct bus_kv *kv, const cha
 {
     TRY(drop(call, kv, 's', id));
     TRY(drop(call, kv, 'd', id));
+    TRY(drop(call, kv, 'n', id));
     return pg_exec(call, sql_publish_forget, NULL, "s", id);
 }
 
@@ -132,31 +134,37 @@ static enum status forget_virtual(struct call *call, struct bus_kv *kv, const ch
 
 /* Rows that a query names by id, each handed to fn. */
 static enum status each_removed(struct call *call, struct bus_kv *kv, const struct query *query,
-                                enum status (*fn)(struct call *, struct bus_kv *, const char *))
+                                enum status (*fn)(struct call *, struct bus_kv *, const char *),
+                                bool *io_any)
 {
     struct pg_rows rows;
 
     TRY(pg_rows(call, &rows, query, ""));
     for (int i = 0; i < rows.n; i++)
         TRY(fn(call, kv, pg_cell(&rows, i, "id")));
+    *io_any |= rows.n > 0;
     return ST_OK;
 }
 
-enum status publish_changes(struct call *call, struct bus_kv *kv)
+enum status publish_changes(struct call *call, struct bus_kv *kv, bool first)
 {
     CLEANUP(tx_done) struct tx tx = {0};
     McpHealth__ServerList servers = MCP_HEALTH__SERVER_LIST__INIT;
     McpHealth__ListVirtualServersResponse virtuals =
         MCP_HEALTH__LIST_VIRTUAL_SERVERS_RESPONSE__INIT;
+    bool any = first;
 
     TRY(tx_begin(&tx, call));
     TRY(pg_all(call, &servers.base, "items", sql_publish_servers, ""));
     for (size_t i = 0; i < servers.n_items; i++)
         TRY(publish_server(call, kv, servers.items[i]));
-    TRY(each_removed(call, kv, sql_publish_removed, forget_server));
+    any |= servers.n_items > 0;
+    TRY(each_removed(call, kv, sql_publish_removed, forget_server, &any));
+    if (any)
+        TRY(names_publish(call, kv, first));
     TRY(pg_all(call, &virtuals.base, "items", sql_publish_virtuals, ""));
     for (size_t i = 0; i < virtuals.n_items; i++)
         TRY(publish_virtual(call, kv, virtuals.items[i]));
-    TRY(each_removed(call, kv, sql_publish_virtuals_removed, forget_virtual));
+    TRY(each_removed(call, kv, sql_publish_virtuals_removed, forget_virtual, &any));
     return tx_commit(&tx);
 }

@@ -28,6 +28,7 @@ enum {
 struct health_settings health_config = {.secret_keys = "",
                                         .env_allow = "",
                                         .pin_tools = "hold",
+                                        .mcp_prefix = "on-conflict",
                                         .interval_s = 30,
                                         .window = 5,
                                         .threshold = 3};
@@ -51,6 +52,13 @@ const struct setting health_setting_table[] = {
      .help = "What happens when a downstream tool's definition changes: off serves it, warn serves "
              "and reports it, hold serves the approved one until somebody approves.",
      .target = &health_config.pin_tools},
+    {.env = "MAL_MCP_PREFIX",
+     .type = SETTING_STRING,
+     .fallback = "on-conflict",
+     .help = "How exposed tools of downstream servers are named in /mcp, where the server's policy "
+             "does not say otherwise: always (<server>_<tool>), on-conflict (only where two names "
+             "are equal) or never.",
+     .target = &health_config.mcp_prefix},
     {.env = "MAL_HEALTH_INTERVAL_S",
      .type = SETTING_INT,
      .fallback = "30",
@@ -94,6 +102,7 @@ struct service_state {
     struct feed *registry;
     struct prober *prober;
     struct job *sync, *publish, *clean, *probe;
+    bool published; /* once since the start: settings may have changed */
 };
 
 /* ---- the registry ----------------------------------------------------------- */
@@ -159,7 +168,9 @@ static enum status publish(struct call *call, void *arg)
 {
     struct service_state *state = arg;
 
-    return publish_changes(call, state->servers);
+    TRY(publish_changes(call, state->servers, !state->published));
+    state->published = true;
+    return ST_OK;
 }
 
 static enum status clean(struct call *call, void *arg)
@@ -209,14 +220,23 @@ static enum status start_jobs(struct svc_context *ctx, struct service_state *sta
                      err);
 }
 
+static bool is_one_of(const char *word, const char *const words[3])
+{
+    return strcmp(word, words[0]) == 0 || strcmp(word, words[1]) == 0 ||
+           strcmp(word, words[2]) == 0;
+}
+
 static enum status check_settings(struct error *err)
 {
+    static const char *const pins[] = {"off", "warn", "hold"};
+    static const char *const prefixes[] = {"always", "on-conflict", "never"};
     struct secret_keys keys;
 
-    if (strcmp(health_config.pin_tools, "off") != 0 &&
-        strcmp(health_config.pin_tools, "warn") != 0 &&
-        strcmp(health_config.pin_tools, "hold") != 0)
+    if (!is_one_of(health_config.pin_tools, pins))
         return error_set(err, ST_INVALID_ARGUMENT, "MAL_PIN_TOOLS: must be off, warn or hold");
+    if (!is_one_of(health_config.mcp_prefix, prefixes))
+        return error_set(err, ST_INVALID_ARGUMENT,
+                         "MAL_MCP_PREFIX: must be always, on-conflict or never");
     return secret_keys_read(health_config.secret_keys, &keys, err);
 }
 

@@ -80,6 +80,16 @@ export async function register(stack, id, url, more = {}) {
   }, { deadline: 30_000 });
 }
 
+/** Makes a server's tools part of /mcp; `more` is further policy. */
+export async function expose(stack, id, more = {}) {
+  const answer = await request(`${stack.base}/api/v1/mcps/${id}/policy`, {
+    method: "PATCH",
+    headers: { "x-api-key": stack.key, "Content-Type": "application/json" },
+    body: JSON.stringify({ expose: true, ...more }),
+  });
+  if (answer.status !== 200) throw new Error(answer.text);
+}
+
 /** The same, and until the gateway serves it. */
 export async function serve(stack, id, url, more = {}) {
   await register(stack, id, url, more);

@@ -3,7 +3,7 @@
 #include "answer.h"
 #include "rest_match.h"
 #include "skill_uri.h"
-#include "tools.h"
+#include "toolset.h"
 
 #include <check.h>
 #include <sodium.h>
@@ -14,6 +14,7 @@ enum { ALL = 0x1f };
 
 static struct arena arena;
 static struct tools *tools;
+static struct toolset *set;
 
 static void setup(void)
 {
@@ -22,10 +23,12 @@ static void setup(void)
     ck_assert_int_ge(sodium_init(), 0);
     arena_init(&arena);
     tools = tools_new(packages, packages_all(packages, 4), "mal_delete_skill,mal_update_skill");
+    set = toolset_hub(tools, NULL, 0);
 }
 
 static void teardown(void)
 {
+    toolset_free(set);
     tools_free(tools);
     arena_done(&arena);
 }
@@ -62,17 +65,19 @@ END_TEST
 /* Names on all pages, in order, joined by blanks. */
 static const char *walk(size_t page, size_t *ret_pages)
 {
+    const struct principal who = {.scopes = ALL};
     CLEANUP(strbuf_done) struct strbuf names = STRBUF_INIT;
     const char *cursor = NULL;
 
     *ret_pages = 0;
+    config.list_page = (int64_t)page;
     do {
         CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
         struct json json;
         const struct json_node *list;
 
         strbuf_char(&out, '{');
-        ck_assert(tools_list(tools, &out, ALL, TOOL_FULL, cursor, page));
+        ck_assert(toolset_list(set, &out, &who, MCP_2025_11_25, cursor));
         strbuf_char(&out, '}');
         ck_assert_int_eq(json_parse(&arena, out.data, out.len, NULL, &json, NULL), ST_OK);
         list = json_get(&json, json.nodes, "tools");
@@ -102,8 +107,9 @@ END_TEST
 START_TEST(a_cursor_that_is_none_is_refused)
 {
     CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+    const struct principal who = {.scopes = ALL};
 
-    ck_assert(!tools_list(tools, &out, ALL, TOOL_FULL, "rubbish", 10));
+    ck_assert(!toolset_list(set, &out, &who, MCP_2025_11_25, "rubbish"));
 }
 END_TEST
 
