@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Exchanges over the bus: what is said to the owner, what comes back. */
-#include "remote/remote.h"
+#include "remote/internal.h"
 
 #include "base/clock.h"
 #include "base/ids.h"
@@ -32,56 +32,6 @@ struct remote_exchange {
     struct arena given; /* of the message given last */
 };
 
-/* ---- opening -------------------------------------------------------------------- */
-
-enum status remote_open(struct bus *bus, struct call *call, const char *server, const char *caller,
-                        const char *capabilities, struct remote_facts *ret_facts)
-{
-    McpRunner__OpenRequest request = MCP_RUNNER__OPEN_REQUEST__INIT;
-    McpRunner__OpenResponse *reply = NULL;
-
-    request.server = server;
-    request.caller = caller ? caller : "";
-    request.capabilities = capabilities ? capabilities : "";
-    TRY(mcp_runner_open_call(bus, call, &request, 0, &reply));
-    *ret_facts = (struct remote_facts){.owner = reply->owner,
-                                       .protocol_version = reply->protocol_version,
-                                       .capabilities = reply->capabilities,
-                                       .server_info = reply->server_info,
-                                       .instructions = reply->instructions,
-                                       .generation = reply->generation};
-    return ST_OK;
-}
-
-static enum status open_owner(struct remote_exchange *x, struct error *err)
-{
-    struct arena arena;
-    struct call call = {.arena = &arena, .deadline_ms = x->deadline_ms};
-    struct remote_facts facts = {0};
-    enum status status;
-
-    x->opens++;
-    arena_init(&arena);
-    call.now_ms = clock_wall_ms();
-    call.bus = x->bus;
-    status = remote_open(x->bus, &call, x->request.server, x->request.caller,
-                         x->request.capabilities, &facts);
-    if (status == ST_OK) {
-        (void)snprintf(x->owner, sizeof(x->owner), "%s", facts.owner);
-    } else {
-        enum downstream_fault fault = downstream_fault_of(&call.error);
-
-        (void)error_set(err, status, "%s", call.error.message);
-        if (fault == DOWNSTREAM_FAULT_CLOSED) /* no runner, or it refuses */
-            fault = status == ST_DEADLINE_EXCEEDED ? DOWNSTREAM_FAULT_TIMEOUT
-                                                   : DOWNSTREAM_FAULT_CONNECT;
-        if (err)
-            err->reason = downstream_fault_text(fault);
-    }
-    arena_done(&arena);
-    return status;
-}
-
 /* ---- saying ---------------------------------------------------------------------- */
 
 static int left_ms(const struct remote_exchange *x)
@@ -97,11 +47,6 @@ static enum status lost(struct remote_exchange *x, struct error *err)
     return fault_set(err, x->request.server, DOWNSTREAM_FAULT_LOST,
                      "was lost with the process that held it; whether the request was carried out "
                      "is not known");
-}
-
-static const char *or_empty(const char *text)
-{
-    return text ? text : "";
 }
 
 static enum status send_call(struct remote_exchange *x, struct error *err)
@@ -252,12 +197,18 @@ static enum status give(struct remote_exchange *x, const McpRunner__Frame *frame
     return ST_OK;
 }
 
+static enum status find_owner(struct remote_exchange *x, struct error *err)
+{
+    x->opens++;
+    return owner_open(x->bus, &x->request, x->deadline_ms, x->owner, err);
+}
+
 /* Nothing was carried out there: to whoever owns the child now. */
 static enum status move(struct remote_exchange *x, struct error *err)
 {
     if (x->opens >= OPENS_MAX)
         return lost(x, err);
-    enum status status = open_owner(x, err);
+    enum status status = find_owner(x, err);
     if (status != ST_OK) {
         x->over = true;
         return status;
@@ -387,8 +338,8 @@ static enum status begin(struct remote_exchange *x, struct error *err)
     if (bus_subscribe_sync(x->bus, x->inbox, &x->sub) != ST_OK)
         return fault_set(err, x->request.server, DOWNSTREAM_FAULT_CONNECT,
                          "cannot be reached: the message bus is away");
-    if (!*x->owner)
-        TRY(open_owner(x, err));
+    if (!*x->owner && !owner_known(&x->request, x->owner))
+        TRY(find_owner(x, err));
     return send_call(x, err);
 }
 
