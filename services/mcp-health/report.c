@@ -22,7 +22,7 @@ static enum status take_failure(struct call *call, const McpHealth__ServerReport
 enum status mcp_health_report(struct call *call, const McpHealth__ReportRequest *req,
                               McpHealth__ReportResponse *rsp)
 {
-    struct names doubtful = {0};
+    struct names doubtful = {0}, changed = {0};
 
     (void)rsp;
     for (size_t i = 0; i < req->n_servers; i++) {
@@ -32,7 +32,11 @@ enum status mcp_health_report(struct call *call, const McpHealth__ReportRequest 
             TRY(take_failure(call, report));
         else if (report->failed > 0 || report->slow > 0 || report->opened)
             names_add(call, &doubtful, report->id);
+        if (report->changed)
+            names_add(call, &changed, report->id);
     }
+    if (changed.n > 0)
+        TRY(pg_exec(call, sql_report_changed, NULL, "a", changed.n, changed.items));
     if (doubtful.n == 0)
         return ST_OK;
     return pg_exec(call, sql_report_hasten, NULL, "a", doubtful.n, doubtful.items);

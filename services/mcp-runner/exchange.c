@@ -1,139 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A request from the bus: given to the child, its messages sent back as frames, in
- * order and never more than the reader keeps up with. */
-#include "runner.h"
+/* A request from the bus: given to the child, its messages sent back until the
+ * last one. */
+#include "exchange.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "downstream/fault.h"
 #include "wire/codec.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { WINDOW = 32, PIECE = 256 * 1024, LOOK_MS = 1000, SILENCE_MS = 15000, CALL_MAX_MS = 3600000 };
-
-struct exchange {
-    struct exchange *next; /* under runner->lock */
-    struct runner *runner;
-    struct arena arena;
-    const McpRunner__Call *call;
-    const char *reply;
-    int64_t deadline_ms;
-    int number;
-    enum mcp_version version;
-
-    pthread_mutex_t lock; /* what follows */
-    pthread_cond_t changed;
-    int taken;
-    bool cancelled;
-    bool asked; /* the server waits for an answer, the caller maybe for a person */
-    int64_t word_ms;
-    struct downstream_exchange *down;
-    struct downstream_session *session;
-};
-
-/* ---- frames ---------------------------------------------------------------------- */
-
-static enum status send(struct exchange *x, McpRunner__Frame *frame)
-{
-    CLEANUP(arena_done) struct arena arena;
-    size_t len;
-
-    arena_init(&arena);
-    frame->number = ++x->number;
-    const void *data = wire_pack(&arena, &frame->base, &len);
-    return bus_publish_now(x->runner->bus, x->reply, NULL, data, len);
-}
-
-static void send_fault(struct exchange *x, const char *reason, enum status status, const char *text)
-{
-    McpRunner__Frame frame = MCP_RUNNER__FRAME__INIT;
-
-    frame.kind = MCP_RUNNER__FRAME_KIND__FRAME_KIND_FAULT;
-    frame.reason = reason ? reason : "MCP_CLOSED";
-    frame.status = (int32_t)status;
-    frame.text = text;
-    if (send(x, &frame) != ST_OK)
-        log_debug("a fault could not be told");
-}
-
-/* Nobody reads: the caller is gone, or the process that it was. */
-static bool deserted(const struct exchange *x)
-{
-    return x->cancelled || (!x->asked && clock_mono_ms() - x->word_ms > SILENCE_MS);
-}
-
-/* Waits until the reader has kept up; false when nobody reads any more. */
-static bool keep_pace(struct exchange *x)
-{
-    bool go_on;
-
-    pthread_mutex_lock(&x->lock);
-    while (x->number - x->taken >= WINDOW && !deserted(x) && clock_mono_ms() < x->deadline_ms) {
-        struct timespec until;
-
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += 1;
-        (void)pthread_cond_timedwait(&x->changed, &x->lock, &until);
-    }
-    go_on = x->number - x->taken < WINDOW;
-    pthread_mutex_unlock(&x->lock);
-    return go_on;
-}
-
-static const struct json_node *fill(const struct downstream_message *msg, McpRunner__Frame *frame)
-{
-    switch (msg->kind) {
-    case DOWNSTREAM_RESULT:
-        frame->kind = MCP_RUNNER__FRAME_KIND__FRAME_KIND_RESULT;
-        return msg->result;
-    case DOWNSTREAM_ERROR:
-        frame->kind = MCP_RUNNER__FRAME_KIND__FRAME_KIND_ERROR;
-        return msg->error;
-    case DOWNSTREAM_REQUEST:
-        frame->kind = MCP_RUNNER__FRAME_KIND__FRAME_KIND_REQUEST;
-        return msg->params;
-    default:
-        frame->kind = MCP_RUNNER__FRAME_KIND__FRAME_KIND_NOTIFICATION;
-        return msg->params;
-    }
-}
-
-/* In as many frames as it needs; false when nobody reads. */
-static bool send_message(struct exchange *x, const struct downstream_message *msg)
-{
-    McpRunner__Frame frame = MCP_RUNNER__FRAME__INIT;
-    CLEANUP(arena_done) struct arena arena;
-    const struct json_node *node = fill(msg, &frame);
-    const char *text = "";
-    size_t len = 0, id_len;
-
-    arena_init(&arena);
-    frame.method = msg->method ? msg->method : "";
-    frame.own_progress = msg->own_progress;
-    frame.protocol_version = mcp_version_text(msg->version);
-    if (msg->id) {
-        const char *id = json_raw(&msg->json, msg->id, &id_len);
-
-        frame.id = arena_memdup(&arena, id, id_len);
-    }
-    if (node)
-        text = json_raw(&msg->json, node, &len);
-    do {
-        size_t piece = len < PIECE ? len : PIECE;
-
-        frame.json.data = (uint8_t *)(uintptr_t)text;
-        frame.json.len = piece;
-        text += piece;
-        len -= piece;
-        frame.more = len > 0;
-        if (!keep_pace(x) || send(x, &frame) != ST_OK)
-            return false;
-    } while (len > 0);
-    return true;
-}
+enum { LOOK_MS = 1000, CALL_MAX_MS = 3600000 };
 
 /* ---- the exchange ---------------------------------------------------------------- */
 
@@ -195,13 +75,13 @@ static enum status carry(struct exchange *x, struct error *err)
             x->asked = true;
             pthread_mutex_unlock(&x->lock);
         }
-        if (msg.kind != DOWNSTREAM_NOTHING && !send_message(x, &msg))
+        if (msg.kind != DOWNSTREAM_NOTHING && !frame_send(x, &msg))
             return fault_set(err, x->call->server, DOWNSTREAM_FAULT_TOO_LARGE,
                              "sends more than is read of it");
         if (msg.kind != DOWNSTREAM_NOTHING && is_last(&msg))
             return ST_OK;
         pthread_mutex_lock(&x->lock);
-        bool over = deserted(x);
+        bool over = exchange_deserted(x);
         pthread_mutex_unlock(&x->lock);
         if (over)
             return fault_set(err, x->call->server, DOWNSTREAM_FAULT_CANCELLED,
@@ -273,8 +153,12 @@ static void run(void *arg)
     struct exchange *x = arg;
     struct error err = {0};
 
-    if (carry_out(x, &err) != ST_OK)
-        send_fault(x, err.reason, err.status, err.message);
+    if (carry_out(x, &err) == ST_OK) {
+        tally_count(x->runner, x->call->server, NULL);
+    } else {
+        tally_count(x->runner, x->call->server, &err);
+        frame_fault(x, err.reason, err.status, err.message);
+    }
     exchange_free(x);
 }
 
@@ -303,12 +187,25 @@ static struct exchange *exchange_new(struct runner *runner, const struct bus_mes
     return x;
 }
 
+/* With runner->lock held: calls that the server may have besides those it has. */
+static int room(struct runner *runner, const char *server)
+{
+    const struct entry *entry = registry_entry(runner, server);
+    const McpHealth__Policy *policy = entry ? entry->config->server->policy : NULL;
+    int max = policy && policy->max_inflight > 0 ? policy->max_inflight : INT_MAX;
+
+    for (const struct exchange *x = runner->exchanges; x && max > 0 && max < INT_MAX; x = x->next)
+        max -= strcmp(x->call->server, server) == 0;
+    return max;
+}
+
 static bool enlist(struct runner *runner, struct exchange *x)
 {
     bool fits;
 
     pthread_mutex_lock(&runner->lock);
-    fits = !runner->stopping && runner->n_exchanges < runner_config.max_calls;
+    fits = !runner->stopping && runner->n_exchanges < runner_config.max_calls &&
+           room(runner, x->call->server) > 0;
     if (fits) {
         x->next = runner->exchanges;
         runner->exchanges = x;
@@ -322,13 +219,15 @@ static void on_call(struct bus_message *msg, void *arg)
 {
     struct runner *runner = arg;
     struct exchange *x = exchange_new(runner, msg);
+    struct error err = {0};
 
     if (!x)
         return;
     if (enlist(runner, x) && runner_spawn(runner, run, x))
         return;
-    send_fault(x, "MCP_BUSY", ST_RESOURCE_EXHAUSTED,
-               "The runner has as many calls as it may have.");
+    (void)fault_set(&err, x->call->server, DOWNSTREAM_FAULT_BUSY,
+                    "has as many calls as it may have at once");
+    frame_fault(x, err.reason, err.status, err.message);
     exchange_free(x);
 }
 

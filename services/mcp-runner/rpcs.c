@@ -3,12 +3,13 @@
 #include "runner.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/strbuf.h"
 #include "wire/codec.h"
 
 #include <string.h>
 
-enum { ROUTES_MAX = 4, LIST_MS = 20000, CHECK_MS = 5000 };
+enum { ROUTES_MAX = 4, LIST_MS = 20000, CHECK_MS = 5000, MUTE_MAX = 2 };
 
 /* ---- rpcs, where the child is -------------------------------------------------------- */
 
@@ -44,6 +45,8 @@ static enum status open_here(struct call *call, const char *key, const ProtobufC
         rsp->server_info = facts.server_info ? facts.server_info : "";
         rsp->instructions = facts.instructions ? facts.instructions : "";
         rsp->generation = (int32_t)facts.generation;
+    } else {
+        tally_count(runner, req->server, &call->error);
     }
     slot_unref(slot);
     return status;
@@ -82,6 +85,35 @@ static enum status read_lists(struct call *call, struct downstream_session *sess
     return read_array(call, session, "prompts/list", &rsp->prompts);
 }
 
+/* A child that has nothing to do and does not answer is stuck: the next call gets
+ * a new one. What is busy may be left alone. */
+static void note_mute(struct slot *slot)
+{
+    struct runner *runner = slot->runner;
+
+    if (atomic_fetch_add(&slot->mute, 1) + 1 < MUTE_MAX)
+        return;
+    pthread_mutex_lock(&runner->lock);
+    if (!slot->gone && slot->refs <= 2) {
+        log_warn("the child of %s does not answer; ending it", slot->server);
+        slot_retire(slot);
+    }
+    pthread_mutex_unlock(&runner->lock);
+}
+
+static enum status check(struct call *call, struct slot *slot, struct downstream_session *session,
+                         int64_t *ret_us)
+{
+    enum status status =
+        downstream_check(session, clock_mono_ms() + CHECK_MS, ret_us, &call->error);
+
+    if (status == ST_DEADLINE_EXCEEDED)
+        note_mute(slot);
+    else
+        slot->mute = 0;
+    return status;
+}
+
 static enum status describe_slot(struct call *call, struct slot *slot, bool lists,
                                  McpRunner__DescribeResponse *rsp)
 {
@@ -90,7 +122,7 @@ static enum status describe_slot(struct call *call, struct slot *slot, bool list
     int64_t us = 0;
 
     TRY(slot_session(slot, deadline_of(call), &session, &call->error));
-    TRY(downstream_check(session, clock_mono_ms() + CHECK_MS, &us, &call->error));
+    TRY(check(call, slot, session, &us));
     downstream_describe(session, call->arena, &facts);
     rsp->running = true;
     rsp->latency_us = (int32_t)us;

@@ -6,7 +6,10 @@
  *   lease.c      who owns which child, bucket MAL_LEASES
  *   slot.c       a child that is held: started when needed, stopped when idle
  *   program.c    the program in it: environment, folder, end, what it prints
- *   exchange.c   one request from the bus, and its frames
+ *   heard.c      what a child says besides its answers
+ *   exchange.c   one request from the bus
+ *   frame.c      what goes back of it
+ *   tally.c      how requests went, for mcp-health
  *   rpcs.c       Open, Describe, Check
  *   service.c    settings, start and stop */
 #pragma once
@@ -40,12 +43,20 @@ struct config {
     const McpHealth__Server *server;
 };
 
+/* Since mcp-health was told. */
+struct tally {
+    int ok, doubts, failed;
+    bool changed;    /* its lists */
+    char words[400]; /* of the last one that went wrong */
+};
+
 struct entry {
     struct entry *next;
     char id[65];
     struct config *config;
     bool well; /* its child has started since it was told so */
     int changes;
+    struct tally tally;
 };
 
 /* A child that is held. */
@@ -60,6 +71,10 @@ struct slot {
     struct downstream *down;
     atomic_llong used_ms;
     atomic_bool closing;
+    atomic_int mute;     /* checks in a row that it did not answer */
+    int64_t told_second; /* of the thread that reads the child, as is told */
+    int told;
+    atomic_bool missed; /* more was said than was told */
 
     pthread_mutex_t lock; /* what follows; of the start */
     pthread_cond_t changed;
@@ -167,6 +182,14 @@ void slot_retire(struct slot *slot);
 /* Looks after children: reaps, stops idle ones. */
 void *slot_mind(void *arg);
 
+/* ---- heard.c ----------------------------------------------------------------------- */
+
+/* For struct downstream_session_options; arg is the slot. */
+void heard_from(struct downstream_session *session, const struct downstream_message *msg,
+                void *arg);
+/* Tells that more was said, when there was. */
+void heard_settle(struct slot *slot);
+
 /* ---- program.c ----------------------------------------------------------------------- */
 
 void program_init(struct slot *slot);
@@ -194,3 +217,9 @@ void ears_remove(struct ears *ears, struct slot *slot);
 enum status exchanges_open(struct runner *runner, struct error *err) MUST_CHECK;
 /* No new ones; those that run have ended when this returns, or the time is over. */
 void exchanges_close(struct runner *runner, int timeout_ms);
+
+/* ---- tally.c ----------------------------------------------------------------------------- */
+
+/* A call was answered (err NULL) or failed so. */
+void tally_count(struct runner *runner, const char *server, const struct error *err);
+void tally_send(struct runner *runner);

@@ -7,82 +7,24 @@
 #include "base/log.h"
 #include "downstream/fault.h"
 #include "mcp/message.h"
-#include "wire/codec.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { ATTEMPTS = 3, PATIENCE_MS = 1500, SLICE_MS = 20, MIND_MS = 200, MAX_CALLS = 256 };
+enum {
+    ATTEMPTS = 3,
+    PATIENCE_MS = 1500,
+    SLICE_MS = 20,
+    MIND_MS = 200,
+    TELL_MS = 1000,
+    MAX_CALLS = 256
+};
 
 /* What the hub can bridge. */
 static const char all_capabilities[] =
     "{\"roots\":{\"listChanged\":true},\"sampling\":{},\"elicitation\":{}}";
-
-/* ---- what belongs to no exchange -------------------------------------------------- */
-
-static void publish(struct slot *slot, const struct downstream_message *msg)
-{
-    McpRunner__Heard heard = MCP_RUNNER__HEARD__INIT;
-    CLEANUP(arena_done) struct arena arena;
-    char subject[128];
-    size_t len;
-
-    arena_init(&arena);
-    heard.server = slot->server;
-    heard.caller = slot->caller;
-    heard.method = msg->method ? msg->method : "";
-    heard.protocol_version = mcp_version_text(msg->version);
-    if (msg->params) {
-        const char *raw = json_raw(&msg->json, msg->params, &len);
-
-        heard.params = arena_memdup(&arena, raw, len);
-    }
-    (void)snprintf(subject, sizeof(subject), "mal.runner_heard.%s", slot->server);
-    const void *data = wire_pack(&arena, &heard.base, &len);
-    if (bus_publish(slot->runner->bus, subject, NULL, data, len) != ST_OK)
-        log_debug("what %s said could not be told", slot->server);
-}
-
-static void note_change(struct slot *slot)
-{
-    pthread_mutex_lock(&slot->runner->lock);
-    struct entry *entry = registry_entry(slot->runner, slot->server);
-    if (entry)
-        entry->changes++;
-    pthread_mutex_unlock(&slot->runner->lock);
-}
-
-/* A request that belongs to no call: nobody can be asked. */
-static void refuse(struct downstream_session *session, const struct downstream_message *msg)
-{
-    size_t len;
-    const char *id = json_raw(&msg->json, msg->id, &len);
-    bool roots = strcmp(msg->method, "roots/list") == 0;
-    struct error err = {0};
-
-    if (downstream_answer(session, id, len, roots ? "{\"roots\":[]}" : NULL,
-                          roots ? NULL
-                                : "{\"code\":-32601,\"message\":\"this belongs to no call, so "
-                                  "nobody can be asked\"}",
-                          &err) != ST_OK)
-        log_debug("%s", err.message);
-}
-
-static void heard(struct downstream_session *session, const struct downstream_message *msg,
-                  void *arg)
-{
-    struct slot *slot = arg;
-
-    if (msg->kind == DOWNSTREAM_REQUEST) {
-        refuse(session, msg);
-        return;
-    }
-    if (!msg->method || strstr(msg->method, "list_changed"))
-        note_change(slot);
-    publish(slot, msg);
-}
 
 /* ---- life --------------------------------------------------------------------------- */
 
@@ -299,7 +241,7 @@ static enum status start(struct slot *slot, int64_t deadline_ms,
                          struct downstream_session **ret_session, struct error *err)
 {
     const struct downstream_session_options options = {.capabilities = slot->capabilities,
-                                                       .on_message = heard,
+                                                       .on_message = heard_from,
                                                        .arg = slot,
                                                        .deadline_ms = deadline_ms};
     enum status status = ST_UNAVAILABLE;
@@ -388,6 +330,7 @@ static bool look(struct runner *runner)
     for (struct slot *slot = runner->slots, *next; slot; slot = next) {
         next = slot->next;
         program_look(slot);
+        heard_settle(slot);
         if (slot->refs == 1 && now - slot->used_ms >= idle_ms(runner, slot)) {
             log_info("stopping the child of %s, which nobody needs", slot->server);
             slot_retire(slot);
@@ -400,7 +343,15 @@ static bool look(struct runner *runner)
 
 void *slot_mind(void *arg)
 {
-    while (look(arg))
+    int64_t told_ms = clock_mono_ms();
+
+    while (look(arg)) {
+        if (clock_mono_ms() - told_ms >= TELL_MS) {
+            told_ms = clock_mono_ms();
+            tally_send(arg);
+        }
         (void)usleep(MIND_MS * 1000);
+    }
+    tally_send(arg);
     return NULL;
 }

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request that is carried out. */
+#pragma once
+
+#include "runner.h"
+
+struct exchange {
+    struct exchange *next; /* under runner->lock */
+    struct runner *runner;
+    struct arena arena;
+    const McpRunner__Call *call;
+    const char *reply;
+    int64_t deadline_ms;
+    int number;
+    enum mcp_version version;
+
+    pthread_mutex_t lock; /* what follows */
+    pthread_cond_t changed;
+    int taken;
+    bool cancelled;
+    bool asked; /* the server waits for an answer, the caller maybe for a person */
+    int64_t word_ms;
+    struct downstream_exchange *down;
+    struct downstream_session *session;
+};
+
+/* Nobody reads: the caller is gone, or the process that it was. With its lock held. */
+bool exchange_deserted(const struct exchange *x);
+
+/* ---- frame.c ---- */
+
+/* In as many frames as it needs, never more than the reader keeps up with; false
+ * when nobody reads. */
+bool frame_send(struct exchange *x, const struct downstream_message *msg);
+/* The last one: it failed. */
+void frame_fault(struct exchange *x, const char *reason, enum status status, const char *text);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How calls went, told to mcp-health once a second. */
+#include "runner.h"
+
+#include "base/log.h"
+#include "mal/mcp_health/v1/mcp_health.pb-c.h"
+#include "wire/codec.h"
+
+#include <string.h>
+
+void tally_count(struct runner *runner, const char *server, const struct error *err)
+{
+    enum downstream_fault fault = err ? downstream_fault_of(err) : DOWNSTREAM_FAULT_NONE;
+    /* One call may take the child with it that others could use: a probe decides. */
+    bool doubt = fault == DOWNSTREAM_FAULT_TIMEOUT || fault == DOWNSTREAM_FAULT_LOST;
+    bool failed = !doubt && downstream_fault_blames(fault);
+
+    if (err && !doubt && !failed)
+        return;
+    pthread_mutex_lock(&runner->lock);
+    struct entry *entry = registry_entry(runner, server);
+    if (entry) {
+        entry->tally.ok += !err;
+        entry->tally.doubts += doubt;
+        entry->tally.failed += failed;
+        if (err)
+            (void)snprintf(entry->tally.words, sizeof(entry->tally.words), "%.399s", err->message);
+    }
+    pthread_mutex_unlock(&runner->lock);
+}
+
+/* NULL when there is nothing to tell. With the lock held. */
+static McpHealth__ServerReport *take(struct arena *arena, struct entry *entry)
+{
+    struct tally *tally = &entry->tally;
+    McpHealth__ServerReport *one;
+
+    if (tally->ok + tally->doubts + tally->failed == 0 && !tally->changed)
+        return NULL;
+    one = arena_alloc(arena, sizeof(*one));
+    mcp_health__server_report__init(one);
+    one->id = arena_strdup(arena, entry->id);
+    one->ok = tally->ok;
+    one->slow = tally->doubts;
+    one->failed = tally->failed;
+    one->changed = tally->changed;
+    one->error = arena_strdup(arena, tally->words);
+    *tally = (struct tally){0};
+    return one;
+}
+
+void tally_send(struct runner *runner)
+{
+    CLEANUP(arena_done) struct arena arena;
+    McpHealth__ReportRequest report = MCP_HEALTH__REPORT_REQUEST__INIT;
+    size_t len, n = 0;
+
+    arena_init(&arena);
+    pthread_mutex_lock(&runner->lock);
+    for (const struct entry *entry = runner->entries; entry; entry = entry->next)
+        n++;
+    report.servers = arena_alloc(&arena, (n + 1) * sizeof(void *));
+    for (struct entry *entry = runner->entries; entry; entry = entry->next) {
+        McpHealth__ServerReport *one = take(&arena, entry);
+
+        if (one)
+            report.servers[report.n_servers++] = one;
+    }
+    pthread_mutex_unlock(&runner->lock);
+    if (report.n_servers == 0)
+        return;
+    const void *packed = wire_pack(&arena, &report.base, &len);
+    if (bus_publish(runner->bus, "mal.mcp_health.v1.report", NULL, packed, len) != ST_OK)
+        log_debug("how calls went could not be told");
+}
