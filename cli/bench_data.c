@@ -87,6 +87,9 @@ static enum status prepare(struct arena *arena, PGconn *conn, const struct bench
     TRY(set_number(arena, conn, "projects", 100 * data->scale, 2, err));
     TRY(set_number(arena, conn, "interactions", 100000 * data->scale, 10, err));
     TRY(set_number(arena, conn, "contributions", 500000 * data->scale, 10, err));
+    TRY(set_number(arena, conn, "skills", 2000 * data->scale, 10, err));
+    TRY(set_number(arena, conn, "commands", 1000 * data->scale, 10, err));
+    TRY(set_number(arena, conn, "subagents", 500 * data->scale, 10, err));
     return set_number(arena, conn, "calls", 200000 * data->scale, 10, err);
 }
 
@@ -143,8 +146,8 @@ enum status bench_data_load(struct arena *arena, const char *pg_url, const struc
 static const char data_help[] =
     "Usage: mal bench data [--scale F] [--seed TEXT] [--today DATE] [--dir DIR]\n\n"
     "Fills the running private stack with the work of a large team: 200 members, 100\n"
-    "projects, 2,000 sprints, 200,000 work items, 500,000 contributions and 100,000\n"
-    "conversations.\n\n"
+    "projects, 2,000 sprints, 200,000 work items, 500,000 contributions, 100,000\n"
+    "conversations, a catalog of 3,500 entries and 200,000 calls in its log.\n\n"
     "  --scale F      so many times as much, 0.01 to 4 (default 1)\n"
     "  --seed TEXT    another set; the same seed makes the same rows (default 1)\n"
     "  --today DATE   the day on which they end (default today)\n"

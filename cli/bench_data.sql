@@ -476,23 +476,67 @@ update gamify.member m
 -- name: bench_data_recount :exec
 call gamify.recount();
 
+-- ---- the catalog -------------------------------------------------------------------
+
+-- name: bench_data_skills :exec
+insert into catalog.skill (id, name, description, version, category, trigger_patterns, asset_path,
+                           author, tags, created_at, updated_at, content, content_sha256)
+select 'bench-skill-' || i, rtrim(pg_temp.text(h, 0), '.'), about.text, '1.0.0',
+       pg_temp.pick(h, 1, array['data', 'document', 'devops', 'frontend', 'design', 'custom']),
+       array[pg_temp.word(h, 2)], 'skills/bench-skill-' || i || '/SKILL.md',
+       pg_temp.member_id(1 + pg_temp.roll(h, 3, pg_temp.conf('members'))),
+       array[pg_temp.pick(h, 4, array['backend', 'frontend', 'data', 'infra', 'docs'])], at, at,
+       content.text, encode(sha256(convert_to(content.text, 'UTF8')), 'hex')
+  from generate_series(1, pg_temp.conf('skills')) as i
+ cross join lateral pg_temp.hash('skill', i) as h
+ cross join lateral cast(pg_temp.today() - i * interval '1 hour' as timestamptz) as at
+  join paragraph as about on about.number = pg_temp.roll(h, 5, 2000)
+  join paragraph as content on content.number = pg_temp.roll(h, 6, 2000)
+ order by i;
+
+-- name: bench_data_commands :exec
+insert into catalog.command (id, name, description, author, tags, category, shell, script_template,
+                             created_at, updated_at)
+select 'bench-command-' || i, rtrim(pg_temp.text(h, 0), '.'), pg_temp.text(h, 1),
+       pg_temp.member_id(1 + pg_temp.roll(h, 2, pg_temp.conf('members'))),
+       array[pg_temp.pick(h, 3, array['backend', 'frontend', 'data', 'infra', 'docs'])],
+       pg_temp.pick(h, 4, array['git', 'database', 'deploy', 'test', 'report']), 'bash', 'true',
+       at, at
+  from generate_series(1, pg_temp.conf('commands')) as i,
+       pg_temp.hash('command', i) as h,
+       cast(pg_temp.today() - i * interval '2 hours' as timestamptz) as at;
+
+-- name: bench_data_subagents :exec
+insert into catalog.subagent (id, name, description, author, tags, system_prompt, model,
+                              created_at, updated_at)
+select 'bench-subagent-' || i, rtrim(pg_temp.text(h, 0), '.'), pg_temp.text(h, 1),
+       pg_temp.member_id(1 + pg_temp.roll(h, 2, pg_temp.conf('members'))),
+       array[pg_temp.pick(h, 3, array['backend', 'frontend', 'data', 'infra', 'docs'])],
+       pg_temp.text(h, 4), 'claude-sonnet-4-5', at, at
+  from generate_series(1, pg_temp.conf('subagents')) as i,
+       pg_temp.hash('subagent', i) as h,
+       cast(pg_temp.today() - i * interval '4 hours' as timestamptz) as at;
+
 -- ---- the log of calls ------------------------------------------------------------
 
 -- name: bench_data_calls :exec
 insert into catalog.usage_log (event_id, tool_name, resource_id, user_key, "timestamp",
                                duration_ms, success, status, channel, request_id)
-select encode(substr(h, 1, 16), 'hex')::uuid,
-       pg_temp.pick(h, 0, array['mal_list_skills', 'mal_get_skill', 'mal_search_catalog',
-                             'mal_list_work_items', 'mal_get_work_item', 'mal_update_work_item',
-                             'mal_get_sprint', 'mal_list_sprints', 'mal_log_interaction',
-                             'mal_search_interactions', 'mal_get_leaderboard']),
-       null, 'key-' || 1 + pg_temp.roll(h, 1, pg_temp.conf('members')),
+select encode(substr(h, 1, 16), 'hex')::uuid, tool,
+       case when tool = 'mal_get_skill'
+            then 'bench-skill-' || 1 + pg_temp.roll(h, 5, pg_temp.conf('skills')) end,
+       'key-' || 1 + pg_temp.roll(h, 1, pg_temp.conf('members')),
        pg_temp.today()
          - (pg_temp.conf('calls') - i)::float8 / pg_temp.conf('calls') * interval '90 days',
        1 + pg_temp.roll(h, 2, 40), ok, case when ok then 'ok' else 'not_found' end,
        (array['mcp', 'mcp', 'mcp', 'rest'])[1 + pg_temp.roll(h, 3, 4)], 'bench-' || i
   from generate_series(1, pg_temp.conf('calls')) as i,
        pg_temp.hash('call', i) as h,
+       pg_temp.pick(h, 0, array['mal_list_skills', 'mal_get_skill', 'mal_search_catalog',
+                                'mal_list_work_items', 'mal_get_work_item',
+                                'mal_update_work_item', 'mal_get_sprint', 'mal_list_sprints',
+                                'mal_log_interaction', 'mal_search_interactions',
+                                'mal_get_leaderboard']) as tool,
        cast(pg_temp.roll(h, 4, 50) > 0 as bool) as ok;
 
 -- ---- checks ----------------------------------------------------------------------

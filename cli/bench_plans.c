@@ -93,10 +93,52 @@ static const struct sample {
     {"gamify", "leaderboard_days", "current_date - 13,current_date,'bench-001',20,0"},
     {"gamify", "leaderboard_days_count", "current_date - 6,current_date,null"},
     {"gamify", "achievement_list", "'bench-008',null"},
+    {"catalog", "audit_page", "null,null,null,null,null,0,20"},
+    {"catalog", "audit_page", "null,null,null,null,null,15000,100"},
+    {"catalog", "audit_page", "'mal_get_sprint','key-8',false,null,null,0,20"},
+    {"catalog", "audit_page", "null,null,true,current_date - 9,current_date - 2,0,20"},
+    {"catalog", "audit_list", "null,null,null,null,current_date - 1,current_date,20,0"},
+    {"catalog", "audit_list", "null,null,null,false,current_date - 3,current_date,20,0"},
+    {"catalog", "audit_list", "null,'key-8',null,true,current_date - 9,current_date,20,0"},
+    {"catalog", "audit_list", "'mal_get_sprint',null,null,null,current_date - 1,current_date,20,0"},
+    {"catalog", "audit_list",
+     "'mal_get_sprint','key-8',null,null,current_date - 9,current_date,20,0"},
+    {"catalog", "audit_list", "null,null,'bench-skill-7',null,null,null,20,0"},
+    {"catalog", "audit_list", "'mal_get_skill','key-8','bench-skill-7',true,null,null,20,0"},
+    {"catalog", "audit_count", "null,null,'bench-skill-7',null,null,null"},
+    {"catalog", "audit_count", "'mal_get_skill','key-8','bench-skill-7',true,null,null"},
+    {"catalog", "audit_tools", "now() - interval '7 days'"},
+    {"catalog", "audit_tools", "now() - interval '30 days'"},
+    {"catalog", "audit_points", "'day',now() - interval '7 days',null"},
+    {"catalog", "audit_points", "'hour',now() - interval '7 days','mal_get_sprint'"},
+    {"catalog", "audit_points_of", "'day',now() - interval '7 days',null,'key-8',null"},
+    {"catalog", "audit_points_of", "'day',now() - interval '7 days',null,null,'bench-skill-7'"},
+    {"catalog", "audit_callers", "now() - interval '7 days',null"},
+    {"catalog", "audit_callers", "now() - interval '7 days','mal_get_sprint'"},
+    {"catalog", "audit_callers_of", "now() - interval '7 days',null,null,'bench-skill-7'"},
+    {"catalog", "skill_get", "'bench-skill-7'"},
+    {"catalog", "skill_list", "null,'{}',20,0"},
+    {"catalog", "skill_list", "'devops','{}',20,0"},
+    {"catalog", "skill_list", "null,'{backend}',20,0"},
+    {"catalog", "skill_count", "'devops','{}'"},
+    {"catalog", "skill_unknown", "'{bench-skill-7,no-such}'"},
+    {"catalog", "command_get", "'bench-command-7'"},
+    {"catalog", "command_list", "null,'{}',20,0"},
+    {"catalog", "command_count", "'git','{}'"},
+    {"catalog", "subagent_get", "'bench-subagent-7'"},
+    {"catalog", "subagent_list", "'{}',20,0"},
+    {"catalog", "mcp_list", "null,'{}',20,0"},
+    {"catalog", "mcp_count", "'active','{}'"},
+    {"catalog", "search_hits", "'kernel8 quota',null,20,0,false"},
+    {"catalog", "search_hits", "'account',null,20,0,false"},
+    {"catalog", "search_hits", "'account','skills',20,0,true"},
+    {"catalog", "search_totals", "'account'"},
+    {"catalog", "stats_totals", NULL},
 };
 
 /* Tables that grow with use: what reads one does so by an index, and not all of
- * it. Small ones are read whole by any planner. */
+ * it. Small ones are read whole by any planner. What is registered one by one
+ * (projects, members, skills) does not grow with use. */
 static const char *const growing[] = {
     "sprint",
     "work_item",
@@ -110,6 +152,9 @@ static const char *const growing[] = {
     "project_points",
     "tool_use",
     "user_achievement",
+    "usage_log",
+    "usage_day",
+    "usage_time",
 };
 
 struct plan {

@@ -21,6 +21,7 @@ const numbers = (text) => Object.fromEntries([...text.matchAll(/(\w+) (\d+),/g)]
 
 async function wipe() {
   await stack.sql("truncate sprint.project, sprint.sprint, sprint.work_item, sprint.interaction, sprint.decision, sprint.item_key, sprint.tally, gamify.member, gamify.tool_use, catalog.usage_log cascade");
+  await stack.sql("delete from catalog.skill where id like 'bench-%'; delete from catalog.command where id like 'bench-%'; delete from catalog.subagent where id like 'bench-%'");
 }
 
 describe("mal bench data", () => {
@@ -113,6 +114,8 @@ describe("mal bench plans", () => {
     ["sprint.work_item", "sprint_id", "sprint_items"],
     ["sprint.interaction", "search", "interaction_search"],
     ["gamify.contribution", "user_id", "member_contributions"],
+    ["catalog.usage_log", "resource_id", "audit_count"],
+    ["catalog.usage_log", '"timestamp"', "audit_list"],
   ]) {
     test(`notices that ${table} has no index for ${columns}`, async () => {
       const [schema, name] = table.split(".");
