@@ -73,26 +73,20 @@ static void waiting_free(struct waiting *item)
 /* Queues the list; what finds no room is refused. */
 static void admit(struct bus_server *server, struct waiting *list)
 {
-    struct waiting *item = list;
+    struct waiting *item = list, *next;
 
     pthread_mutex_lock(&server->lock);
-    while (item && server->n_waiting < BUS_QUEUE_MESSAGES &&
-           server->bytes_waiting + item->bytes <= BUS_QUEUE_BYTES) {
-        struct waiting *next = item->next;
-
-        item->next = NULL;
-        *server->tail = item;
-        server->tail = &item->next;
-        server->n_waiting++;
-        server->bytes_waiting += item->bytes;
-        item = next;
+    for (; item; item = next) {
+        next = item->next;
+        if (!bus_requests_add(server, item))
+            break;
     }
     /* Who wakes up wakes the next one if anything is left, and so does who reads. */
-    bool wake = server->n_idle > 0 && server->head && reads_for != server;
+    bool wake = server->n_idle > 0 && reads_for != server && bus_requests_ready(server);
     pthread_mutex_unlock(&server->lock);
     if (wake)
         pthread_cond_signal(&server->arrived);
-    for (struct waiting *next; item; item = next) {
+    for (; item; item = next) {
         next = item->next;
         bus_server_refuse(server, item->msg, ST_RESOURCE_EXHAUSTED, "The service is overloaded.");
         waiting_free(item);
@@ -114,37 +108,13 @@ static void drain_requests(void *arg)
         admit(server, first);
 }
 
-/* Under the lock: takes the first request out of the queue, and further ones
- * that may share a worker with it. */
-static size_t take_batch(struct bus_server *server, struct waiting *items[BATCH_MAX])
-{
-    struct waiting **p = &server->head;
-    size_t n = 0;
-    bool share = bus_server_shares(server, server->head);
-
-    while (*p && n < (share ? BATCH_MAX : 1)) {
-        struct waiting *item = *p;
-
-        if (share && !bus_server_shares(server, item)) {
-            p = &item->next;
-            continue;
-        }
-        *p = item->next;
-        if (!item->next)
-            server->tail = p;
-        server->n_waiting--;
-        server->bytes_waiting -= item->bytes;
-        items[n++] = item;
-    }
-    return n;
-}
-
 /* With nothing to do a worker reads the socket itself: the next request is its
  * own without another thread to wake it. Called and left under the lock; false
  * when somebody else reads. */
 static bool read_itself(struct bus_server *server)
 {
     struct loop *loop = server->bus->loop;
+    int wait_ms = bus_requests_patience_ms(server);
 
     if (!bus_loop_borrow(loop))
         return false;
@@ -152,31 +122,48 @@ static bool read_itself(struct bus_server *server)
     reads_for = server;
     do {
         pthread_mutex_unlock(&server->lock);
-        bool read = bus_loop_read(loop, -1);
+        bool read = bus_loop_read(loop, wait_ms);
         pthread_mutex_lock(&server->lock);
         if (!read)
             break;
-    } while (!server->head && !server->stopping);
+        wait_ms = bus_requests_patience_ms(server);
+    } while (!bus_requests_ready(server) && !server->stopping);
     reads_for = NULL;
     server->n_idle++;
     bus_loop_give_back(loop);
     return true;
 }
 
-/* 0 when the server stops and nothing waits any more. */
-static size_t take(struct bus_server *server, struct waiting *items[BATCH_MAX])
+static void wait_idle(struct bus_server *server)
 {
+    int wait_ms = bus_requests_patience_ms(server);
+
+    if (wait_ms < 0)
+        pthread_cond_wait(&server->arrived, &server->lock);
+    else
+        (void)bus_cond_wait_until(&server->arrived, &server->lock, clock_mono_ms() + wait_ms);
+}
+
+/* What the worker does next; 0 when the server stops and nothing waits any more. */
+static size_t take(struct worker *worker, struct waiting *items[BATCH_MAX])
+{
+    struct bus_server *server = worker->server;
     size_t n = 0;
 
     pthread_mutex_lock(&server->lock);
+    if (worker->batch)
+        server->n_batches--;
+    worker->batch = false;
     server->n_idle++;
-    while (!server->head && !server->stopping)
+    while (!bus_requests_ready(server) && !server->stopping)
         if (!read_itself(server))
-            pthread_cond_wait(&server->arrived, &server->lock);
+            wait_idle(server);
     server->n_idle--;
-    if (server->head)
-        n = take_batch(server, items);
-    bool wake = server->n_idle > 0 && server->head;
+    if (server->n_waiting > 0)
+        n = bus_requests_take(server, items, &worker->batch);
+    if (worker->batch)
+        server->n_batches++;
+    bool wake = server->n_idle > 0 && bus_requests_ready(server);
     pthread_mutex_unlock(&server->lock);
     if (wake)
         pthread_cond_signal(&server->arrived);
@@ -193,7 +180,7 @@ static void *run_worker(void *arg)
     arena_init(&worker->arena);
     if (server->service.worker_new)
         worker->state = server->service.worker_new(server->service.arg, worker->index);
-    while ((n = take(server, items)) > 0) {
+    while ((n = take(worker, items)) > 0) {
         bus_server_run_all(worker, items, n);
         for (size_t i = 0; i < n; i++)
             waiting_free(items[i]);
@@ -217,11 +204,11 @@ static struct bus_server *server_new(struct bus *bus, const struct bus_service *
         abort();
     server->bus = bus;
     server->service = *service;
-    server->tail = &server->head;
+    bus_requests_init(server);
     server->started_ms = clock_wall_ms();
     token_hex(server->id);
     pthread_mutex_init(&server->lock, NULL);
-    pthread_cond_init(&server->arrived, NULL);
+    bus_cond_init_mono(&server->arrived);
     bus_cond_init_mono(&server->stopped);
     server->served = calloc(service->n_endpoints, sizeof(*server->served));
     server->workers = calloc((size_t)service->workers, sizeof(*server->workers));

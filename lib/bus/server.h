@@ -45,10 +45,15 @@ struct lane {
 struct worker {
     struct bus_server *server;
     int index;
+    bool batch;  /* what it does may be shared; under the server's lock */
     void *state; /* of service.worker_new */
     struct arena arena;
     struct lane *lanes; /* BATCH_MAX, made with the first batch */
     pthread_t thread;
+};
+
+struct request_list {
+    struct waiting *head, **tail;
 };
 
 struct bus_server {
@@ -65,10 +70,10 @@ struct bus_server {
 
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t arrived, stopped;
-    struct waiting *head, **tail;
+    struct request_list alone, sharing;
     atomic_size_t n_waiting; /* read without the lock too */
     size_t bytes_waiting;
-    int n_idle, n_running;
+    int n_idle, n_running, n_batches, most_batches;
     bool stopping;
 };
 
@@ -87,6 +92,19 @@ bool bus_server_shares(const struct bus_server *server, const struct waiting *it
 /* Runs n requests and answers them, together when there are several. */
 void bus_server_run_all(struct worker *worker, struct waiting *const *items, size_t n);
 void bus_server_free_lanes(struct worker *worker);
+
+/* ---- serve_queue.c, all under the server's lock ---- */
+
+void bus_requests_init(struct bus_server *server);
+/* false: there is no room. */
+bool bus_requests_add(struct bus_server *server, struct waiting *item) MUST_CHECK;
+/* Whether a worker has something to take. */
+bool bus_requests_ready(const struct bus_server *server);
+/* When something waits that will be ready without further notice, so long; else -1. */
+int bus_requests_patience_ms(const struct bus_server *server);
+/* At least one request must wait. *ret_batch: whether they may share a worker. */
+size_t bus_requests_take(struct bus_server *server, struct waiting *items[BATCH_MAX],
+                         bool *ret_batch);
 
 /* ---- srv_info.c ---- */
 
