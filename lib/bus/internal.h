@@ -106,13 +106,16 @@ void bus_sub_drain(struct bus *bus, natsSubscription *sub, int64_t deadline_ms);
 /* ---- inbox.c ----
  * A private wildcard subscription for answers. Every request has its own
  * number in the reply subject; an inbox on which an answer is missing is
- * replaced, so that a late one has nowhere to go. */
+ * replaced, so that a late one has nowhere to go. A thread asks one thing at a
+ * time: its inbox takes turns with few numbers, for nats-server remembers what it
+ * worked out about a subject it has seen. */
 
 struct inbox {
     struct bus *bus;
     natsSubscription *sub; /* NULL when it has to be made anew */
     atomic_bool dead;      /* the connection was lost since */
     uint64_t sequence;
+    bool turns;                 /* numbers come again */
     char prefix[48];            /* "_INBOX.<token>." */
     struct inbox *next, **prev; /* of the bus */
     struct inbox *thread_next;
@@ -126,9 +129,9 @@ struct inbox *bus_inbox_of_thread(struct bus *bus);
 enum status bus_inbox_open(struct inbox *inbox) MUST_CHECK;
 /* Drops the subscription with all that may still arrive on it. */
 void bus_inbox_discard(struct inbox *inbox);
-/* "<prefix><sequence>" for the next request, whose number is returned. */
+/* "<prefix><number>" for the next request, whose sequence is returned. */
 uint64_t bus_inbox_reply(struct inbox *inbox, char out[64]);
-/* Next message with a number from first on; ST_DEADLINE_EXCEEDED, or
+/* Next message that answers what was asked from first on; ST_DEADLINE_EXCEEDED, or
  * ST_UNAVAILABLE: *ret_no_responders tells the server's 503 from a lost
  * connection. */
 enum status bus_inbox_next(struct inbox *inbox, uint64_t first, int64_t deadline_ms,

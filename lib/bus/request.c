@@ -20,7 +20,8 @@ struct request {
     const void *data;
     size_t len;
     int64_t deadline_ms;
-    uint64_t first; /* number of the first attempt, 0 before it */
+    uint64_t first; /* sequence of the first attempt, 0 before it */
+    bool twice;     /* two answers may come */
 };
 
 static enum status send_attempt(struct request *req)
@@ -85,6 +86,7 @@ static enum status request_read(struct request *req, natsMsg **ret_msg)
         return read_again(req, no_responders, ret_msg);
     if (status != ST_DEADLINE_EXCEEDED)
         return status;
+    req->twice = true;
     TRY(send_attempt(req));
     do /* nobody else is there, but the first one may still be at work */
         status = await(req, req->deadline_ms, ret_msg, &no_responders);
@@ -92,14 +94,15 @@ static enum status request_read(struct request *req, natsMsg **ret_msg)
     return status;
 }
 
-/* Runs it; an inbox on which an answer is missing is not used again. */
+/* Runs it; an inbox on which an answer is missing, or comes too late to be the
+ * first, is not used again. */
 static enum status run_request(struct request *req, bool read, natsMsg **ret_msg)
 {
     fiber_alone();
     atomic_fetch_add(&req->bus->in_flight, 1);
     enum status status = read ? request_read(req, ret_msg) : request_once(req, ret_msg);
     atomic_fetch_sub(&req->bus->in_flight, 1);
-    if (status != ST_OK)
+    if (status != ST_OK || req->twice)
         bus_inbox_discard(req->inbox);
     return status;
 }
