@@ -128,7 +128,7 @@ unsigned bridge_put_url_requests(struct strbuf *out, const struct json *json,
 bool bridge_put_question(struct strbuf *out, const struct bridge *bridge, const struct json *json,
                          const struct json_node *entry, const char *elicitation_id);
 /* The params of a call's retry: those of the first call, with the answers (a JSON
- * object) and the server's requestState (as written, NULL when it gave none). */
+ * object, NULL none) and the server's requestState (as written, NULL when it gave none). */
 void bridge_put_retry(struct strbuf *out, const struct json *json, const struct json_node *params,
                       const char *answers, const char *state, size_t state_len);
 

@@ -229,9 +229,13 @@ bool bridge_put_question(struct strbuf *out, const struct bridge *bridge, const 
 void bridge_put_retry(struct strbuf *out, const struct json *json, const struct json_node *params,
                       const char *answers, const char *state, size_t state_len)
 {
-    strbuf_printf(out, "{\"inputResponses\":%s", answers);
+    strbuf_char(out, '{');
+    if (answers != NULL) {
+        put_key(out, "inputResponses");
+        strbuf_str(out, answers);
+    }
     if (state != NULL) {
-        strbuf_str(out, ",\"requestState\":");
+        put_key(out, "requestState");
         strbuf_add(out, state, state_len);
     }
     FOR_MEMBERS(key, params)

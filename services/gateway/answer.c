@@ -46,9 +46,24 @@ bool answer_read(const struct json *json, const struct json_node *result, enum a
     return true;
 }
 
-static const char *subject_of(struct arena *arena, const char *session, const char *id)
+const char *answer_subject(struct arena *arena, const char *session, const char *id)
 {
     return arena_printf(arena, "mal.gateway.v1.answer.%s.%s", session, id);
+}
+
+/* A UUID; of questions of downstream servers with a number behind it. */
+static bool is_ours(const char *id)
+{
+    char uuid[UUID_SIZE];
+    size_t digits;
+
+    if (strlen(id) < UUID_SIZE - 1)
+        return false;
+    (void)snprintf(uuid, sizeof(uuid), "%s", id);
+    id += UUID_SIZE - 1;
+    digits = *id == '.' ? strspn(id + 1, "0123456789") : 0;
+    return uuid_valid(uuid) &&
+           (*id == '\0' || (digits > 0 && digits < 4 && id[1 + digits] == '\0'));
 }
 
 void answer_deliver(struct gateway *gw, struct arena *arena, const char *session, const char *id,
@@ -57,11 +72,11 @@ void answer_deliver(struct gateway *gw, struct arena *arena, const char *session
     const char *raw;
     size_t len;
 
-    if (!uuid_valid(id))
+    if (!is_ours(id))
         return; /* no question of ours */
     raw = json_raw(msg->json, msg->root, &len);
     if (len > ANSWER_MAX ||
-        bus_publish(gw->bus, subject_of(arena, session, id), NULL, raw, len) != ST_OK)
+        bus_publish(gw->bus, answer_subject(arena, session, id), NULL, raw, len) != ST_OK)
         log_warn("a client's answer could not be passed on");
 }
 
@@ -132,8 +147,8 @@ enum answer answer_ask(struct mcp *m, struct flight *flight, const char *questio
                   id);
     answer_put_params(&message, question, m->version >= MCP_2025_11_25);
     strbuf_char(&message, '}');
-    if (bus_subscribe_sync(m->x->gw->bus, subject_of(m->x->arena, m->session->hash, id), &sub) !=
-        ST_OK)
+    if (bus_subscribe_sync(m->x->gw->bus, answer_subject(m->x->arena, m->session->hash, id),
+                           &sub) != ST_OK)
         return ANSWER_NONE;
     m->x->gw->waiting++;
     inflight_begin(m->x->gw->inflight, flight);
@@ -144,42 +159,4 @@ enum answer answer_ask(struct mcp *m, struct flight *flight, const char *questio
     m->x->gw->waiting--;
     bus_sub_free(sub);
     return answer;
-}
-
-const char *answer_request(struct mcp *m, struct flight *flight, const char *method,
-                           const char *params, size_t params_len, bool *ret_error)
-{
-    CLEANUP(strbuf_done) struct strbuf message = STRBUF_INIT;
-    const struct json_node *node;
-    const char *text = NULL;
-    char id[UUID_SIZE];
-    struct bus_sub *sub;
-    struct json json;
-    size_t len = 0;
-
-    uuid_v4(id);
-    strbuf_printf(&message, "{\"jsonrpc\":\"2.0\",\"id\":\"%s\",\"method\":\"%s\"", id, method);
-    if (params != NULL) {
-        strbuf_str(&message, ",\"params\":");
-        json_put_compact(&message, params, params_len);
-    }
-    strbuf_char(&message, '}');
-    if (bus_subscribe_sync(m->x->gw->bus, subject_of(m->x->arena, m->session->hash, id), &sub) !=
-        ST_OK)
-        return NULL;
-    m->x->gw->waiting++;
-    if (mcp_stream(m) && http_sse_event(m->x->req, NULL, message.data, message.len) == ST_OK)
-        text = wait(m, flight, sub, &len);
-    m->x->gw->waiting--;
-    bus_sub_free(sub);
-    if (text == NULL || json_parse(m->x->arena, text, len, NULL, &json, NULL) != ST_OK)
-        return NULL;
-    node = json_get(&json, json.nodes, "error");
-    *ret_error = node != NULL;
-    if (node == NULL)
-        node = json_get(&json, json.nodes, "result");
-    if (node == NULL)
-        return NULL;
-    text = json_raw(&json, node, &len);
-    return arena_memdup(m->x->arena, text, len);
 }

@@ -11,12 +11,10 @@ enum answer { ANSWER_YES, ANSWER_NO, ANSWER_NONE };
 /* Asks by elicitation/create on the call's own stream whether to go ahead, and
  * waits. NONE: the client left, cancelled, failed or took too long. */
 enum answer answer_ask(struct mcp *m, struct flight *flight, const char *question);
-/* Puts any request to the client of a legacy call and waits for its result or
- * error, as JSON in the arena; *ret_error: it is an error. NULL: none came. The
- * flight runs already. */
-const char *answer_request(struct mcp *m, struct flight *flight, const char *method,
-                           const char *params, size_t params_len, bool *ret_error);
-/* Hands a client's response on to the copy that waits for it. */
+/* Where the copy that put a question on the session's stream hears of its answer. */
+const char *answer_subject(struct arena *arena, const char *session, const char *id);
+/* Hands a client's response, or its progress, on to the copy that waits for it;
+ * id as the client has it, anything at all. */
 void answer_deliver(struct gateway *gw, struct arena *arena, const char *session, const char *id,
                     const struct mcp_message *msg);
 /* Reads an ElicitResult: {"action":"accept","content":{"confirm":true}}; NONE

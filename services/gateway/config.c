@@ -64,6 +64,9 @@ const struct setting gateway_settings[] = {
     NUMBER("MAL_MAX_QUESTIONS", "16", 0, 4096, max_questions,
            "Questions to users of older clients that may wait at the same time; each holds a "
            "thread of the listener."),
+    NUMBER("MAL_MAX_PARKED", "256", 0, 100000, max_parked,
+           "Calls of older servers that may wait at the same time until a newer client comes back "
+           "with its user's answer; an eighth of them of one client."),
     NUMBER("MAL_SESSION_TIMEOUT_MS", "86400000", 100, 2592000000, session_timeout_ms,
            "Milliseconds without use after which a legacy session ends."),
     NUMBER("MAL_MAX_SESSIONS", "10000", 1, 10000000, max_sessions,

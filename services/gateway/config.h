@@ -10,7 +10,7 @@ struct gateway_config {
     const char *confirm_tools;
     const char *secret_keys, *env_allow;
     const char *spool_dir, *data_dir;
-    int64_t body_limit, import_limit, max_questions;
+    int64_t body_limit, import_limit, max_questions, max_parked;
     int64_t call_timeout_ms, confirm_timeout_ms;
     int64_t session_timeout_ms, max_sessions;
     int64_t rate_limit, failure_limit, list_page;

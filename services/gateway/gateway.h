@@ -19,6 +19,7 @@ struct inflight;
 struct secrets;
 struct confirmer;
 struct servers;
+struct parking;
 struct picture;
 struct server;
 
@@ -36,6 +37,7 @@ struct gateway {
     struct notifier *notifier;
     struct inflight *inflight;
     struct servers *servers; /* downstream */
+    struct parking *parking;
     struct bus_event_queue *audit;
     struct bus_kv *once; /* nonces that were used */
     bool loopback;       /* the listener is reachable from this machine only */

@@ -8,6 +8,7 @@
 #include "keylist.h"
 #include "keyring.h"
 #include "notify.h"
+#include "park.h"
 #include "ratelimit.h"
 #include "secrets.h"
 #include "servers.h"
@@ -57,6 +58,13 @@ static int64_t count_running(void *arg)
     return ((struct gateway *)arg)->running;
 }
 
+static int64_t count_parked(void *arg)
+{
+    struct gateway *gw = arg;
+
+    return gw->parking != NULL ? parking_count(gw->parking) : 0;
+}
+
 static int64_t count_dropped(void *arg)
 {
     struct gateway *gw = arg;
@@ -84,6 +92,8 @@ static void metrics(struct gateway *gw)
     metric_callback("mal_gateway_streams", "Open event streams.", count_streams, gw);
     metric_callback("mal_gateway_sessions", "Legacy MCP sessions.", count_sessions, gw);
     metric_callback("mal_gateway_calls_in_flight", "Calls in progress.", count_running, gw);
+    metric_callback("mal_gateway_parked_calls", "Calls that wait for a client's answer.",
+                    count_parked, gw);
     metric_callback("mal_gateway_audit_dropped", "Audit events lost because the bus was away.",
                     count_dropped, gw);
     metric_callback("mal_gateway_audit_waiting", "Audit events that the bus has yet to take.",
@@ -142,6 +152,7 @@ static enum status start(struct gateway *gw, struct error *err)
     gw->once = once;
     TRY(open_audit(gw, err));
     TRY(servers_new(&gw->servers, gw, err));
+    TRY(parking_new(&gw->parking, gw, err));
     TRY(notifier_new(&gw->notifier, gw, err));
     TRY(bus_serve(gw->bus, &listed_as, &gw->listed, err));
     return http_server_start(&gw->http, &options, err);
@@ -157,6 +168,7 @@ static void stop(struct gateway *gw)
         http_server_stop(TAKE(gw->http));
     bus_server_free(TAKE(gw->listed));
     notifier_free(TAKE(gw->notifier));
+    parking_free(TAKE(gw->parking));
     inflight_free(TAKE(gw->inflight));
     servers_free(TAKE(gw->servers));
     sessions_free(TAKE(gw->sessions));

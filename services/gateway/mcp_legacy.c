@@ -51,6 +51,12 @@ static void notification(struct exchange *x, const struct mcp_message *msg,
     const char *raw;
     size_t len;
 
+    if (strcmp(msg->method, "notifications/progress") == 0 && msg->params != NULL) {
+        raw = json_text(x->arena, msg->json, json_get(msg->json, msg->params, "progressToken"));
+        if (raw != NULL)
+            answer_deliver(x->gw, x->arena, session->hash, raw, msg);
+        return;
+    }
     if (strcmp(msg->method, "notifications/cancelled") != 0 || msg->params == NULL)
         return;
     id = json_get(msg->json, msg->params, "requestId");

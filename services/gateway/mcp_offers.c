@@ -3,8 +3,7 @@
 #include "mcp_offers.h"
 
 #include "mcp_reply.h"
-#include "mount.h"
-#include "relay.h"
+#include "pass.h"
 
 #include <string.h>
 
@@ -63,7 +62,6 @@ static bool rename_call(struct mcp *m, const char *name)
 
 void offer_pass(struct mcp *m, const struct offer *offer)
 {
-    struct exchange *x = m->x;
     const char *name;
 
     if (mcp_param(m, "name", &name) != PARAM_TEXT ||
@@ -71,7 +69,5 @@ void offer_pass(struct mcp *m, const struct offer *offer)
         reply_error(m, MCP_INTERNAL_ERROR, "the call could not be read again");
         return;
     }
-    x->mount = offer->server;
-    mount_pass(m);
-    x->mount = NULL;
+    pass_request(m, offer->server, NULL);
 }

@@ -3,9 +3,10 @@
  * and its lists. */
 #include "mount.h"
 
+#include "base/log.h"
 #include "mcp/seal.h"
 #include "mcp_reply.h"
-#include "relay.h"
+#include "pass.h"
 
 #include <string.h>
 
@@ -206,18 +207,59 @@ bool mount_list(struct mcp *m)
     return true;
 }
 
+static void watch(struct mcp *m)
+{
+    if (m->modern)
+        mcp_listen(m);
+    else
+        reply_error(m, MCP_METHOD_NOT_FOUND, "this method does not exist");
+}
+
+/* What the session hears of is cut to its level here as well, as others may share
+ * its conversation with the server. */
+static void pass(struct mcp *m)
+{
+    const char *level;
+
+    if (!m->modern && strcmp(m->msg.method, "logging/setLevel") == 0 &&
+        mcp_param(m, "level", &level) == PARAM_TEXT && mcp_log_level_valid(level) &&
+        sessions_log_level(m->x->gw->sessions, m->x, m->session->hash, level) != ST_OK)
+        log_debug("the level of a session could not be kept");
+    pass_request(m, m->x->mount, NULL);
+}
+
+static void unknown(struct mcp *m)
+{
+    if (m->modern)
+        m->http_status = 404;
+    reply_error(m, MCP_METHOD_NOT_FOUND, "this method does not exist");
+}
+
 void mount_request(struct mcp *m)
 {
+    const struct bridge bridge = mount_bridge(m, MCP_UNKNOWN);
     const char *method = m->msg.method;
 
     if (mount_list(m))
         return;
-    if (m->modern && strcmp(method, "server/discover") == 0)
-        discover(m);
-    else if (m->modern && strcmp(method, "subscriptions/listen") == 0)
-        mcp_listen(m);
-    else if (!m->modern && strcmp(method, "ping") == 0)
-        reply_empty(m);
-    else
-        mount_pass(m);
+    switch (bridge_route(&bridge, method)) {
+    case BRIDGE_UNKNOWN:
+        unknown(m);
+        break;
+    case BRIDGE_OWN:
+        if (m->modern)
+            discover(m);
+        else
+            reply_empty(m);
+        break;
+    case BRIDGE_LEVEL:
+        mcp_set_level(m);
+        break;
+    case BRIDGE_WATCH:
+        watch(m);
+        break;
+    case BRIDGE_PASS:
+        pass(m);
+        break;
+    }
 }

@@ -15,5 +15,3 @@ const char *mount_capabilities(struct mcp *m, const struct json_node *capabiliti
 void mount_initialized(struct mcp *m);
 /* tools/list and its like, from the last known definitions; false: no such list. */
 bool mount_list(struct mcp *m);
-/* Passes the request on and writes what comes back. */
-void mount_pass(struct mcp *m);

@@ -162,9 +162,54 @@ bool relay_repeatable(const struct server *server, const char *method, const cha
 
 static enum status next(struct relay *relay, struct downstream_message *msg, struct error *err)
 {
-    if (relay->remote != NULL)
-        return remote_next(relay->remote, relay->quiet_ms, msg, err);
-    return downstream_next(relay->exchange, relay->quiet_ms, msg, err);
+    if (relay->line->remote != NULL)
+        return remote_next(relay->line->remote, relay->quiet_ms, msg, err);
+    return downstream_next(relay->line->exchange, relay->quiet_ms, msg, err);
+}
+
+void line_answer(struct line *line, const char *id, size_t id_len, const char *result,
+                 const char *error)
+{
+    enum status status;
+
+    if (line->remote != NULL)
+        status = remote_answer(line->remote, id, id_len, result, error);
+    else
+        status = downstream_answer(line->link->session, id, id_len, result, error, NULL);
+    if (status != ST_OK)
+        log_debug("server %s did not take an answer", line->server->config->id);
+}
+
+void line_extend(struct line *line, int64_t deadline_ms)
+{
+    if (line->remote != NULL)
+        remote_extend(line->remote, deadline_ms);
+    else
+        downstream_extend(line->exchange, deadline_ms);
+}
+
+static struct line *line_new(const struct relay *relay)
+{
+    struct line *line = calloc(1, sizeof(*line));
+
+    if (line == NULL)
+        abort();
+    (void)exchange_picture(relay->x);
+    line->picture = picture_ref(relay->x->picture);
+    line->server = relay->server;
+    return line;
+}
+
+void line_end(struct line *line)
+{
+    if (line == NULL)
+        return;
+    remote_end(line->remote);
+    downstream_end(line->exchange);
+    if (line->link != NULL)
+        upstream_unlink(line->server->upstream, line->link);
+    picture_unref(line->picture);
+    free(line);
 }
 
 void relay_answer(struct relay *relay, const struct downstream_message *msg, const char *result,
@@ -172,29 +217,20 @@ void relay_answer(struct relay *relay, const struct downstream_message *msg, con
 {
     size_t len;
     const char *id = json_raw(&msg->json, msg->id, &len);
-    enum status status;
 
-    if (relay->remote != NULL)
-        status = remote_answer(relay->remote, id, len, result, error);
-    else
-        status = downstream_answer(relay->session, id, len, result, error, NULL);
-    if (status != ST_OK)
-        log_debug("server %s did not take an answer", relay->server->config->id);
+    line_answer(relay->line, id, len, result, error);
 }
 
 void relay_extend(struct relay *relay, int64_t deadline_ms)
 {
-    if (relay->remote != NULL)
-        remote_extend(relay->remote, deadline_ms);
-    else
-        downstream_extend(relay->exchange, deadline_ms);
+    line_extend(relay->line, deadline_ms);
 }
 
 static enum status pull(struct relay *relay, struct error *err)
 {
     struct downstream_message msg;
 
-    for (;;) {
+    while (!relay->park) {
         TRY(next(relay, &msg, err));
         switch (msg.kind) {
         case DOWNSTREAM_RESULT:
@@ -210,20 +246,24 @@ static enum status pull(struct relay *relay, struct error *err)
                 relay->quiet(relay);
         }
     }
+    return ST_OK;
 }
 
-static enum status run(struct relay *relay, struct error *err)
+enum status relay_go_on(struct relay *relay, struct error *err)
 {
     struct inflight *inflight = relay->x->gw->inflight;
     enum status status;
 
-    relay->flight->exchange = relay->exchange;
-    relay->flight->remote = relay->remote;
+    relay->flight->exchange = relay->line->exchange;
+    relay->flight->remote = relay->line->remote;
     inflight_begin(inflight, relay->flight);
     status = pull(relay, err);
     inflight_end(inflight, relay->flight);
     relay->flight->exchange = NULL;
     relay->flight->remote = NULL;
+    if (relay->park && status == ST_OK)
+        return ST_OK;
+    line_end(TAKE(relay->line));
     return status;
 }
 
@@ -244,7 +284,7 @@ static const char *child_of(const struct relay *relay)
     return sodium_bin2hex(text, 2 * sizeof(hash) + 1, hash, sizeof(hash));
 }
 
-static enum status run_remote(struct relay *relay, struct error *err)
+static enum status begin_remote(struct relay *relay, struct error *err)
 {
     const struct downstream_request *request = &relay->request;
     struct remote_request remote = {
@@ -259,7 +299,6 @@ static enum status run_remote(struct relay *relay, struct error *err)
         .repeatable = request->repeatable,
         .deadline_ms = request->deadline_ms,
     };
-    enum status status;
 
     if (request->params != NULL) {
         size_t len;
@@ -267,10 +306,7 @@ static enum status run_remote(struct relay *relay, struct error *err)
 
         remote.params = arena_memdup(relay->x->arena, raw, len);
     }
-    TRY(remote_begin(relay->x->gw->bus, &remote, &relay->remote, err));
-    status = run(relay, err);
-    remote_end(TAKE(relay->remote));
-    return status;
+    return remote_begin(relay->x->gw->bus, &remote, &relay->line->remote, err);
 }
 
 /* A session of a legacy server is shared by nobody but the same principal, with
@@ -292,30 +328,24 @@ static const char *link_key(const struct relay *relay)
     return arena_memdup(relay->x->arena, key.data, key.len);
 }
 
-static enum status run_http(struct relay *relay, struct error *err)
+static enum status begin(struct relay *relay, struct error *err)
 {
     struct upstream *upstream = relay->server->upstream;
     struct downstream_session_options options = {.capabilities = relay->capabilities,
                                                  .deadline_ms = relay->request.deadline_ms};
-    struct link *link;
     const char *key;
-    enum status status;
 
+    if (upstream == NULL)
+        return begin_remote(relay, err);
     relay->request.n_headers = forward_headers(relay->x, relay->server, &relay->request.headers);
     key = link_key(relay);
     if (*key != '\0') {
         options.headers = relay->request.headers;
         options.n_headers = relay->request.n_headers;
     }
-    TRY(upstream_link(upstream, key, &options, &link, err));
-    relay->session = link->session;
-    status = downstream_begin(link->session, &relay->request, &relay->exchange, err);
-    if (status == ST_OK) {
-        status = run(relay, err);
-        downstream_end(TAKE(relay->exchange));
-    }
-    upstream_unlink(upstream, link);
-    return status;
+    TRY(upstream_link(upstream, key, &options, &relay->line->link, err));
+    return downstream_begin(relay->line->link->session, &relay->request, &relay->line->exchange,
+                            err);
 }
 
 enum status relay_run(struct relay *relay, struct error *err)
@@ -325,10 +355,13 @@ enum status relay_run(struct relay *relay, struct error *err)
     enum status status;
 
     TRY(gate_enter(gate, &passage, err));
-    if (relay->server->upstream == NULL)
-        status = run_remote(relay, err);
+    relay->park = false;
+    relay->line = line_new(relay);
+    status = begin(relay, err);
+    if (status == ST_OK)
+        status = relay_go_on(relay, err);
     else
-        status = run_http(relay, err);
+        line_end(TAKE(relay->line));
     gate_leave(gate, &passage, status == ST_OK ? NULL : err, relay->hurried);
     return status;
 }

@@ -23,11 +23,27 @@ enum status relay_permit_tool(struct call *call, const struct server *server,
 bool relay_exposed(const struct server *server, const char *tool);
 /* Milliseconds that the tool (NULL = another method) may take. */
 int64_t relay_timeout_ms(const struct server *server, const char *tool);
+
 /* Whether the request may be sent again when it is not known whether it was carried
  * out: it only reads, or operator or server declare the tool idempotent. */
 bool relay_repeatable(const struct server *server, const char *method, const char *tool);
 
-struct remote_exchange;
+/* A running exchange with a server. It may outlive the request that began it. */
+struct line {
+    struct picture *picture; /* in which the server is */
+    const struct server *server;
+    /* Over HTTP, or with a program through its runner. */
+    struct link *link;
+    struct downstream_exchange *exchange;
+    struct remote_exchange *remote;
+};
+/* Answers a request of the server with result or error as JSON, the other NULL;
+ * id as written. */
+void line_answer(struct line *line, const char *id, size_t id_len, const char *result,
+                 const char *error);
+void line_extend(struct line *line, int64_t deadline_ms);
+/* Frees; an exchange that has not ended is cancelled. Accepts NULL. */
+void line_end(struct line *line);
 
 struct relay {
     struct exchange *x;
@@ -38,21 +54,22 @@ struct relay {
     const char *capabilities;   /* of the caller, declared to a legacy server; NULL = none */
     struct downstream_request request;
     bool hurried; /* the caller waits less long than the server may take */
-    int quiet_ms; /* silence after which quiet is called; -1 = never */
+    int quiet_ms; /* silence after which quiet is called; -1 = never; may change */
     /* Of the caller's; on the worker. heard: notifications and, of legacy
      * servers, requests, which it answers. */
     void (*heard)(struct relay *relay, const struct downstream_message *msg);
     void (*quiet)(struct relay *relay);
     void (*answered)(struct relay *relay, const struct downstream_message *msg);
     void *arg;
-    /* While it runs: over HTTP, or with a program through its runner. */
-    struct downstream_session *session;
-    struct downstream_exchange *exchange;
-    struct remote_exchange *remote;
+    bool park;         /* set by heard: stop pulling, the line goes on without this request */
+    struct line *line; /* while it runs, and after it was parked */
 };
 /* Answers a request that heard got: result or error as JSON, the other NULL. */
 void relay_answer(struct relay *relay, const struct downstream_message *msg, const char *result,
                   const char *error);
 void relay_extend(struct relay *relay, int64_t deadline_ms);
-/* Fails as lib/downstream does; a server's JSON-RPC error is an answer. */
+/* Fails as lib/downstream does; a server's JSON-RPC error is an answer. Parked:
+ * ST_OK, and the line is left to the caller. */
 enum status relay_run(struct relay *relay, struct error *err) MUST_CHECK;
+/* Goes on with the line that is there, as relay_run. */
+enum status relay_go_on(struct relay *relay, struct error *err) MUST_CHECK;

@@ -84,6 +84,12 @@ static void record_unref(struct server_record *record)
 
 /* ---- pictures ---------------------------------------------------------------------- */
 
+struct picture *picture_ref(struct picture *picture)
+{
+    (void)atomic_fetch_add(&picture->refs, 1);
+    return picture;
+}
+
 void picture_unref(struct picture *picture)
 {
     if (picture == NULL || atomic_fetch_sub(&picture->refs, 1) > 1)
@@ -179,8 +185,7 @@ struct picture *servers_look(struct servers *servers)
     struct picture *picture;
 
     (void)pthread_mutex_lock(&servers->lock);
-    picture = servers->picture;
-    (void)atomic_fetch_add(&picture->refs, 1);
+    picture = picture_ref(servers->picture);
     (void)pthread_mutex_unlock(&servers->lock);
     return picture;
 }

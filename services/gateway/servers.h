@@ -38,6 +38,7 @@ enum status servers_new(struct servers **ret_servers, struct gateway *gw,
 void servers_free(struct servers *servers);
 /* The newest picture; given back by picture_unref. */
 struct picture *servers_look(struct servers *servers);
+struct picture *picture_ref(struct picture *picture);
 void picture_unref(struct picture *picture);
 /* NULL when there is none. */
 const struct server *picture_server(const struct picture *picture, const char *id);

@@ -175,6 +175,7 @@ static enum status look_up(struct sessions *sessions, struct exchange *x,
 
         status = ours ? ST_OK : ST_PERMISSION_DENIED;
         ret_session->capabilities = ours ? arena_strdup(x->arena, item->record->capabilities) : "";
+        ret_session->log_level = ours ? arena_strdup(x->arena, item->record->log_level) : "";
         ret_session->version = mcp_version_parse(item->record->version);
         ret_session->elicitation = item->record->elicitation;
     }

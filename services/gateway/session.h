@@ -13,7 +13,8 @@ struct session {
     char hash[SESSION_HASH_SIZE]; /* what the session is called inside the hub */
     enum mcp_version version;
     bool elicitation;
-    const char *capabilities; /* of the client; "" when they are too long */
+    const char *capabilities; /* of the client as JSON, "" when they are not known */
+    const char *log_level;    /* of logging/setLevel, "" when not set */
 };
 
 struct sessions;

@@ -44,6 +44,10 @@ const given = (responses, key, kind) => {
   return view.kind === kind ? view : undefined;
 };
 
+/** What came to this process, for tests that ask with test_seen. */
+const seen = [];
+let opened = false;
+
 const tools = {
   echo: [{ description: "Says the same again", inputSchema: form({ message: { type: "string" } }) }, ({ message }) => text(`Echo: ${message}`)],
   test_simple_text: [{}, () => text("This is a simple text response for testing.")],
@@ -122,9 +126,53 @@ const tools = {
   test_custom_header: [{ inputSchema: form({ region: { type: "string", "x-mcp-header": "Region" } }, []) }, (args) => text(JSON.stringify(args))],
   test_slow: [{ inputSchema: form({ ms: { type: "integer" } }, []) }, async ({ ms = 60_000 }, ctx) => {
     process.stderr.write("slow: begun\n");
-    ctx.mcpReq.signal.addEventListener("abort", () => process.stderr.write("slow: cancelled\n"));
+    seen.push("slow begun");
+    ctx.mcpReq.signal.addEventListener("abort", () => (seen.push("slow cancelled"), process.stderr.write("slow: cancelled\n")));
     await pause(ms, ctx.mcpReq.signal);
     return text("slow");
+  }],
+  test_seen: [{}, () => text(JSON.stringify(seen))],
+  test_asks_between: [{}, async (args, ctx) => {
+    const progressToken = ctx.mcpReq._meta?.progressToken;
+    const step = (progress) => progressToken !== undefined && ctx.mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress } });
+    await step(1);
+    if (declared(ctx)) {
+      const answer = given(ctx.mcpReq.inputResponses, "e", "elicit");
+      if (!answer) return inputRequired({ inputRequests: { e: nameForm() } });
+      await step(2);
+      return text(`${answer.action} ${answer.content?.name}`);
+    }
+    const { action, content } = await ctx.mcpReq.send({ method: "elicitation/create", params: { mode: "form", message: "Who?", requestedSchema: form({ name: { type: "string" } }) } });
+    await step(2);
+    return text(`${action} ${content?.name}`);
+  }],
+  test_asks_twice_at_once: [{}, async (args, ctx) => {
+    const ask = (key) => ctx.mcpReq.send({ method: "elicitation/create", params: { mode: "form", message: key, requestedSchema: form({ [key]: { type: "string" } }) } });
+    const [a, b] = await Promise.all([ask("first"), ask("second")]);
+    return text(`${a.content.first} ${b.content.second}`);
+  }],
+  test_withdraws: [{}, async (args, ctx) => {
+    const control = new AbortController();
+    const asked = ctx.mcpReq.elicitInput({ mode: "form", message: "Never mind", requestedSchema: form({ name: { type: "string" } }) }, { signal: control.signal });
+    setTimeout(() => control.abort("never mind"), 300);
+    await asked.catch(() => {});
+    await pause(300, ctx.mcpReq.signal);
+    return text("withdrawn");
+  }],
+  test_url: [{}, async (args, ctx) => {
+    const params = { mode: "url", message: "Open it", url: "https://example.com/sign-in" };
+    if (!declared(ctx)) return text((await ctx.mcpReq.elicitInput({ ...params, elicitationId: randomUUID() })).action);
+    const answer = given(ctx.mcpReq.inputResponses, "u", "elicit");
+    return answer ? text(answer.action) : inputRequired({ inputRequests: { u: inputRequired.elicitUrl(params) } });
+  }],
+  test_url_required: [{}, () => {
+    if ((opened = !opened)) throw new ProtocolError(-32042, "Sign in first", { elicitations: [{ mode: "url", elicitationId: "x-1", url: "https://example.com/sign-in", message: "Sign in" }] });
+    return text("signed in");
+  }],
+  test_sampling_progress: [{}, async (args, ctx) => {
+    const heard = [];
+    const { content } = await ctx.mcpReq.requestSampling({ messages: [{ role: "user", content: { type: "text", text: "Slowly" } }], maxTokens: 100 }, { onprogress: ({ progress }) => heard.push(progress) });
+    return text(`${content.text} ${JSON.stringify(heard)}`);
   }],
   test_input_required_result_elicitation: [{ modern: true }, (args, ctx) => {
     const answer = given(ctx.mcpReq.inputResponses, "user_name", "elicit");
@@ -225,8 +273,9 @@ function makeServer({ era } = {}) {
   });
   server.setRequestHandler("completion/complete", ({ params }) => ({ completion: { values: ["paris", "park", "party"].filter((v) => v.startsWith(params.argument.value)), total: 3, hasMore: false } }));
   if (!modern) {
-    server.setRequestHandler("resources/subscribe", () => ({}));
-    server.setRequestHandler("resources/unsubscribe", () => ({}));
+    server.setRequestHandler("resources/subscribe", ({ params }) => (seen.push(`subscribed ${params.uri}`), {}));
+    server.setRequestHandler("resources/unsubscribe", ({ params }) => (seen.push(`unsubscribed ${params.uri}`), {}));
+    server.setNotificationHandler("notifications/roots/list_changed", () => void seen.push("roots changed"));
   }
   live.add(server);
   server.onclose = () => live.delete(server);

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What downstream servers ask: of older callers on the stream of their call, of
+ * modern ones by parking the exchange. */
+#include "asking.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "mcp_reply.h"
+#include "park.h"
+#include "pass.h"
+#include "progress.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WAIT_MS = 250, LATER_MS = 250 };
+
+#define NOT_DECLARED                                                                               \
+    "{\"code\":-32601,\"message\":\"the client did not declare that it can be asked this\"}"
+#define NOBODY "{\"code\":-32603,\"message\":\"the client cannot be asked at the moment\"}"
+#define NO_ANSWER "{\"code\":-32603,\"message\":\"the client did not answer in time\"}"
+
+/* ---- open questions of an older server ---------------------------------------------------- */
+
+static struct pass_question *find(struct pass *pass, unsigned number)
+{
+    for (size_t i = 0; i < PASS_QUESTIONS; i++)
+        if (pass->questions[i].number == number)
+            return &pass->questions[i];
+    return NULL;
+}
+
+static bool any_open(const struct pass *pass)
+{
+    for (size_t i = 0; i < PASS_QUESTIONS; i++)
+        if (pass->questions[i].number != 0)
+            return true;
+    return false;
+}
+
+/* The time that the server has begins anew when nothing is open. */
+static void close_question(struct pass *pass, struct pass_question *question)
+{
+    question->number = 0;
+    if (!any_open(pass))
+        relay_extend(&pass->relay, clock_mono_ms() + pass->timeout_ms);
+}
+
+static bool ready_to_ask(struct pass *pass)
+{
+    struct mcp *m = pass->m;
+
+    if (pass->asking == NULL && m->x->gw->waiting < config.max_questions)
+        pass->asking = asking_begin(m);
+    return pass->asking != NULL;
+}
+
+static void put_raw(struct strbuf *out, const struct json *json, const struct json_node *key,
+                    const char *name, const char *value)
+{
+    if (out->data[out->len - 1] != '{')
+        strbuf_char(out, ',');
+    if (key != NULL)
+        json_put_node(out, json, key);
+    else
+        strbuf_printf(out, "\"%s\"", name);
+    strbuf_printf(out, ":%s", value);
+}
+
+/* The object with another value of one of its members. */
+static const char *with_member(struct pass *pass, const struct json *json,
+                               const struct json_node *object, const char *name, const char *value)
+{
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+
+    strbuf_char(&out, '{');
+    for (const struct json_node *key = json_first(object); key < object + object->span;
+         key = json_next(json_next(key))) {
+        size_t len;
+        const char *raw = json_raw(json, json_next(key), &len);
+
+        if (!json_is(json, key, name))
+            put_raw(&out, json, key, NULL, arena_memdup(pass->m->x->arena, raw, len));
+    }
+    put_raw(&out, json, NULL, name, value);
+    strbuf_char(&out, '}');
+    return arena_memdup(pass->m->x->arena, out.data, out.len);
+}
+
+/* The server's params for a client of its own revision; its token for progress is
+ * replaced by ours. */
+static const char *same_params(struct pass *pass, const struct downstream_message *msg,
+                               struct pass_question *question)
+{
+    const struct json_node *meta, *token;
+    const char *raw;
+    size_t len;
+
+    if (msg->params == NULL)
+        return "{}";
+    meta = json_get(&msg->json, msg->params, "_meta");
+    token = meta != NULL ? json_get(&msg->json, meta, "progressToken") : NULL;
+    if (token == NULL) {
+        raw = json_raw(&msg->json, msg->params, &len);
+        return arena_memdup(pass->m->x->arena, raw, len);
+    }
+    raw = json_raw(&msg->json, token, &question->token_len);
+    question->token = arena_memdup(pass->m->x->arena, raw, question->token_len);
+    return with_member(pass, &msg->json, msg->params, "_meta",
+                       with_member(pass, &msg->json, meta, "progressToken",
+                                   asking_id(pass->asking, asking_number(pass->asking))));
+}
+
+/* "method":…,"params":… for the caller; false when its revision has no such words. */
+static bool put_members(struct pass *pass, struct strbuf *out, const struct downstream_message *msg,
+                        struct pass_question *question)
+{
+    const struct bridge bridge = pass_bridge(pass, msg->version);
+    CLEANUP(strbuf_done) struct strbuf entry = STRBUF_INIT;
+    const char *params = same_params(pass, msg, question), *id;
+    struct json json;
+
+    strbuf_str(&entry, "\"method\":");
+    json_put_string(&entry, msg->method);
+    strbuf_str(&entry, ",\"params\":");
+    json_put_compact(&entry, params, strlen(params));
+    if (bridge.server == bridge.caller) {
+        strbuf_add(out, entry.data, entry.len);
+        return true;
+    }
+    params = arena_printf(pass->m->x->arena, "{%s}", entry.data);
+    if (json_parse(pass->m->x->arena, params, strlen(params), NULL, &json, NULL) != ST_OK)
+        return false;
+    id = json_text(pass->m->x->arena, &msg->json,
+                   json_get(&msg->json, msg->params, "elicitationId"));
+    return bridge_put_question(out, &bridge, &json, json.nodes, id != NULL ? id : "");
+}
+
+static void ask_older(struct pass *pass, const struct downstream_message *msg)
+{
+    struct pass_question *question = find(pass, 0), made = {0};
+    CLEANUP(strbuf_done) struct strbuf members = STRBUF_INIT;
+    int64_t now = clock_mono_ms();
+    const char *id;
+
+    if (question == NULL || !ready_to_ask(pass)) {
+        relay_answer(&pass->relay, msg, NULL, NOBODY);
+        return;
+    }
+    if (!put_members(pass, &members, msg, &made)) {
+        relay_answer(&pass->relay, msg, NULL, NOT_DECLARED);
+        return;
+    }
+    made.number = asking_number(pass->asking);
+    made.until_ms = now + config.confirm_timeout_ms;
+    id = json_raw(&msg->json, msg->id, &made.id_len);
+    made.id = arena_memdup(pass->m->x->arena, id, made.id_len);
+    if (!asking_put(pass->asking, members.data, members.len)) {
+        relay_answer(&pass->relay, msg, NULL, NOBODY);
+        return;
+    }
+    *question = made;
+    relay_extend(&pass->relay, made.until_ms + pass->timeout_ms);
+    pass->relay.quiet_ms = 0;
+}
+
+void pass_asked(struct pass *pass, const struct downstream_message *msg)
+{
+    struct mcp *m = pass->m;
+
+    if (pass->caps == NULL ||
+        !bridge_may_ask(&pass->caps_json, pass->caps, msg->method, &msg->json, msg->params))
+        relay_answer(&pass->relay, msg, NULL, NOT_DECLARED);
+    else if (!m->modern)
+        ask_older(pass, msg);
+    else if (!pass_askable(m) || !park(pass, msg))
+        relay_answer(&pass->relay, msg, NULL, NOBODY);
+}
+
+void pass_withdrawn(struct pass *pass, const struct downstream_message *msg)
+{
+    const struct json_node *id = json_get(&msg->json, msg->params, "requestId");
+    const char *raw;
+    size_t len;
+
+    if (id == NULL)
+        return;
+    raw = json_raw(&msg->json, id, &len);
+    for (size_t i = 0; i < PASS_QUESTIONS; i++) {
+        struct pass_question *question = &pass->questions[i];
+
+        if (question->number == 0 || question->id_len != len || memcmp(question->id, raw, len) != 0)
+            continue;
+        asking_withdraw(pass->asking, question->number);
+        close_question(pass, question);
+    }
+}
+
+/* ---- their answers -------------------------------------------------------------------------- */
+
+static void pass_progress(struct pass *pass, const struct pass_question *question,
+                          const char *params)
+{
+    struct link *link = pass->relay.line->link;
+    struct json json;
+
+    if (question->token == NULL || link == NULL ||
+        json_parse(pass->m->x->arena, params, strlen(params), NULL, &json, NULL) != ST_OK ||
+        json.nodes->type != JSON_T_OBJECT)
+        return;
+    params = with_member(pass, &json, json.nodes, "progressToken",
+                         arena_memdup(pass->m->x->arena, question->token, question->token_len));
+    if (downstream_notify(link->session, "notifications/progress", params, NULL) != ST_OK)
+        return;
+}
+
+static void expire(struct pass *pass)
+{
+    int64_t now = clock_mono_ms();
+
+    for (size_t i = 0; i < PASS_QUESTIONS; i++) {
+        struct pass_question *question = &pass->questions[i];
+
+        if (question->number == 0 || now < question->until_ms)
+            continue;
+        asking_withdraw(pass->asking, question->number);
+        line_answer(pass->relay.line, question->id, question->id_len, NULL, NO_ANSWER);
+        close_question(pass, question);
+    }
+}
+
+/* Nobody is there any more who could answer. */
+static void give_up(struct pass *pass)
+{
+    for (size_t i = 0; i < PASS_QUESTIONS; i++) {
+        struct pass_question *question = &pass->questions[i];
+
+        if (question->number == 0)
+            continue;
+        line_answer(pass->relay.line, question->id, question->id_len, NULL, NOBODY);
+        close_question(pass, question);
+    }
+}
+
+bool pass_look(struct pass *pass, int wait_ms)
+{
+    struct pass_question *question;
+    struct asked asked;
+
+    if (!any_open(pass))
+        return false;
+    if (asking_next(pass->asking, wait_ms, &asked)) {
+        question = asked.number != 0 ? find(pass, asked.number) : NULL;
+        if (question != NULL && asked.progress != NULL) {
+            pass_progress(pass, question, asked.progress);
+        } else if (question != NULL) {
+            line_answer(pass->relay.line, question->id, question->id_len, asked.result,
+                        asked.error);
+            close_question(pass, question);
+        }
+    } else if (pass->m->x->gw->stopping || http_client_gone(pass->m->x->req)) {
+        give_up(pass);
+    }
+    expire(pass);
+    return any_open(pass);
+}
+
+void pass_ask_end(struct pass *pass)
+{
+    for (size_t i = 0; i < PASS_QUESTIONS; i++)
+        if (pass->questions[i].number != 0)
+            asking_withdraw(pass->asking, pass->questions[i].number);
+    asking_end(TAKE(pass->asking));
+}
+
+/* ---- questions of a modern server to an older caller ------------------------------------------
+ */
+
+struct round {
+    struct pass *pass;
+    const struct downstream_message *msg;
+    const struct json_node *entries;
+    const char **answers; /* one for each entry */
+    unsigned first, left; /* number of the first question; unanswered ones */
+    const char *failed;   /* why the call cannot go on */
+};
+
+static bool ask_entry(struct round *round, const struct json_node *entry)
+{
+    struct pass *pass = round->pass;
+    const struct bridge bridge = pass_bridge(pass, round->msg->version);
+    CLEANUP(strbuf_done) struct strbuf members = STRBUF_INIT;
+    char id[UUID_SIZE];
+
+    uuid_v4(id);
+    if (!bridge_put_question(&members, &bridge, &round->msg->json, entry, id)) {
+        round->failed = "This asks for something that the client's revision of the protocol "
+                        "cannot express.";
+        return false;
+    }
+    if (!asking_put(pass->asking, members.data, members.len)) {
+        round->failed = "The client left before it could be asked.";
+        return false;
+    }
+    round->left++;
+    return true;
+}
+
+static const struct json_node *entry_of(const struct round *round, unsigned i)
+{
+    const struct json_node *key = json_first(round->entries);
+
+    while (i-- > 0)
+        key = json_next(json_next(key));
+    return json_next(key);
+}
+
+static void take(struct round *round, const struct asked *asked)
+{
+    unsigned i = asked->number - round->first;
+
+    if (asked->number < round->first || i >= round->entries->count || asked->progress != NULL ||
+        round->answers[i] != NULL)
+        return;
+    round->answers[i] = asked->result;
+    if (asked->result == NULL) {
+        bool form =
+            json_is(&round->msg->json, json_get(&round->msg->json, entry_of(round, i), "method"),
+                    "elicitation/create");
+
+        /* For others there is no way of telling the server. */
+        round->answers[i] = "{\"action\":\"cancel\"}";
+        if (!form)
+            round->failed = "The client refused what the tool asked of it.";
+    }
+    round->left--;
+}
+
+static void wait_all(struct round *round)
+{
+    struct pass *pass = round->pass;
+    int64_t until = clock_mono_ms() + config.confirm_timeout_ms;
+    struct asked asked;
+
+    while (round->left > 0 && round->failed == NULL && !pass->flight.cancelled) {
+        if (asking_next(pass->asking, WAIT_MS, &asked))
+            take(round, &asked);
+        else if (http_client_gone(pass->m->x->req) || pass->m->x->gw->stopping)
+            round->failed = "The client left before it answered.";
+        else if (clock_mono_ms() >= until)
+            round->failed = "The client did not answer in time.";
+        if (clock_mono_ms() >= pass->comment_ms) {
+            pass->comment_ms = clock_mono_ms() + progress_keepalive_ms();
+            (void)!http_sse_comment(pass->m->x->req);
+        }
+    }
+    for (unsigned i = 0; i < round->entries->count; i++)
+        if (round->answers[i] == NULL && round->first + i < asking_number(pass->asking))
+            asking_withdraw(pass->asking, round->first + i);
+}
+
+/* The answers as an object. */
+static const char *put_answers(const struct round *round)
+{
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+    const struct json_node *key = json_first(round->entries);
+
+    strbuf_char(&out, '{');
+    for (unsigned i = 0; i < round->entries->count; i++, key = json_next(json_next(key)))
+        put_raw(&out, &round->msg->json, key, NULL, round->answers[i]);
+    strbuf_char(&out, '}');
+    return arena_memdup(round->pass->m->x->arena, out.data, out.len);
+}
+
+static const char *ask_round(struct pass *pass, struct round *round)
+{
+    if (round->entries->count > PASS_QUESTIONS)
+        return "This asks more at once than the hub passes on.";
+    if (!ready_to_ask(pass))
+        return "The client cannot be asked at the moment: too many questions wait.";
+    round->first = asking_number(pass->asking);
+    round->answers =
+        arena_alloc(pass->m->x->arena, (round->entries->count + 1) * sizeof(*round->answers));
+    memset(round->answers, 0, (round->entries->count + 1) * sizeof(*round->answers));
+    for (unsigned i = 0; i < round->entries->count; i++)
+        if (!ask_entry(round, entry_of(round, i)))
+            break;
+    wait_all(round);
+    return round->failed;
+}
+
+/* Nothing is asked: the same again a little later. */
+static void wait_a_little(void)
+{
+    const struct timespec later = {.tv_nsec = LATER_MS * 1000000L};
+
+    (void)nanosleep(&later, NULL);
+}
+
+void pass_ask_all(struct pass *pass, const struct downstream_message *msg)
+{
+    struct mcp *m = pass->m;
+    const struct json_node *entries = json_get(&msg->json, msg->result, "inputRequests");
+    const struct json_node *state = json_get(&msg->json, msg->result, "requestState");
+    struct round round = {.pass = pass, .msg = msg, .entries = entries};
+    CLEANUP(strbuf_done) struct strbuf params = STRBUF_INIT;
+    const char *raw = NULL, *failed = NULL;
+    size_t len = 0;
+
+    if (++pass->round >= PASS_ROUNDS)
+        failed = "The server asks again and again.";
+    else if (entries != NULL && entries->type == JSON_T_OBJECT && entries->count > 0)
+        failed = ask_round(pass, &round);
+    else
+        wait_a_little();
+    if (failed != NULL) {
+        pass_words(pass, failed);
+        return;
+    }
+    if (pass->flight.cancelled)
+        return;
+    if (state != NULL)
+        raw = json_raw(&msg->json, state, &len);
+    bridge_put_retry(&params, m->msg.json, m->msg.params,
+                     round.answers != NULL ? put_answers(&round) : NULL, raw, len);
+    pass->relay.request.json = NULL;
+    pass->relay.request.params = NULL;
+    pass->relay.request.params_text = arena_memdup(m->x->arena, params.data, params.len);
+    pass->again = true;
+}
