@@ -51,6 +51,16 @@ const char *answer_subject(struct arena *arena, const char *session, const char 
     return arena_printf(arena, "mal.gateway.v1.answer.%s.%s", session, id);
 }
 
+bool answer_listen(struct bus *bus, const char *subject, struct bus_sub **ret_sub)
+{
+    if (bus_subscribe_sync(bus, subject, ret_sub) != ST_OK)
+        return false;
+    if (bus_check(bus, NULL) == ST_OK)
+        return true;
+    bus_sub_free(TAKE(*ret_sub));
+    return false;
+}
+
 /* A UUID; of questions of downstream servers with a number behind it. */
 static bool is_ours(const char *id)
 {
@@ -147,8 +157,7 @@ enum answer answer_ask(struct mcp *m, struct flight *flight, const char *questio
                   id);
     answer_put_params(&message, question, m->version >= MCP_2025_11_25);
     strbuf_char(&message, '}');
-    if (bus_subscribe_sync(m->x->gw->bus, answer_subject(m->x->arena, m->session->hash, id),
-                           &sub) != ST_OK)
+    if (!answer_listen(m->x->gw->bus, answer_subject(m->x->arena, m->session->hash, id), &sub))
         return ANSWER_NONE;
     m->x->gw->waiting++;
     inflight_begin(m->x->gw->inflight, flight);

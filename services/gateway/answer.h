@@ -11,6 +11,9 @@ enum answer { ANSWER_YES, ANSWER_NO, ANSWER_NONE };
 /* Asks by elicitation/create on the call's own stream whether to go ahead, and
  * waits. NONE: the client left, cancelled, failed or took too long. */
 enum answer answer_ask(struct mcp *m, struct flight *flight, const char *question);
+/* The subscription is known to the server of the bus when this returns: an answer
+ * may come to another copy before anything else is sent from here. */
+bool answer_listen(struct bus *bus, const char *subject, struct bus_sub **ret_sub);
 /* Where the copy that put a question on the session's stream hears of its answer. */
 const char *answer_subject(struct arena *arena, const char *session, const char *id);
 /* Hands a client's response, or its progress, on to the copy that waits for it;

@@ -28,7 +28,7 @@ struct asking *asking_begin(struct mcp *m)
     uuid_v4(asking->id);
     subject = arena_printf(m->x->arena, "%s.*",
                            answer_subject(m->x->arena, m->session->hash, asking->id));
-    if (bus_subscribe_sync(m->x->gw->bus, subject, &asking->sub) != ST_OK)
+    if (!answer_listen(m->x->gw->bus, subject, &asking->sub))
         return NULL;
     m->x->gw->waiting++;
     return asking;
