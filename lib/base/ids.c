@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,43 @@ void random_bytes(void *out, size_t len)
     }
 }
 
+/* ---- the stock of a thread ---------------------------------------------------
+ * Identifiers are made for every call, a system call for each is too much. What
+ * was given out is wiped, and a forked process begins anew. */
+
+enum { STOCK = 256 };
+
+static __thread uint8_t stock[STOCK];
+static __thread size_t stock_left;
+
+static void forget_stock(void)
+{
+    stock_left = 0;
+}
+
+static void mind_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, forget_stock);
+}
+
+static void draw(uint8_t *out, size_t len)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    uint8_t *from;
+
+    if (stock_left < len) {
+        (void)pthread_once(&once, mind_forks);
+        random_bytes(stock, sizeof stock);
+        stock_left = sizeof stock;
+    }
+    stock_left -= len;
+    from = stock + stock_left;
+    memcpy(out, from, len);
+    explicit_bzero(from, len);
+}
+
+/* ---- identifiers --------------------------------------------------------------- */
+
 static char hex_digit(unsigned value)
 {
     return "0123456789abcdef"[value & 15];
@@ -51,7 +89,7 @@ void uuid_v4(char out[UUID_SIZE])
 {
     uint8_t bytes[16];
 
-    random_bytes(bytes, sizeof bytes);
+    draw(bytes, sizeof bytes);
     bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
     bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
     uuid_format(bytes, out);
@@ -62,7 +100,7 @@ void uuid_v7(char out[UUID_SIZE])
     uint64_t ms = (uint64_t)clock_wall_ms();
     uint8_t bytes[16];
 
-    random_bytes(bytes + 6, sizeof bytes - 6);
+    draw(bytes + 6, sizeof bytes - 6);
     for (int i = 0; i < 6; i++)
         bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
     bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x70);
@@ -87,7 +125,7 @@ void token_hex(char out[TOKEN_SIZE])
 {
     uint8_t bytes[(TOKEN_SIZE - 1) / 2];
 
-    random_bytes(bytes, sizeof bytes);
+    draw(bytes, sizeof bytes);
     for (size_t i = 0; i < sizeof bytes; i++) {
         out[2 * i] = hex_digit(bytes[i] >> 4);
         out[2 * i + 1] = hex_digit(bytes[i]);

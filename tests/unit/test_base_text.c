@@ -10,6 +10,8 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 START_TEST(a_time_is_written_and_read_back)
 {
@@ -76,6 +78,33 @@ START_TEST(ids_are_well_formed_and_differ)
     ck_assert_str_ne(token, other);
     ck_assert(!uuid_valid("0190b0a0-0000-7000-8000-00000000000g"));
     ck_assert(!uuid_valid("0190b0a0-0000-7000-8000-0000000000000"));
+}
+END_TEST
+
+/* Also across the stock that a thread keeps, and in a forked process. */
+START_TEST(a_fork_makes_ids_of_its_own)
+{
+    char ours[TOKEN_SIZE], theirs[TOKEN_SIZE] = "";
+    int fds[2];
+    pid_t pid;
+
+    token_hex(ours);
+    ck_assert_int_eq(pipe(fds), 0);
+    pid = fork();
+    if (pid == 0) {
+        token_hex(theirs);
+        _exit(write(fds[1], theirs, sizeof(theirs)) == sizeof(theirs) ? 0 : 1);
+    }
+    ck_assert_int_gt(pid, 0);
+    for (int i = 0; i < 100; i++) {
+        token_hex(ours);
+        if (i == 0)
+            ck_assert_int_eq(read(fds[0], theirs, sizeof(theirs)), sizeof(theirs));
+        ck_assert_str_ne(ours, theirs);
+    }
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
 }
 END_TEST
 
@@ -214,6 +243,7 @@ int main(void)
     tcase_add_test(tests, what_is_no_time_is_refused);
     tcase_add_test(tests, a_date_exists_in_the_calendar);
     tcase_add_test(tests, ids_are_well_formed_and_differ);
+    tcase_add_test(tests, a_fork_makes_ids_of_its_own);
     tcase_add_test(tests, only_valid_text_without_nul_passes);
     tcase_add_test(tests, length_counts_code_points_and_repair_keeps_the_rest);
     tcase_add_test(tests, a_status_has_its_http_number_and_name);
