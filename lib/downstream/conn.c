@@ -6,6 +6,7 @@
 #include "downstream/tls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -14,7 +15,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { DRAIN_MAX = 4096 };
+enum { DRAIN_MAX = 4096, SLICE_MS = 1000 };
 
 /* Waits for the events; the reasons why not. */
 static enum conn_io wait_for(int fd, short events, struct waiter *waiter, int64_t deadline_ms)
@@ -79,12 +80,40 @@ enum conn_io conn_read_now(struct conn *conn, short *ret_events)
     return tls_read(conn->ssl, conn->in, sizeof(conn->in), &conn->in_len, ret_events);
 }
 
+/* Waits and receives in one system call, as long as the deadline is farther than a
+ * slice; whoever cancels shuts the socket down. */
+static enum conn_io patient_read(struct conn *conn, struct waiter *waiter, int64_t deadline_ms)
+{
+    while (deadline_ms - clock_mono_ms() > SLICE_MS) {
+        ssize_t n = recv(conn->fd, conn->in, sizeof(conn->in), 0);
+
+        if (n > 0) {
+            conn->in_at = 0;
+            conn->in_len = (size_t)n;
+            return CONN_OK;
+        }
+        if (waiter_cancelled(waiter))
+            return CONN_CANCELLED;
+        if (n == 0)
+            return CONN_EOF;
+        if (errno != EAGAIN && errno != EINTR)
+            return CONN_BROKEN;
+    }
+    return CONN_AGAIN;
+}
+
 enum conn_io conn_recv(struct conn *conn, struct waiter *waiter, int64_t deadline_ms)
 {
     short events = POLLIN;
     /* An answer is hardly ever there at once; TLS may hold decoded bytes. */
     bool wait_first = conn->ssl == NULL;
 
+    if (wait_first && waiter->wake_fd < 0 && conn->in_at == conn->in_len) {
+        enum conn_io io = patient_read(conn, waiter, deadline_ms);
+
+        if (io != CONN_AGAIN)
+            return io;
+    }
     for (;;) {
         enum conn_io io = CONN_AGAIN;
 
@@ -262,6 +291,15 @@ static enum conn_io shake_hands(struct conn *conn, const struct url *url, struct
     return io != CONN_OK && waiter_cancelled(waiter) ? CONN_CANCELLED : io;
 }
 
+/* For patient_read; whoever must not wait says so to the kernel each time. */
+static void let_wait(int fd)
+{
+    const struct timeval slice = {.tv_sec = SLICE_MS / 1000};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof(slice));
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+}
+
 struct conn *conn_open(const struct url *url, struct resolver *resolver, struct waiter *waiter,
                        int64_t deadline_ms, enum conn_io *ret_io, const char **ret_why)
 {
@@ -275,7 +313,9 @@ struct conn *conn_open(const struct url *url, struct resolver *resolver, struct 
         abort();
     memset(conn, 0, offsetof(struct conn, in));
     conn->fd = fd;
-    if (url->tls)
+    if (!url->tls)
+        let_wait(fd);
+    else
         *ret_io = shake_hands(conn, url, waiter, deadline_ms, ret_why);
     if (*ret_io == CONN_OK)
         return conn;
