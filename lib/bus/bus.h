@@ -77,13 +77,24 @@ enum status bus_request(struct bus *bus, const char *subject, const struct bus_h
 enum status bus_publish(struct bus *bus, const char *subject, const struct bus_header *headers,
                         const void *data, size_t len) MUST_CHECK;
 
-/* The same at once, answers to reply (NULL = none wanted); when nobody takes it,
- * bus_sub_next of that subject gives ST_UNAVAILABLE. */
+/* The same at once (with many requests under way: with what else gathers), answers
+ * to reply (NULL = none wanted); when nobody takes it, bus_answers_next of that
+ * subject gives ST_UNAVAILABLE. */
 enum status bus_publish_now(struct bus *bus, const char *subject, const char *reply,
                             const void *data, size_t len) MUST_CHECK;
-/* A subject for answers that nobody else uses. */
-enum { BUS_INBOX_SIZE = 48 };
-void bus_inbox_name(char out[BUS_INBOX_SIZE]);
+
+/* A stream of answers to what is published with its subject as reply; read by one
+ * thread at a time. */
+struct bus_answers;
+enum { BUS_ANSWERS_SIZE = 64 };
+/* ST_UNAVAILABLE while the bus is away. */
+enum status bus_answers_begin(struct bus *bus, struct bus_answers **ret_answers) MUST_CHECK;
+const char *bus_answers_subject(const struct bus_answers *answers);
+/* ST_DEADLINE_EXCEEDED when nothing came in time. */
+enum status bus_answers_next(struct bus_answers *answers, int timeout_ms,
+                             struct bus_message *ret_msg) MUST_CHECK;
+/* complete: everything was answered, so that nothing can come any more. */
+void bus_answers_end(struct bus_answers *answers, bool complete);
 
 /* A plain subscription whose handler runs on its own thread, one at a time. */
 struct bus_sub;

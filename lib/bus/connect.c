@@ -276,6 +276,7 @@ void bus_free(struct bus *bus)
         /* The callbacks of cnats still use the bus until this one was run. */
         wait_closed(bus, BUS_CONNECT_MS);
         bus_inbox_kill_all(bus);
+        bus_answers_free_spare(bus);
         jsCtx_Destroy(bus->js);
         bus_loop_free(TAKE(bus->loop));
         natsConnection_Destroy(bus->nc);

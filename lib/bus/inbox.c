@@ -142,23 +142,22 @@ static bool is_awaited(const struct inbox *inbox, natsMsg *msg, uint64_t first)
     return false;
 }
 
-/* With few others about, the one that waits reads the socket itself. */
-static natsStatus next_msg(struct inbox *inbox, int64_t deadline_ms, natsMsg **ret_msg)
+natsStatus bus_next_msg(struct bus *bus, natsSubscription *sub, int64_t deadline_ms,
+                        natsMsg **ret_msg)
 {
-    struct bus *bus = inbox->bus;
     int64_t left = deadline_ms - clock_mono_ms();
 
     if (left <= 0 || atomic_load(&bus->in_flight) > BUS_SEND_NOW || !bus_loop_borrow(bus->loop))
-        return natsSubscription_NextMsg(ret_msg, inbox->sub, left > 0 ? left : 0);
-    natsStatus s = natsSubscription_NextMsg(ret_msg, inbox->sub, 0);
+        return natsSubscription_NextMsg(ret_msg, sub, left > 0 ? left : 0);
+    natsStatus s = natsSubscription_NextMsg(ret_msg, sub, 0);
     while (s == NATS_TIMEOUT && left > 0 && atomic_load(&bus->up)) {
         (void)bus_loop_read(bus->loop, (int)(left < INT_MAX ? left : INT_MAX));
-        s = natsSubscription_NextMsg(ret_msg, inbox->sub, 0);
+        s = natsSubscription_NextMsg(ret_msg, sub, 0);
         left = deadline_ms - clock_mono_ms();
     }
     bus_loop_give_back(bus->loop);
     /* A lost connection is told by those who noticed it. */
-    return s == NATS_TIMEOUT && left > 0 ? natsSubscription_NextMsg(ret_msg, inbox->sub, left) : s;
+    return s == NATS_TIMEOUT && left > 0 ? natsSubscription_NextMsg(ret_msg, sub, left) : s;
 }
 
 enum status bus_inbox_next(struct inbox *inbox, uint64_t first, int64_t deadline_ms,
@@ -167,7 +166,7 @@ enum status bus_inbox_next(struct inbox *inbox, uint64_t first, int64_t deadline
     *ret_no_responders = false;
     for (;;) {
         natsMsg *msg = NULL;
-        natsStatus s = next_msg(inbox, deadline_ms, &msg);
+        natsStatus s = bus_next_msg(inbox->bus, inbox->sub, deadline_ms, &msg);
 
         if (s == NATS_OK) {
             if (is_awaited(inbox, msg, first)) {

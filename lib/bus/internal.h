@@ -40,6 +40,8 @@ struct bus {
     pthread_cond_t changed; /* up or closed changed; CLOCK_MONOTONIC */
     struct inbox *inboxes;
     struct hook *hooks;
+    struct bus_answers *spare; /* subscribed, nobody waits on them */
+    int n_spare;
 };
 
 /* ---- connect.c ---- */
@@ -136,10 +138,18 @@ uint64_t bus_inbox_reply(struct inbox *inbox, char out[64]);
  * connection. */
 enum status bus_inbox_next(struct inbox *inbox, uint64_t first, int64_t deadline_ms,
                            natsMsg **ret_msg, bool *ret_no_responders) MUST_CHECK;
+/* Next message of a subscription that only this thread reads, which reads the socket
+ * itself when few others wait. */
+natsStatus bus_next_msg(struct bus *bus, natsSubscription *sub, int64_t deadline_ms,
+                        natsMsg **ret_msg);
 /* Wakes who waits on it; it has to be opened again. */
 void bus_inbox_kill(struct inbox *inbox);
 /* Called when the connection is lost: everyone who waits is told at once. */
 void bus_inbox_kill_all(struct bus *bus);
+
+/* ---- answers.c ---- */
+
+void bus_answers_free_spare(struct bus *bus);
 
 /* ---- jet.c ---- */
 

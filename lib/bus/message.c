@@ -3,7 +3,6 @@
 #include "internal.h"
 
 #include "base/clock.h"
-#include "base/ids.h"
 
 #include <limits.h>
 
@@ -78,18 +77,10 @@ enum status bus_publish_now(struct bus *bus, const char *subject, const char *re
                             const void *data, size_t len)
 {
     natsMsg *msg = bus_msg_new(subject, reply, NULL, data, len);
-    enum status status = bus_msg_send(bus, msg, true);
+    enum status status = bus_msg_send(bus, msg, atomic_load(&bus->in_flight) <= BUS_SEND_NOW);
 
     bus_msg_free(msg);
     return status;
-}
-
-void bus_inbox_name(char out[BUS_INBOX_SIZE])
-{
-    char token[TOKEN_SIZE];
-
-    token_hex(token);
-    (void)snprintf(out, BUS_INBOX_SIZE, "_INBOX.%s", token);
 }
 
 struct bus_sub {

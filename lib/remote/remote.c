@@ -17,8 +17,8 @@ enum { CALL_MS = 60000, ALIVE_MS = 1000, GRACE_MS = 1500, TAKEN_EVERY = 8, OPENS
 
 struct remote_exchange {
     struct bus *bus;
-    struct bus_sub *sub;
-    char inbox[BUS_INBOX_SIZE], id[TOKEN_SIZE], owner[TOKEN_SIZE];
+    struct bus_answers *answers;
+    char id[TOKEN_SIZE], owner[TOKEN_SIZE];
     struct arena arena; /* of the request */
     struct remote_request request;
     _Atomic int64_t deadline_ms;
@@ -26,6 +26,8 @@ struct remote_exchange {
     int opens;
     bool heard, over; /* a frame came; the last one was given */
     bool unsure;      /* nothing was said since the request was sent */
+    bool probed;      /* the owner was asked whether it is there: something may still come */
+    bool complete;    /* the answer came */
     atomic_bool cancelled;
     int taken, number;
     struct strbuf json;
@@ -70,7 +72,8 @@ static enum status send_call(struct remote_exchange *x, struct error *err)
     (void)snprintf(subject, sizeof(subject), "mal.runner.%s.call", x->owner);
     arena_init(&arena);
     const void *data = wire_pack(&arena, &call.base, &len);
-    enum status status = bus_publish_now(x->bus, subject, x->inbox, data, len);
+    enum status status =
+        bus_publish_now(x->bus, subject, bus_answers_subject(x->answers), data, len);
     arena_done(&arena);
     x->alive_ms = clock_mono_ms();
     x->unsure = true;
@@ -194,6 +197,7 @@ static enum status give(struct remote_exchange *x, const McpRunner__Frame *frame
         break;
     }
     x->over = msg->kind == DOWNSTREAM_RESULT || msg->kind == DOWNSTREAM_ERROR;
+    x->complete = x->over;
     return ST_OK;
 }
 
@@ -261,7 +265,8 @@ static enum status waited(struct remote_exchange *x, int64_t now, struct error *
     if (now - x->alive_ms >= ALIVE_MS) {
         x->alive_ms = now;
         x->unsure = false;
-        say_kind(x, MCP_RUNNER__WORD_KIND__WORD_KIND_ALIVE, 0, x->inbox);
+        x->probed = true;
+        say_kind(x, MCP_RUNNER__WORD_KIND__WORD_KIND_ALIVE, 0, bus_answers_subject(x->answers));
     }
     return ST_OK;
 }
@@ -285,7 +290,8 @@ enum status remote_next(struct remote_exchange *x, int wait_ms, struct downstrea
         int64_t next = x->alive_ms + ALIVE_MS, last = x->deadline_ms + GRACE_MS;
         next = next < last ? next : last;
         next = next < until ? next : until;
-        enum status status = bus_sub_next(x->sub, next > now ? (int)(next - now) : 0, &bytes);
+        enum status status =
+            bus_answers_next(x->answers, next > now ? (int)(next - now) : 0, &bytes);
         if (status == ST_OK) {
             status = take_frame(x, &bytes, ret_msg, err);
             bus_message_release(&bytes);
@@ -329,13 +335,12 @@ static struct remote_exchange *exchange_new(struct bus *bus, const struct remote
     x->deadline_ms = request->deadline_ms ? request->deadline_ms : clock_mono_ms() + CALL_MS;
     (void)snprintf(x->owner, sizeof(x->owner), "%s", or_empty(request->owner));
     token_hex(x->id);
-    bus_inbox_name(x->inbox);
     return x;
 }
 
 static enum status begin(struct remote_exchange *x, struct error *err)
 {
-    if (bus_subscribe_sync(x->bus, x->inbox, &x->sub) != ST_OK)
+    if (bus_answers_begin(x->bus, &x->answers) != ST_OK)
         return fault_set(err, x->request.server, DOWNSTREAM_FAULT_CONNECT,
                          "cannot be reached: the message bus is away");
     if (!*x->owner && !owner_known(&x->request, x->owner))
@@ -364,7 +369,8 @@ void remote_end(struct remote_exchange *x)
         return;
     if (!x->over)
         remote_cancel(x);
-    bus_sub_free(x->sub);
+    if (x->answers)
+        bus_answers_end(x->answers, x->complete && !x->probed);
     strbuf_done(&x->json);
     arena_done(&x->given);
     arena_done(&x->arena);
