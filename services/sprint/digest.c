@@ -19,7 +19,7 @@ struct digest {
     const char *name; /* of the kind */
     const char *period, *project_id;
     const char *body;
-    const char *since; /* a digest made before this is out of date; NULL = never */
+    const char *told; /* text[] of the completions that it tells of */
 };
 
 static enum status announce(struct tx *tx, const struct digest *digest)
@@ -39,7 +39,7 @@ static enum status store(struct call *call, const struct digest *digest)
 
     TRY(tx_begin(&tx, call));
     TRY(pg_exec(call, sql_digest_store, &stored, "ssssss", digest->name, digest->period,
-                digest->project_id, digest->body, now_text(call), digest->since));
+                digest->project_id, digest->body, now_text(call), digest->told));
     if (stored)
         TRY(announce(&tx, digest));
     return tx_commit(&tx);
@@ -87,7 +87,8 @@ static enum status make_daily(struct call *call)
         struct digest digest = {.kind = SPRINT__DIGEST_KIND__DIGEST_KIND_DAILY,
                                 .name = "daily",
                                 .period = day_text(call, ms),
-                                .project_id = ""};
+                                .project_id = "",
+                                .told = "{}"};
 
         TRY(digest_daily_text(call, digest.period, &digest.body));
         TRY(store(call, &digest));
@@ -107,7 +108,8 @@ static enum status make_weekly(struct call *call)
         struct digest digest = {.kind = SPRINT__DIGEST_KIND__DIGEST_KIND_WEEKLY,
                                 .name = "weekly",
                                 .period = day_text(call, ms),
-                                .project_id = ""};
+                                .project_id = "",
+                                .told = "{}"};
 
         TRY(digest_weekly_text(call, digest.period, day_text(call, ms + 6 * (int64_t)DAY_MS),
                                ms == newest, &digest.body));
@@ -127,7 +129,7 @@ static enum status make_sprint_ends(struct call *call)
                                 .name = "sprint_end",
                                 .period = pg_cell(&rows, row, "period"),
                                 .project_id = pg_cell(&rows, row, "project_id"),
-                                .since = pg_cell(&rows, row, "completed_at")};
+                                .told = pg_cell(&rows, row, "told")};
 
         TRY(digest_sprints_text(call, pg_cell(&rows, row, "ids"), &digest.body));
         TRY(store(call, &digest));

@@ -15,16 +15,17 @@ select count(*)::int as total
 select max(period) from digest where kind = $1;
 
 -- Affects no row when another copy was faster. Sprints of one project that are
--- completed on one day share a digest, which is made anew for each.
+-- completed on one day share a digest, which is made anew for each that it does
+-- not tell of.
 -- name: digest_store :exec
-insert into digest (kind, period, project_id, body, created_at)
-values ($1, $2::date, $3, $4, greatest($5::timestamptz, $6::timestamptz))
+insert into digest (kind, period, project_id, body, created_at, told)
+values ($1, $2::date, $3, $4, $5::timestamptz, $6::text[])
 on conflict (kind, period, project_id) do update
-   set body = excluded.body, created_at = excluded.created_at
- where digest.created_at < $6::timestamptz;
+   set body = excluded.body, created_at = excluded.created_at, told = excluded.told
+ where not digest.told @> excluded.told;
 
--- Completions of the last days that no digest tells of. What is completed is
--- changed then or later.
+-- Completions of the last days that no digest tells of, whenever they were
+-- committed. What is completed is changed then or later.
 -- name: digest_due :rows
 with completed as (
   select (completed_at at time zone 'UTC')::date as period, coalesce(project_id, '') as project_id,
@@ -33,14 +34,14 @@ with completed as (
    where status = 'completed'
      and updated_at >= $1::timestamptz - interval '1 day'
      and completed_at >= $1::timestamptz)
-select period, project_id, max(completed_at) as completed_at,
-       string_agg(id, ' ' order by completed_at, id) as ids
+select period, project_id, string_agg(id, ' ' order by completed_at, id) as ids,
+       array_agg(completion(id, completed_at)) as told
   from completed
  group by period, project_id
 having not exists (select from digest d
                     where d.kind = 'sprint_end' and d.period = completed.period
                       and d.project_id = completed.project_id
-                      and d.created_at >= max(completed.completed_at))
+                      and d.told @> array_agg(completion(completed.id, completed.completed_at)))
  order by period, project_id;
 
 -- name: digest_done :many sprint.v1.WorkItem

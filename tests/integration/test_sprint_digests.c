@@ -182,6 +182,44 @@ START_TEST(sprints_of_one_day_and_project_share_a_digest)
 }
 END_TEST
 
+/* Its transaction was still open when the digest of the day was made. */
+START_TEST(a_completion_that_is_committed_late_is_told)
+{
+    at("2026-03-03T10:00:00Z");
+    complete("one", "null", "2026-03-03 09:59:00+00");
+    make();
+    ck_assert_str_eq(published(), "3");
+    complete("two", "null", "2026-03-03 09:58:59+00");
+    complete("three", "null", "2026-03-03 10:00:00+00");
+    make();
+    ck_assert_ptr_nonnull(strstr(body("sprint_end"), "(`two`)"));
+    ck_assert_ptr_nonnull(strstr(body("sprint_end"), "(`three`)"));
+    ck_assert_str_eq(published(), "4");
+    make();
+    ck_assert_str_eq(published(), "4");
+}
+END_TEST
+
+/* Of digests that do not say yet what they tell of. */
+START_TEST(what_was_told_before_is_not_told_again)
+{
+    struct error err = {0};
+
+    pg_server_sql(f->url, "drop schema sprint cascade; create schema sprint");
+    ck_assert_msg(pg_migrate(f->conn, "sprint", sprint_migrations, 1, &err) == ST_OK, "%s",
+                  err.message);
+    complete("one", "null", "2026-03-03 09:59:00+00");
+    add("insert into sprint.digest (kind, period, body, created_at) values"
+        " ('sprint_end', '2026-03-03', 'told', '2026-03-03 10:00+00')");
+    ck_assert_msg(pg_migrate(f->conn, "sprint", sprint_migrations, sprint_n_migrations, &err) ==
+                      ST_OK,
+                  "%s", err.message);
+    at("2026-03-03T10:00:00Z");
+    make();
+    ck_assert_str_eq(body("sprint_end"), "told");
+}
+END_TEST
+
 START_TEST(completions_while_nobody_looked_are_told_late)
 {
     complete("old", "null", "2026-02-20 10:00:00+00");
@@ -420,6 +458,8 @@ int main(void)
     tcase_add_test(tcase, a_clock_that_goes_back_makes_nothing);
     tcase_add_test(tcase, each_completion_is_told_once);
     tcase_add_test(tcase, sprints_of_one_day_and_project_share_a_digest);
+    tcase_add_test(tcase, a_completion_that_is_committed_late_is_told);
+    tcase_add_test(tcase, what_was_told_before_is_not_told_again);
     tcase_add_test(tcase, completions_while_nobody_looked_are_told_late);
     tcase_add_test(tcase, two_copies_make_each_digest_once);
     tcase_add_test(tcase, a_digest_that_is_not_announced_is_not_stored);

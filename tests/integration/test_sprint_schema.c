@@ -144,6 +144,7 @@ static const char *const digest[] = {
     "project_id text! = ''::text",
     "body text!",
     "created_at timestamp with time zone! = now()",
+    "told text[]! = '{}'::text[]",
     NULL,
 };
 static const struct table tables[] = {
