@@ -134,6 +134,20 @@ START_TEST(only_ten_contributions_are_shown_newest_first)
 }
 END_TEST
 
+START_TEST(contributions_of_one_instant_come_by_their_number)
+{
+    register_ana();
+    for (int i = 1; i <= 10; i++) { /* the ids 1 to 10 */
+        char id[16];
+
+        (void)snprintf(id, sizeof(id), "talk-%d", i);
+        talked(id, "ana", 0, 0, "2026-03-02T10:00:00.000Z");
+    }
+    OK(f, "GetTeamMember", "{'id':'ana'}");
+    ck_assert(strstr(f->reply, "talk-10\"") < strstr(f->reply, "talk-9\""));
+}
+END_TEST
+
 START_TEST(the_team_is_listed_by_xp)
 {
     for (int i = 0; i < 25; i++) {
@@ -362,6 +376,7 @@ int main(void)
     tcase_add_test(tcase, an_address_in_another_case_belongs_to_somebody);
     tcase_add_test(tcase, a_member_comes_with_latest_work_badges_and_rank);
     tcase_add_test(tcase, only_ten_contributions_are_shown_newest_first);
+    tcase_add_test(tcase, contributions_of_one_instant_come_by_their_number);
     tcase_add_test(tcase, the_team_is_listed_by_xp);
     tcase_add_test(tcase, points_are_summed_over_both_end_days);
     tcase = case_new(suite, "contributions", 60);
