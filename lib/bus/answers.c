@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streams of answers. Subscribing costs the server as much as a request, so a
- * subscription is kept for the next stream; it has a wildcard, and each stream a
- * number of its own at the end of its subject. */
+ * subscription is kept for the next stream, and streams take turns with two
+ * subjects on it, as requests do (inbox.c). */
 #include "internal.h"
 
 #include "base/clock.h"
@@ -12,8 +12,7 @@ enum { SPARE_MAX = 64 };
 struct bus_answers {
     struct bus *bus;
     natsSubscription *sub; /* cnats renews it after a lost connection */
-    uint64_t number;
-    size_t prefix_len; /* of subject */
+    size_t prefix_len;     /* of subject */
     char subject[BUS_ANSWERS_SIZE];
     struct bus_answers *next; /* spare */
 };
@@ -60,9 +59,8 @@ enum status bus_answers_begin(struct bus *bus, struct bus_answers **ret_answers)
     pthread_mutex_unlock(&bus->lock);
     if (!answers)
         TRY(answers_new(bus, &answers));
-    (void)snprintf(answers->subject + answers->prefix_len,
-                   sizeof(answers->subject) - answers->prefix_len, "%llu",
-                   (unsigned long long)++answers->number);
+    answers->subject[answers->prefix_len] =
+        answers->subject[answers->prefix_len] == '1' ? '2' : '1';
     atomic_fetch_add(&bus->in_flight, 1);
     *ret_answers = answers;
     return ST_OK;

@@ -86,7 +86,7 @@ enum status bus_publish_now(struct bus *bus, const char *subject, const char *re
 /* A stream of answers to what is published with its subject as reply; read by one
  * thread at a time. */
 struct bus_answers;
-enum { BUS_ANSWERS_SIZE = 64 };
+enum { BUS_ANSWERS_SIZE = 48 };
 /* ST_UNAVAILABLE while the bus is away. */
 enum status bus_answers_begin(struct bus *bus, struct bus_answers **ret_answers) MUST_CHECK;
 const char *bus_answers_subject(const struct bus_answers *answers);
@@ -95,6 +95,10 @@ enum status bus_answers_next(struct bus_answers *answers, int timeout_ms,
                              struct bus_message *ret_msg) MUST_CHECK;
 /* complete: everything was answered, so that nothing can come any more. */
 void bus_answers_end(struct bus_answers *answers, bool complete);
+
+/* A subject for answers that nobody else uses. */
+enum { BUS_INBOX_SIZE = 48 };
+void bus_inbox_name(char out[BUS_INBOX_SIZE]);
 
 /* A plain subscription whose handler runs on its own thread, one at a time. */
 struct bus_sub;

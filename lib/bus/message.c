@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include "base/clock.h"
+#include "base/ids.h"
 
 #include <limits.h>
 
@@ -81,6 +82,14 @@ enum status bus_publish_now(struct bus *bus, const char *subject, const char *re
 
     bus_msg_free(msg);
     return status;
+}
+
+void bus_inbox_name(char out[BUS_INBOX_SIZE])
+{
+    char token[TOKEN_SIZE];
+
+    token_hex(token);
+    (void)snprintf(out, BUS_INBOX_SIZE, "_INBOX.%s", token);
 }
 
 struct bus_sub {
