@@ -16,6 +16,13 @@ static const char mcp_help[] =
     "       mal mcp drift SERVER             definitions that wait for approval, as a diff\n"
     "       mal mcp approve SERVER [TOOL]    serve them; without TOOL all\n"
     "       mal mcp policy SERVER [key=value…]   show or change; null takes the default\n"
+    "       mal mcp expose SERVER [off] [key=value…]   its tools in /mcp, or not; further policy\n"
+    "       mal mcp tools SERVER             its tools, and their names in /mcp\n"
+    "       mal mcp virtual list\n"
+    "       mal mcp virtual show ID          a curated set of tools as JSON\n"
+    "       mal mcp virtual set ID FILE      {\"name\": …, \"tools\": [{\"server\": …, \"tool\": "
+    "…}]}\n"
+    "       mal mcp virtual rm ID\n"
     "       mal mcp secret set NAME          value from standard input\n"
     "       mal mcp secret list\n"
     "       mal mcp secret rm NAME\n\n"
@@ -42,7 +49,7 @@ void mcp_print(const json_t *json)
     (void)putchar('\n');
 }
 
-static const char *member(const json_t *object, const char *name)
+const char *mcp_text(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
 
@@ -61,10 +68,10 @@ static enum status failure(const struct mcp_hub *hub, const json_t *reply,
         return error_set(err, ST_INTERNAL, "the hub answered %ld: %.200s", raw->status, raw->body);
     json_array_foreach(json_object_get(error, "fields"), i, field)
     {
-        error_field(err, hub->arena, member(field, "field"), "%s", member(field, "message"));
+        error_field(err, hub->arena, mcp_text(field, "field"), "%s", mcp_text(field, "message"));
     }
-    error_hint(err, "%s", member(error, "hint"));
-    return error_set(err, st, "%s", member(error, "message"));
+    error_hint(err, "%s", mcp_text(error, "hint"));
+    return error_set(err, st, "%s", mcp_text(error, "message"));
 }
 
 enum status mcp_rest(const struct mcp_hub *hub, const char *method, const char *path,
@@ -91,9 +98,8 @@ enum status mcp_rest(const struct mcp_hub *hub, const char *method, const char *
 
 /* ---- servers -------------------------------------------------------------------- */
 
-/* Every entry of a paged list; owned by the caller. */
-static enum status all_pages(const struct mcp_hub *hub, const char *path, json_t **ret_items,
-                             struct error *err)
+enum status mcp_all_pages(const struct mcp_hub *hub, const char *path, json_t **ret_items,
+                          struct error *err)
 {
     json_t *items = *ret_items = json_array();
 
@@ -116,16 +122,16 @@ static enum status list(const struct mcp_hub *hub, struct error *err)
     size_t i;
     json_t *one;
 
-    TRY(all_pages(hub, "/mcps", &items, err));
+    TRY(mcp_all_pages(hub, "/mcps", &items, err));
     if (hub->json)
         mcp_print(items);
     else
         json_array_foreach(items, i, one)
         {
-            const char *url = member(one, "endpoint_url");
+            const char *url = mcp_text(one, "endpoint_url");
 
-            (void)printf("%-24s  %-8s  %-15s  %s\n", member(one, "id"), member(one, "status"),
-                         member(one, "transport"), *url ? url : member(one, "command"));
+            (void)printf("%-24s  %-8s  %-15s  %s\n", mcp_text(one, "id"), mcp_text(one, "status"),
+                         mcp_text(one, "transport"), *url ? url : mcp_text(one, "command"));
         }
     return ST_OK;
 }
@@ -145,7 +151,7 @@ static enum status held(const struct mcp_hub *hub, const char *server, json_t **
     *ret_items = json_array();
     json_array_foreach(json_object_get(reply, "items"), i, tool)
     {
-        if (strcmp(member(tool, "pin"), "approved") != 0)
+        if (strcmp(mcp_text(tool, "pin"), "approved") != 0)
             (void)json_array_append(*ret_items, tool);
     }
     return ST_OK;
@@ -167,7 +173,7 @@ static void print_drift(const json_t *tool)
     static const char *const names[] = {"description", "input_schema"};
     const json_t *before = json_object_get(tool, "previous");
 
-    (void)printf("%s (%s)\n", member(tool, "name"), member(tool, "pin"));
+    (void)printf("%s (%s)\n", mcp_text(tool, "name"), mcp_text(tool, "pin"));
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         const json_t *old = json_object_get(before, names[i]);
         const json_t *now = json_object_get(tool, names[i]);
@@ -228,20 +234,17 @@ static enum status approve(const struct mcp_hub *hub, const char *server, const 
     TRY(held(hub, server, &items, err));
     json_array_foreach(items, i, one)
     {
-        TRY(approve_one(hub, server, member(one, "name"), err));
+        TRY(approve_one(hub, server, mcp_text(one, "name"), err));
     }
     return ST_OK;
 }
 
 /* ---- policy and secrets -------------------------------------------------------------- */
 
-static enum status policy(const struct mcp_hub *hub, char **words, int n, struct error *err)
+enum status mcp_pairs(const struct mcp_hub *hub, char **words, int n, json_t *body,
+                      struct error *err)
 {
-    const char *path = arena_printf(hub->arena, "/mcps/%s/policy", mcp_escape(hub, words[0]));
-    json_auto_t *body = json_object();
-    json_auto_t *reply = NULL;
-
-    for (int i = 1; i < n; i++) {
+    for (int i = 0; i < n; i++) {
         size_t len = strcspn(words[i], "=");
         json_t *value;
 
@@ -252,6 +255,16 @@ static enum status policy(const struct mcp_hub *hub, char **words, int n, struct
             value = json_string(words[i] + len + 1);
         (void)json_object_set_new(body, arena_memdup(hub->arena, words[i], len), value);
     }
+    return ST_OK;
+}
+
+static enum status policy(const struct mcp_hub *hub, char **words, int n, struct error *err)
+{
+    const char *path = arena_printf(hub->arena, "/mcps/%s/policy", mcp_escape(hub, words[0]));
+    json_auto_t *body = json_object();
+    json_auto_t *reply = NULL;
+
+    TRY(mcp_pairs(hub, words + 1, n - 1, body, err));
     TRY(mcp_rest(hub, n > 1 ? "PATCH" : "GET", path, n > 1 ? body : NULL, &reply, err));
     mcp_print(json_object_get(reply, "policy"));
     return ST_OK;
@@ -290,13 +303,13 @@ static enum status secret(const struct mcp_hub *hub, char **words, int n, struct
         return mcp_rest(hub, "DELETE", path, NULL, &reply, err);
     if (path || strcmp(words[0], "list") != 0)
         return error_set(err, ST_INVALID_ARGUMENT, "mal mcp secret set NAME, list, or rm NAME");
-    TRY(all_pages(hub, "/secrets", &items, err));
+    TRY(mcp_all_pages(hub, "/secrets", &items, err));
     if (hub->json)
         mcp_print(items);
     else
         json_array_foreach(items, i, one)
         {
-            (void)printf("%-32s  %s\n", member(one, "name"), member(one, "updated_at"));
+            (void)printf("%-32s  %s\n", mcp_text(one, "name"), mcp_text(one, "updated_at"));
         }
     return ST_OK;
 }
@@ -319,6 +332,12 @@ static enum status run(const struct mcp_hub *hub, char **words, int n, bool *ret
         return approve(hub, words[1], n == 3 ? words[2] : NULL, err);
     if (n >= 2 && strcmp(what, "policy") == 0)
         return policy(hub, words + 1, n - 1, err);
+    if (n >= 2 && strcmp(what, "expose") == 0)
+        return mcp_expose(hub, words + 1, n - 1, err);
+    if (n == 2 && strcmp(what, "tools") == 0)
+        return mcp_tools(hub, words[1], err);
+    if (n >= 2 && n <= 4 && strcmp(what, "virtual") == 0)
+        return mcp_virtual(hub, words + 1, n - 1, err);
     if ((n == 2 || n == 3) && strcmp(what, "secret") == 0)
         return secret(hub, words + 1, n - 1, err);
     *ret_known = false;
@@ -365,7 +384,8 @@ int cmd_mcp(int argc, char **argv)
             words[n++] = argv[i];
     }
     if (n == 0)
-        return cli_usage("mcp needs a word: list, import, drift, approve, policy or secret");
+        return cli_usage("mcp needs a word: list, import, drift, approve, policy, expose, tools, "
+                         "virtual or secret");
     if (find_hub(&hub, dir, url, key, &err) != ST_OK)
         return cli_fail(&err);
     if (run(&hub, words, n, &known, &err) != ST_OK)

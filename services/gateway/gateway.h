@@ -22,6 +22,7 @@ struct servers;
 struct parking;
 struct picture;
 struct server;
+struct virtual_server;
 
 /* One per process; every member is thread safe. */
 struct gateway {
@@ -69,6 +70,7 @@ struct exchange {
     const char *channel;        /* mcp or rest */
     const char *endpoint;       /* id in /mcp/{id}; NULL elsewhere */
     const struct server *mount; /* the downstream server that the message is for; NULL: the hub */
+    const struct virtual_server *virtual; /* the one of /mcp/{id}, NULL elsewhere */
     struct picture *picture; /* downstream servers as they were when it came; NULL = not needed */
     int64_t started_us;      /* clock_mono_us() */
     int64_t now_ms;          /* wall clock */

@@ -40,7 +40,7 @@ static bool read_uris(struct mcp *m, const struct json_node *node, struct stream
             return false;
         }
         /* What is no resource of ours is not honoured. */
-        if (m->x->mount == NULL && skill_uri_id(m->x->arena, uri) != NULL &&
+        if (m->x->endpoint == NULL && skill_uri_id(m->x->arena, uri) != NULL &&
             (m->x->who.scopes & SCOPE_READ) != 0)
             uris[wish->n_uris++] = uri;
     }
@@ -67,6 +67,9 @@ static bool read_wish(struct mcp *m, struct stream_wish *wish)
         if (node != NULL && node->type == JSON_T_TRUE)
             wish->kinds |= wishes[i].kind;
     }
+    /* A virtual server has tools only. */
+    if (m->x->virtual != NULL)
+        wish->kinds &= STREAM_TOOLS;
     return read_uris(m, json_get(json, filter, "resourceSubscriptions"), wish);
 }
 

@@ -10,28 +10,37 @@
 
 enum { KEEPALIVE_RESERVE = 4096 };
 
-static const struct mcp_method methods[] = {
-    {"tools/call", true, true, mcp_tools_call},
-    {"tools/list", true, true, mcp_tools_list},
-    {"resources/read", true, true, mcp_resources_read},
-    {"resources/list", true, true, mcp_resources_list},
-    {"resources/templates/list", true, true, mcp_templates_list},
-    {"prompts/list", true, true, mcp_prompts_list},
-    {"prompts/get", true, true, mcp_prompts_get},
-    {"completion/complete", true, true, mcp_complete},
-    {"server/discover", true, false, mcp_discover},
-    {"subscriptions/listen", true, false, mcp_listen},
-    {"ping", false, true, mcp_ping},
-    {"logging/setLevel", false, true, mcp_set_level},
-    {"resources/subscribe", false, true, mcp_subscribe},
-    {"resources/unsubscribe", false, true, mcp_unsubscribe},
+enum { MODERN = 1, LEGACY = 2, BOTH = 3, CURATED = 4 };
+
+/* CURATED: virtual servers have it too. */
+static const struct {
+    const char *name;
+    unsigned where;
+    mcp_method *fn;
+} methods[] = {
+    {"tools/call", BOTH | CURATED, mcp_tools_call},
+    {"tools/list", BOTH | CURATED, mcp_tools_list},
+    {"resources/read", BOTH, mcp_resources_read},
+    {"resources/list", BOTH, mcp_resources_list},
+    {"resources/templates/list", BOTH, mcp_templates_list},
+    {"prompts/list", BOTH, mcp_prompts_list},
+    {"prompts/get", BOTH, mcp_prompts_get},
+    {"completion/complete", BOTH, mcp_complete},
+    {"server/discover", MODERN | CURATED, mcp_discover},
+    {"subscriptions/listen", MODERN | CURATED, mcp_listen},
+    {"ping", LEGACY | CURATED, mcp_ping},
+    {"logging/setLevel", LEGACY | CURATED, mcp_set_level},
+    {"resources/subscribe", LEGACY, mcp_subscribe},
+    {"resources/unsubscribe", LEGACY, mcp_unsubscribe},
 };
 
-const struct mcp_method *mcp_method_find(const char *name, bool modern)
+mcp_method *mcp_method_find(const struct mcp *m)
 {
+    unsigned needs = (m->modern ? MODERN : LEGACY) | (m->x->virtual != NULL ? CURATED : 0);
+
     for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
-        if (strcmp(methods[i].name, name) == 0 && (modern ? methods[i].modern : methods[i].legacy))
-            return &methods[i];
+        if (strcmp(methods[i].name, m->msg.method) == 0 && (needs & ~methods[i].where) == 0)
+            return methods[i].fn;
     return NULL;
 }
 

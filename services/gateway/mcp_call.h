@@ -27,13 +27,9 @@ struct mcp {
 void mcp_handle(struct exchange *x);
 
 /* A method writes its answer to m->out. */
-struct mcp_method {
-    const char *name;
-    bool modern, legacy;
-    void (*fn)(struct mcp *m);
-};
-/* NULL when the era has no such method. */
-const struct mcp_method *mcp_method_find(const char *name, bool modern);
+typedef void mcp_method(struct mcp *m);
+/* The one that the message names; NULL when the era or the endpoint has none. */
+mcp_method *mcp_method_find(const struct mcp *m);
 
 void mcp_modern(struct mcp *m);
 void mcp_legacy_post(struct exchange *x, const struct json *json, const char *version_header);

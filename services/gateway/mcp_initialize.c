@@ -3,6 +3,7 @@
 #include "mcp_reply.h"
 #include "mount.h"
 #include "respond.h"
+#include "servers.h"
 
 #include <string.h>
 
@@ -36,6 +37,19 @@ static bool read_client(struct mcp *m)
     return true;
 }
 
+static void put_server_info(struct mcp *m)
+{
+    const struct virtual_server *virtual = m->x->virtual;
+
+    reply_key(m, "serverInfo");
+    strbuf_char(&m->out, '{');
+    mcp_put_member(&m->out, "name", virtual != NULL ? virtual->config->id : SERVER_NAME);
+    if (m->version >= MCP_2025_06_18)
+        mcp_put_member(&m->out, "title", virtual != NULL ? virtual->config->name : SERVER_NAME);
+    mcp_put_member(&m->out, "version", MAL_VERSION);
+    strbuf_char(&m->out, '}');
+}
+
 void mcp_initialize(struct mcp *m)
 {
     char id[SESSION_ID_SIZE];
@@ -60,18 +74,15 @@ void mcp_initialize(struct mcp *m)
     reply_begin(m, TTL_NONE);
     mcp_put_member(&m->out, "protocolVersion", mcp_version_text(m->version));
     reply_key(m, "capabilities");
-    strbuf_str(&m->out, "{\"tools\":{\"listChanged\":true},"
-                        "\"resources\":{\"subscribe\":true,\"listChanged\":true},"
-                        "\"prompts\":{\"listChanged\":true},\"logging\":{}");
-    if (m->version >= MCP_2025_03_26)
+    strbuf_str(&m->out, "{\"tools\":{\"listChanged\":true},\"logging\":{}");
+    if (m->x->virtual == NULL)
+        strbuf_str(&m->out, ",\"resources\":{\"subscribe\":true,\"listChanged\":true},"
+                            "\"prompts\":{\"listChanged\":true}");
+    if (m->x->virtual == NULL && m->version >= MCP_2025_03_26)
         strbuf_str(&m->out, ",\"completions\":{}");
     strbuf_char(&m->out, '}');
-    reply_key(m, "serverInfo");
-    strbuf_str(&m->out, "{\"name\":\"" SERVER_NAME "\"");
-    if (m->version >= MCP_2025_06_18)
-        strbuf_str(&m->out, ",\"title\":\"" SERVER_NAME "\"");
-    strbuf_str(&m->out, ",\"version\":\"" MAL_VERSION "\"}");
-    mcp_put_member(&m->out, "instructions", SERVER_INSTRUCTIONS);
+    put_server_info(m);
+    reply_instructions(m);
     reply_end(m, NULL);
 }
 

@@ -78,12 +78,12 @@ static void response(struct exchange *x, const struct mcp_message *msg,
 
 static void request(struct mcp *m)
 {
-    const struct mcp_method *method = mcp_method_find(m->msg.method, false);
+    mcp_method *method = mcp_method_find(m);
 
     if (m->x->mount != NULL && strcmp(m->msg.method, "initialize") != 0)
         mount_request(m);
     else if (method != NULL)
-        method->fn(m);
+        method(m);
     else if (strcmp(m->msg.method, "initialize") == 0)
         reply_error(m, MCP_INVALID_REQUEST, "initialize must stand alone");
     else

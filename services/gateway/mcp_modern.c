@@ -102,7 +102,7 @@ static bool check(struct mcp *m)
 
 void mcp_modern(struct mcp *m)
 {
-    const struct mcp_method *method;
+    mcp_method *method;
 
     if (m->msg.kind == MCP_NOTIFICATION) {
         /* None has a meaning over HTTP in this revision: a call is cancelled by
@@ -117,12 +117,12 @@ void mcp_modern(struct mcp *m)
         mcp_send(m);
         return;
     }
-    method = mcp_method_find(m->msg.method, true);
+    method = mcp_method_find(m);
     if (method == NULL) {
         (void)refuse(m, 404, MCP_METHOD_NOT_FOUND, "this method does not exist", NULL);
         return;
     }
-    method->fn(m);
+    method(m);
     mcp_send(m);
 }
 
@@ -132,9 +132,11 @@ void mcp_discover(struct mcp *m)
     reply_key(m, "supportedVersions");
     strbuf_str(&m->out, "[\"" MCP_MODERN_TEXT "\"]");
     reply_key(m, "capabilities");
-    strbuf_str(&m->out, "{\"tools\":{\"listChanged\":true},"
-                        "\"resources\":{\"listChanged\":true,\"subscribe\":true},"
-                        "\"prompts\":{\"listChanged\":true},\"completions\":{}}");
-    mcp_put_member(&m->out, "instructions", SERVER_INSTRUCTIONS);
+    strbuf_str(&m->out, "{\"tools\":{\"listChanged\":true}");
+    if (m->x->virtual == NULL)
+        strbuf_str(&m->out, ",\"resources\":{\"listChanged\":true,\"subscribe\":true},"
+                            "\"prompts\":{\"listChanged\":true},\"completions\":{}");
+    strbuf_char(&m->out, '}');
+    reply_instructions(m);
     reply_end(m, NULL);
 }

@@ -11,14 +11,15 @@ enum { DEPTH_MAX = 128 };
 
 static const struct toolset *tools_here(struct mcp *m)
 {
-    return exchange_picture(m->x)->tools;
+    return m->x->virtual != NULL ? m->x->virtual->tools : exchange_picture(m->x)->tools;
 }
 
 const struct offer *offer_find(struct mcp *m, const char *name)
 {
-    const struct offer *offer = toolset_find(tools_here(m), name);
+    const struct toolset *set = tools_here(m);
+    const struct offer *offer = toolset_find(set, name);
 
-    return offer != NULL && toolset_visible(offer, &m->x->who) ? offer : NULL;
+    return offer != NULL && toolset_visible(set, offer, &m->x->who) ? offer : NULL;
 }
 
 void mcp_tools_list(struct mcp *m)

@@ -2,6 +2,8 @@
 /* Results and errors of MCP methods. */
 #include "mcp_reply.h"
 
+#include "servers.h"
+
 #include <stdarg.h>
 #include <string.h>
 
@@ -42,6 +44,15 @@ void reply_end(struct mcp *m, const char *meta)
         strbuf_char(&m->out, '}');
     }
     strbuf_str(&m->out, "}}");
+}
+
+void reply_instructions(struct mcp *m)
+{
+    const char *text = m->x->virtual != NULL ? m->x->virtual->config->description
+                                             : SERVER_INSTRUCTIONS;
+
+    if (*text != '\0')
+        mcp_put_member(&m->out, "instructions", text);
 }
 
 void reply_empty(struct mcp *m)

@@ -29,6 +29,8 @@ void reply_key(struct mcp *m, const char *key);
 void reply_end(struct mcp *m, const char *meta);
 /* {} in the form of the era. */
 void reply_empty(struct mcp *m);
+/* The member instructions of the endpoint, where it has any. */
+void reply_instructions(struct mcp *m);
 /* Replaces whatever was begun. */
 void reply_error(struct mcp *m, enum mcp_code code, const char *fmt, ...) PRINTF(3, 4);
 /* The same with data, ready JSON. */

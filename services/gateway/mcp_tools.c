@@ -179,21 +179,27 @@ static void call_own(struct mcp *m, const struct tool *tool, const struct json_n
 
 void mcp_tools_call(struct mcp *m)
 {
-    const struct tool *tool;
-    const struct offer *offer;
+    const struct tool *tool = NULL;
+    const struct offer *offer = NULL;
     const struct json_node *arguments;
     const char *name;
 
     if (!mcp_need(m, "name", &name) || !read_arguments(m, &arguments))
         return;
-    /* Names of the hub's own tools are nobody else's. */
-    tool = tools_find(m->x->gw->tools, name, m->x->who.scopes);
+    /* At /mcp names of the hub's own tools are nobody else's. */
+    if (m->x->virtual == NULL)
+        tool = tools_find(m->x->gw->tools, name, m->x->who.scopes);
+    if (tool == NULL)
+        offer = offer_find(m, name);
+    if (offer != NULL)
+        tool = offer->own;
     if (tool != NULL) {
         call_own(m, tool, arguments);
-    } else if ((offer = offer_find(m, name)) != NULL) {
+    } else if (offer != NULL) {
         offer_pass(m, offer);
     } else {
-        note_hidden(m, name, arguments);
+        if (m->x->virtual == NULL)
+            note_hidden(m, name, arguments);
         reply_error(m, MCP_INVALID_PARAMS, "Unknown tool: %.128s", name);
     }
 }

@@ -49,7 +49,7 @@ static bool below(const char *path, const char *root)
     return strncmp(path, root, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
-/* /mcp is the hub itself, /mcp/{server} a downstream server. */
+/* /mcp is the hub itself, /mcp/{id} a downstream server or a virtual one. */
 static void mcp_at(struct exchange *x)
 {
     const char *id = x->req->path + strlen("/mcp");
@@ -57,8 +57,10 @@ static void mcp_at(struct exchange *x)
     if (*id == '/') {
         x->endpoint = id + 1;
         x->mount = exchange_server(x, x->endpoint);
+        if (x->mount == NULL && principal_may_use(&x->who, x->endpoint))
+            x->virtual = picture_virtual(exchange_picture(x), x->endpoint);
     }
-    if (x->endpoint != NULL && x->mount == NULL)
+    if (x->endpoint != NULL && x->mount == NULL && x->virtual == NULL)
         respond_text(x, 404, "There is no MCP server of that name.\n", NULL);
     else
         mcp_handle(x);

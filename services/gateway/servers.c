@@ -100,6 +100,8 @@ void picture_unref(struct picture *picture)
         gate_unref(picture->servers[i].gate);
     }
     toolset_free(picture->tools);
+    for (size_t i = 0; i < picture->n_virtuals; i++)
+        toolset_free(picture->virtuals[i].tools);
     for (size_t i = 0; i < picture->n_records; i++)
         record_unref(picture->records[i]);
     free(picture->servers);
@@ -117,9 +119,9 @@ static int by_id(const void *a, const void *b)
 
 static int virtual_by_id(const void *a, const void *b)
 {
-    McpHealth__Virtual *const *left = a, *const *right = b;
+    const struct virtual_server *left = a, *right = b;
 
-    return strcmp((*left)->id, (*right)->id);
+    return strcmp(left->config->id, right->config->id);
 }
 
 static void add_row(struct picture *picture, const struct row *row)
@@ -141,7 +143,7 @@ static void add_row(struct picture *picture, const struct row *row)
     }
     if (row->virtual != NULL) {
         picture->records[picture->n_records++] = record_ref(row->virtual);
-        picture->virtuals[picture->n_virtuals++] = row->virtual->virtual;
+        picture->virtuals[picture->n_virtuals++].config = row->virtual->virtual;
     }
 }
 
@@ -153,16 +155,33 @@ static struct picture *picture_new(const struct servers *servers)
     for (const struct row *row = servers->rows; row != NULL; row = row->next)
         n++;
     if (picture == NULL || (picture->servers = calloc(n, sizeof(*picture->servers))) == NULL ||
-        (picture->virtuals = calloc(n, sizeof(void *))) == NULL ||
+        (picture->virtuals = calloc(n, sizeof(*picture->virtuals))) == NULL ||
         (picture->records = calloc(3 * n, sizeof(void *))) == NULL)
         abort();
     picture->refs = 1;
     for (const struct row *row = servers->rows; row != NULL; row = row->next)
         add_row(picture, row);
     qsort(picture->servers, picture->n, sizeof(*picture->servers), by_id);
-    qsort(picture->virtuals, picture->n_virtuals, sizeof(void *), virtual_by_id);
-    picture->tools = toolset_hub(servers->gw->tools, picture->servers, picture->n);
+    qsort(picture->virtuals, picture->n_virtuals, sizeof(*picture->virtuals), virtual_by_id);
+    picture->tools = toolset_hub(servers->gw->tools, picture);
+    for (size_t i = 0; i < picture->n_virtuals; i++)
+        picture->virtuals[i].tools =
+            toolset_virtual(servers->gw->tools, picture, picture->virtuals[i].config);
     return picture;
+}
+
+/* Lists of the hub's own endpoints that are others now. */
+static void tell_changes(struct gateway *gw, const struct picture *old, const struct picture *now)
+{
+    if (!toolset_same(old->tools, now->tools))
+        notifier_tell(gw->notifier, STREAM_TOOLS);
+    for (size_t i = 0; i < old->n_virtuals; i++) {
+        const char *id = old->virtuals[i].config->id;
+        const struct virtual_server *virtual = picture_virtual(now, id);
+
+        if (virtual == NULL || !toolset_same(old->virtuals[i].tools, virtual->tools))
+            streams_notify_endpoint(gw->streams, id, STREAM_TOOLS);
+    }
 }
 
 static void swap(struct servers *servers)
@@ -175,8 +194,7 @@ static void swap(struct servers *servers)
     servers->ready = true;
     (void)pthread_cond_broadcast(&servers->cond);
     (void)pthread_mutex_unlock(&servers->lock);
-    if (!toolset_same(old->tools, picture->tools))
-        notifier_tell(servers->gw->notifier, STREAM_TOOLS);
+    tell_changes(servers->gw, old, picture);
     picture_unref(old);
 }
 
@@ -201,15 +219,15 @@ const struct server *picture_server(const struct picture *picture, const char *i
                : bsearch(&wanted, picture->servers, picture->n, sizeof(*picture->servers), by_id);
 }
 
-const McpHealth__Virtual *picture_virtual(const struct picture *picture, const char *id)
+const struct virtual_server *picture_virtual(const struct picture *picture, const char *id)
 {
-    McpHealth__Virtual name = MCP_HEALTH__VIRTUAL__INIT, *wanted = &name, **found = NULL;
+    McpHealth__Virtual name = MCP_HEALTH__VIRTUAL__INIT;
+    const struct virtual_server wanted = {.config = &name};
 
     name.id = id;
-    if (picture->n_virtuals > 0)
-        found =
-            bsearch(&wanted, picture->virtuals, picture->n_virtuals, sizeof(void *), virtual_by_id);
-    return found != NULL ? *found : NULL;
+    return picture->n_virtuals == 0 ? NULL
+                                    : bsearch(&wanted, picture->virtuals, picture->n_virtuals,
+                                              sizeof(*picture->virtuals), virtual_by_id);
 }
 
 /* ---- rows ------------------------------------------------------------------------------ */

@@ -18,6 +18,11 @@ struct server {
     struct gate *gate;
 };
 
+struct virtual_server {
+    const McpHealth__Virtual *config;
+    struct toolset *tools;
+};
+
 struct server_record;
 
 /* Counted; what it holds lives as long as it. */
@@ -27,8 +32,8 @@ struct picture {
     struct server *servers; /* by id */
     struct server_record **records;
     size_t n_records;
-    McpHealth__Virtual **virtuals; /* by id */
-    struct toolset *tools;         /* of /mcp */
+    struct virtual_server *virtuals; /* by id */
+    struct toolset *tools;           /* of /mcp */
 };
 
 struct servers;
@@ -42,7 +47,7 @@ struct picture *picture_ref(struct picture *picture);
 void picture_unref(struct picture *picture);
 /* NULL when there is none. */
 const struct server *picture_server(const struct picture *picture, const char *id);
-const McpHealth__Virtual *picture_virtual(const struct picture *picture, const char *id);
+const struct virtual_server *picture_virtual(const struct picture *picture, const char *id);
 /* Tells mcp-health what calls since the last time say of the servers. */
 void servers_report(struct gateway *gw, const struct picture *picture);
 /* Housekeeping: sessions that idle, the report. */

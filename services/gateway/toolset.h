@@ -9,7 +9,7 @@
 
 #include "mal/mcp_health/v1/state.pb-c.h"
 
-struct server;
+struct picture;
 
 struct offer {
     const char *name;
@@ -24,6 +24,7 @@ struct offer {
 
 struct toolset {
     struct arena arena;
+    bool granted;        /* whoever may use the endpoint may use its servers */
     struct offer *items; /* in the order of lists */
     size_t n;
     const struct offer **by_name; /* further names included, sorted */
@@ -31,13 +32,18 @@ struct toolset {
 };
 
 /* What /mcp offers: built-in tools, then exposed ones by name. */
-struct toolset *toolset_hub(const struct tools *tools, const struct server *servers, size_t n);
+struct toolset *toolset_hub(const struct tools *tools, const struct picture *picture);
+/* What a virtual server offers, in its order; tools that are not there now are
+ * left out. */
+struct toolset *toolset_virtual(const struct tools *tools, const struct picture *picture,
+                                const McpHealth__Virtual *chosen);
 /* Accepts NULL. */
 void toolset_free(struct toolset *set);
 /* By a name of now or before; NULL when there is none. */
 const struct offer *toolset_find(const struct toolset *set, const char *name);
 /* To whoever may not call a tool it does not exist. */
-bool toolset_visible(const struct offer *offer, const struct principal *who);
+bool toolset_visible(const struct toolset *set, const struct offer *offer,
+                     const struct principal *who);
 /* Appends "tools":[…] and, when more follow, "nextCursor": one page of
  * MAL_LIST_PAGE. False for a cursor that is none; cursor NULL = from the
  * beginning. */

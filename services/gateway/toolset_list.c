@@ -12,11 +12,13 @@
 
 enum { CURSOR = 't' };
 
-bool toolset_visible(const struct offer *offer, const struct principal *who)
+bool toolset_visible(const struct toolset *set, const struct offer *offer,
+                     const struct principal *who)
 {
     if (offer->own != NULL)
         return (offer->own->needs & ~who->scopes) == 0;
-    return (who->scopes & SCOPE_EXECUTE) != 0 && principal_may_use(who, offer->server->config->id);
+    return (who->scopes & SCOPE_EXECUTE) != 0 &&
+           (set->granted || principal_may_use(who, offer->server->config->id));
 }
 
 /* False: it has no form that this caller understands, nothing was written. */
@@ -75,7 +77,7 @@ bool toolset_list(const struct toolset *set, struct strbuf *out, const struct pr
         const struct offer *offer = &set->items[at];
         size_t before = out->len;
 
-        if (!toolset_visible(offer, who))
+        if (!toolset_visible(set, offer, who))
             continue;
         if (count == config.list_page)
             break;

@@ -39,7 +39,7 @@ select tool, max(name) filter (where current) as name,
  where mcp_id = $1
  group by tool
 having bool_or(current)
- order by 2;
+ order by tool;
 
 -- name: names_servers :many
 select distinct mcp_id from shown_name order by mcp_id;

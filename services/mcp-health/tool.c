@@ -4,6 +4,7 @@
 #include "tool.h"
 
 #include "listing.sql.h"
+#include "names.sql.h"
 #include "server.sql.h"
 #include "tool.sql.h"
 
@@ -283,6 +284,22 @@ static bool is_exposed(const McpHealth__Server *server, const char *name)
     return server->n_tools_exposed == 0;
 }
 
+/* Which names the tools have in /mcp. */
+static enum status add_names(struct call *call, const char *id, McpHealth__GetMcpToolsResponse *rsp)
+{
+    McpHealth__Names names = MCP_HEALTH__NAMES__INIT;
+
+    TRY(pg_all(call, &names.base, "tools", sql_names_of, "s", id));
+    for (size_t i = 0; i < names.n_tools; i++)
+        for (size_t j = 0; j < rsp->n_items; j++)
+            if (strcmp(rsp->items[j]->name, names.tools[i]->tool) == 0) {
+                rsp->items[j]->shown_as = names.tools[i]->name;
+                rsp->items[j]->n_aliases = names.tools[i]->n_aliases;
+                rsp->items[j]->aliases = names.tools[i]->aliases;
+            }
+    return ST_OK;
+}
+
 enum status mcp_health_get_mcp_tools(struct call *call, const McpHealth__GetMcpToolsRequest *req,
                                      McpHealth__GetMcpToolsResponse *rsp)
 {
@@ -303,7 +320,7 @@ enum status mcp_health_get_mcp_tools(struct call *call, const McpHealth__GetMcpT
     }
     rsp->listed_at = or_empty(facts.listed_at);
     rsp->stale = facts.stale;
-    return ST_OK;
+    return add_names(call, req->id, rsp);
 }
 
 /* The row of a tool that is offered, locked. */

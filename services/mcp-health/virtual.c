@@ -2,30 +2,94 @@
 /* Virtual servers: chosen tools of chosen servers under one name. */
 #include "health.h"
 
+#include "packages.h"
 #include "server.sql.h"
 #include "virtual.h"
 #include "virtual.sql.h"
 
-enum { TOKEN_BYTES = 4 };
+enum { TOKEN_BYTES = 4, DEFINITION_DEPTH = 128 };
 
-/* What the tool takes in a list: its definition, with what is shown instead. */
-static size_t tool_bytes(const char *definition, const McpHealth__VirtualTool *tool)
+/* ---- what a list of the tools takes ----------------------------------------- */
+
+/* A tool of the hub itself as clients of the newest revision are shown it. */
+static const char *own_definition(struct call *call, const struct rpc *rpc)
 {
-    return strlen(definition) + strlen(tool->name) + strlen(tool->title) +
-           strlen(tool->description) + strlen(tool->annotations);
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+
+    strbuf_str(&out, "{\"name\":");
+    json_put_string(&out, rpc->tool_name);
+    strbuf_str(&out, ",\"title\":");
+    json_put_string(&out, rpc->title);
+    strbuf_str(&out, ",\"description\":");
+    json_put_string(&out, rpc->description);
+    strbuf_printf(&out,
+                  ",\"inputSchema\":%s,\"outputSchema\":%s,\"annotations\":{\"readOnlyHint\":%s,"
+                  "\"destructiveHint\":%s,\"idempotentHint\":%s,\"openWorldHint\":%s}}",
+                  rpc->input_schema, rpc->output_schema, rpc->read_only ? "true" : "false",
+                  rpc->destructive ? "true" : "false", rpc->idempotent ? "true" : "false",
+                  rpc->open_world ? "true" : "false");
+    return take_text(call, &out);
+}
+
+/* Bytes more when the member is shown with another value. */
+static int64_t more_with(const struct json *json, const char *key, const char *value, bool is_json)
+{
+    CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
+    const struct json_node *old = json_get(json, json->nodes, key);
+    size_t len = 0;
+
+    if (*value == '\0')
+        return 0;
+    if (is_json)
+        strbuf_str(&text, value);
+    else
+        json_put_string(&text, value);
+    if (!old)
+        return (int64_t)(text.len + strlen(key) + strlen(",\"\":"));
+    (void)json_raw(json, old, &len);
+    return (int64_t)text.len - (int64_t)len;
+}
+
+/* What the tool takes in a list, with what is shown instead of its own. */
+static int64_t tool_bytes(struct call *call, const char *definition,
+                          const McpHealth__VirtualTool *tool)
+{
+    const struct json_limits limits = {.depth = DEFINITION_DEPTH, .loose = true};
+    int64_t bytes = (int64_t)strlen(definition) + 1;
+    struct json json;
+
+    if (json_parse(call->arena, definition, strlen(definition), &limits, &json, NULL) != ST_OK)
+        return bytes;
+    return bytes + more_with(&json, "name", tool->name, false) +
+           more_with(&json, "title", tool->title, false) +
+           more_with(&json, "description", tool->description, false) +
+           more_with(&json, "annotations", tool->annotations, true);
+}
+
+/* NOT_FOUND when the tool is not there now. */
+static enum status definition_of(struct call *call, const McpHealth__VirtualTool *tool,
+                                 const char **ret)
+{
+    const struct rpc *rpc;
+
+    if (*tool->server)
+        return pg_text(call, sql_virtual_tool, ret, "ss", tool->server, tool->tool);
+    rpc = packages_tool(tool->tool);
+    if (!rpc)
+        return ST_NOT_FOUND;
+    *ret = own_definition(call, rpc);
+    return ST_OK;
 }
 
 enum status virtual_budget(struct call *call, McpHealth__Virtual *server, struct names *warnings)
 {
-    size_t bytes = 0;
+    int64_t bytes = 0;
 
     for (size_t i = 0; i < server->n_tools; i++) {
         const McpHealth__VirtualTool *tool = server->tools[i];
-        const char *definition = "";
-        enum status status = ST_OK;
+        const char *definition = NULL;
+        enum status status = definition_of(call, tool, &definition);
 
-        if (*tool->server)
-            status = pg_text(call, sql_virtual_tool, &definition, "ss", tool->server, tool->tool);
         if (status == ST_NOT_FOUND && warnings)
             names_add(call, warnings,
                       arena_printf(call->arena, "Server '%s' has no tool '%s' now; it is left out.",
@@ -33,11 +97,13 @@ enum status virtual_budget(struct call *call, McpHealth__Virtual *server, struct
         if (status == ST_NOT_FOUND)
             continue;
         TRY(status);
-        bytes += tool_bytes(definition, tool);
+        bytes += tool_bytes(call, definition, tool);
     }
     server->token_budget = (int32_t)((bytes + TOKEN_BYTES - 1) / TOKEN_BYTES);
     return ST_OK;
 }
+
+/* ---- handlers ------------------------------------------------------------------ */
 
 enum status mcp_health_list_virtual_servers(struct call *call,
                                             const McpHealth__ListVirtualServersRequest *req,
@@ -95,6 +161,10 @@ static enum status check(struct call *call, const McpHealth__PutVirtualServerReq
             call_field(call, arena_printf(call->arena, "tools[%zu].name", i),
                        "must be 1 to 64 letters, digits, _, . or -; '%s' is not: give another name",
                        name);
+        if (*req->tools[i]->server == '\0' && !packages_tool(req->tools[i]->tool))
+            call_field(call, arena_printf(call->arena, "tools[%zu].tool", i),
+                       "the hub has no tool '%s'; a downstream one needs its server",
+                       req->tools[i]->tool);
         for (size_t j = 0; j < i; j++)
             if (strcmp(shown_name(req->tools[j]), name) == 0)
                 call_field(call, arena_printf(call->arena, "tools[%zu].name", i),

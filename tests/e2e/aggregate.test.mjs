@@ -130,12 +130,14 @@ describe("a change of what is exposed", () => {
       assert.ok(list.includes("fails") && list.includes("slow"));
       assert.deepEqual((await hub.result("tools/call", { name: "fails", arguments: {} })).isError, true);
 
-      await expose(stack, "third", { prefix_mode: "always", prefix: "t3" });
+      await stack.mal("mcp", "expose", "third", "prefix_mode=always", "prefix=t3");
       await until("the new names", async () => { const all = await names(); return all.includes("t3_fails") && !all.includes("fails"); });
       for (const name of ["fails", "t3_fails"])
         assert.equal((await hub.result("tools/call", { name, arguments: {} })).content[0].text, "no luck");
 
-      await expose(stack, "third", { expose: false });
+      const listed = (await stack.mal("mcp", "tools", "third")).stdout;
+      assert.match(listed, /^fails +approved +t3_fails$/m);
+      assert.match((await stack.mal("mcp", "expose", "third", "off")).stdout, /not part of/);
       await until("the tools are gone", async () => !(await names()).includes("t3_fails"));
       assert.equal((await hub.error("tools/call", { name: "fails", arguments: {} })).code, -32602);
     } finally {

@@ -120,3 +120,12 @@ export async function fixture(eras) {
   process.once("exit", () => child.kill());
   return { url: `http://127.0.0.1:${port}/mcp`, close: () => child.kill() };
 }
+
+/** Makes a virtual server; waits until it is served. */
+export async function curate(stack, id, body) {
+  const headers = { "x-api-key": stack.key, "Content-Type": "application/json" };
+  const answer = await request(`${stack.base}/api/v1/virtual-servers/${id}`, { method: "PUT", headers, body: JSON.stringify(body) });
+  if (answer.status >= 300) throw new Error(answer.text);
+  await until(`${id} is served`, async () => (await request(`${stack.base}/mcp/${id}`, { method: "GET", headers: { ...headers, Accept: "text/event-stream" } })).status !== 404);
+  return answer.json;
+}

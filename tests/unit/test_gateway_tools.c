@@ -2,8 +2,8 @@
 /* The table of tools, REST paths, answers to questions. */
 #include "answer.h"
 #include "rest_match.h"
+#include "servers.h"
 #include "skill_uri.h"
-#include "toolset.h"
 
 #include <check.h>
 #include <sodium.h>
@@ -15,6 +15,7 @@ enum { ALL = 0x1f };
 static struct arena arena;
 static struct tools *tools;
 static struct toolset *set;
+static const struct picture no_servers;
 
 static void setup(void)
 {
@@ -23,7 +24,7 @@ static void setup(void)
     ck_assert_int_ge(sodium_init(), 0);
     arena_init(&arena);
     tools = tools_new(packages, packages_all(packages, 4), "mal_delete_skill,mal_update_skill");
-    set = toolset_hub(tools, NULL, 0);
+    set = toolset_hub(tools, &no_servers);
 }
 
 static void teardown(void)
