@@ -105,6 +105,20 @@ struct bus_sub;
 enum status bus_subscribe(struct bus *bus, const char *subject,
                           void (*fn)(struct bus_message *msg, void *arg), void *arg,
                           struct bus_sub **ret_sub) MUST_CHECK;
+/* A plain subscription whose messages take long: each is handled by a thread of its
+ * own, of up to so many, and the next one waits until one of them is done. */
+struct bus_taking {
+    const char *subject;
+    void (*fn)(struct bus_message *msg, void *arg);
+    void *arg;
+    int threads;
+};
+struct bus_takers;
+enum status bus_take(struct bus *bus, const struct bus_taking *taking,
+                     struct bus_takers **ret_takers) MUST_CHECK;
+/* Takes no more; what runs goes on. Accepts NULL, as does the next, which waits for it. */
+void bus_takers_stop(struct bus_takers *takers);
+void bus_takers_free(struct bus_takers *takers);
 /* A subscription read by the thread that made it (bus_sub_next). */
 enum status bus_subscribe_sync(struct bus *bus, const char *subject,
                                struct bus_sub **ret_sub) MUST_CHECK;

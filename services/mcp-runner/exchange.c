@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { LOOK_MS = 1000, CALL_MAX_MS = 3600000 };
+enum { LOOK_MS = 1000, CALL_MAX_MS = 3600000, REFUSING = 2 };
 
 /* ---- the exchange ---------------------------------------------------------------- */
 
@@ -148,9 +148,8 @@ static void exchange_free(struct exchange *x)
     free(x);
 }
 
-static void run(void *arg)
+static void run(struct exchange *x)
 {
-    struct exchange *x = arg;
     struct error err = {0};
 
     if (carry_out(x, &err) == ST_OK) {
@@ -223,8 +222,10 @@ static void on_call(struct bus_message *msg, void *arg)
 
     if (!x)
         return;
-    if (enlist(runner, x) && runner_spawn(runner, run, x))
+    if (enlist(runner, x)) {
+        run(x);
         return;
+    }
     (void)fault_set(&err, x->call->server, DOWNSTREAM_FAULT_BUSY,
                     "has as many calls as it may have at once");
     frame_fault(x, err.reason, err.status, err.message);
@@ -310,7 +311,11 @@ enum status exchanges_open(struct runner *runner, struct error *err)
     char subject[96];
 
     (void)snprintf(subject, sizeof(subject), "mal.runner.%s.call", runner->id);
-    if (bus_subscribe(runner->bus, subject, on_call, runner, &runner->calls) != ST_OK)
+    const struct bus_taking taking = {.subject = subject,
+                                      .fn = on_call,
+                                      .arg = runner,
+                                      .threads = (int)runner_config.max_calls + REFUSING};
+    if (bus_take(runner->bus, &taking, &runner->calls) != ST_OK)
         return error_set(err, ST_UNAVAILABLE, "cannot subscribe to calls");
     (void)snprintf(subject, sizeof(subject), "mal.runner.%s.word.*", runner->id);
     if (bus_subscribe(runner->bus, subject, on_word, runner, &runner->words) != ST_OK)
@@ -322,7 +327,7 @@ void exchanges_close(struct runner *runner, int timeout_ms)
 {
     int64_t until = clock_mono_ms() + timeout_ms;
 
-    bus_sub_free(TAKE(runner->calls));
+    bus_takers_stop(runner->calls);
     pthread_mutex_lock(&runner->lock);
     while (runner->n_exchanges > 0 && clock_mono_ms() < until) {
         struct timespec slice;
@@ -332,5 +337,6 @@ void exchanges_close(struct runner *runner, int timeout_ms)
         (void)pthread_cond_timedwait(&runner->changed, &runner->lock, &slice);
     }
     pthread_mutex_unlock(&runner->lock);
+    bus_takers_free(TAKE(runner->calls));
     bus_sub_free(TAKE(runner->words));
 }

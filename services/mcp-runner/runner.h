@@ -101,7 +101,8 @@ struct runner {
     struct bus_kv *servers, *leases;
     struct bus_kv_watch *watch;
     struct bus_server *any, *own;
-    struct bus_sub *calls, *words;
+    struct bus_takers *calls;
+    struct bus_sub *words;
     struct ears *ears;
     pthread_t minder, renewer;
     bool has_minder, has_renewer;

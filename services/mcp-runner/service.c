@@ -197,7 +197,7 @@ enum status runner_start(struct runner *runner, struct bus *bus, struct error *e
     pthread_mutex_init(&runner->lock, NULL);
     pthread_cond_init(&runner->changed, NULL);
     runner->ears = ears_new();
-    pool = pool_new((int)runner_config.max_calls + SPARE_THREADS + (int)runner_config.max_children);
+    pool = pool_new(SPARE_THREADS + (int)runner_config.max_children);
     TRY(secret_keys_read(runner_config.secret_keys, &runner->keys, err));
     TRY(bus_kv_open(bus, "MAL_LEASES", LEASE_S, &runner->leases, err));
     TRY(registry_open(runner, err));
@@ -224,7 +224,7 @@ static void retire_all(struct runner *runner)
 void runner_stop(struct runner *runner)
 {
     bus_server_stop(runner->any, CLOSE_MS);
-    bus_sub_free(TAKE(runner->calls));
+    bus_takers_stop(runner->calls);
     retire_all(runner);
     exchanges_close(runner, STOP_MS);
     bus_server_free(TAKE(runner->any));
