@@ -98,6 +98,7 @@ struct downstream_options {
     size_t n_headers;
     const struct downstream_program *program; /* stdio; copied */
     const char *client_info;                  /* Implementation as JSON; NULL = the hub's own */
+    uint64_t first_id; /* of requests; processes that share a session need ranges of their own */
     const char *newest;                       /* hold to this revision and older; NULL = newest */
     struct downstream_limits limits;
     /* After every exchange: how it went and how long until its answer. Any
@@ -156,6 +157,16 @@ struct downstream_message {
 
 struct downstream_session;
 
+/* A legacy HTTP session that several processes use as one. Both may block. */
+struct downstream_shared {
+    /* Appends what was saved last; false: nothing was. */
+    bool (*load)(struct strbuf *out, void *arg);
+    /* Saves in place of what was loaded or saved last; false: another process has
+     * saved something since. What is saved holds the session's id: a secret. */
+    bool (*save)(const char *text, size_t len, void *arg);
+    void *arg;
+};
+
 struct downstream_session_options {
     /* ClientCapabilities as JSON that whoever uses the session can serve; legacy:
      * declared by initialize. NULL = none. */
@@ -169,6 +180,9 @@ struct downstream_session_options {
     /* HTTP: further headers of all its requests, copied; checked as the server's. */
     const struct downstream_header *headers;
     size_t n_headers;
+    /* load NULL: not shared. Else the session's stream (downstream_hear) is opened by
+     * whoever is chosen to have it, and closing does not end it unless asked to. */
+    struct downstream_shared shared;
     int64_t deadline_ms; /* clock_mono_ms(); 0 = limits */
 };
 
@@ -310,6 +324,16 @@ struct downstream_wish {
 };
 enum status downstream_watch(struct downstream_session *session, const struct downstream_wish *wish,
                              struct error *err) MUST_CHECK;
+
+/* Opens the stream of a legacy HTTP session, on which the server says what belongs
+ * to no call, and waits until it is there, or cannot be; keeps it up. */
+enum status downstream_hear(struct downstream_session *session, int64_t deadline_ms,
+                            struct error *err) MUST_CHECK;
+/* Gives it up, and what is watched. */
+void downstream_hush(struct downstream_session *session);
+/* A message that came on the session's stream in another process: true when an
+ * exchange here takes it, as when it had come here. */
+bool downstream_inject(struct downstream_session *session, const char *text, size_t len);
 
 /* Appends the message as a JSON-RPC notification, own progress under the
  * caller's token (JSON as written; NULL = left as it is). */

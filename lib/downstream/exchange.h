@@ -40,8 +40,8 @@ struct downstream_exchange {
     struct strbuf headers;  /* further lines */
     uint64_t id, token;
     bool modern, handshake, repeatable;
-    bool repeated, renewed, relearned; /* what was tried again */
-    struct session_view view;          /* of the session when it was sent */
+    bool repeated, renewed, adopted, relearned; /* what was tried again */
+    struct session_view view;                   /* of the session when it was sent */
 
     /* The response. */
     enum exchange_state state;

@@ -134,13 +134,16 @@ static enum step too_large(struct downstream_exchange *x, struct error *err)
 static enum step session_gone(struct downstream_exchange *x, struct error *err)
 {
     enum status status;
+    bool anew;
 
     if (x->renewed)
         return refuse(x, DOWNSTREAM_FAULT_REFUSED, err, "forgets its sessions at once");
-    x->renewed = true;
     http_let_go(x, false);
-    status = session_renew(x->session, x->view.generation, &x->waiter, atomic_load(&x->deadline_ms),
-                           err);
+    status =
+        session_renew(x->session, x->view.generation, atomic_load(&x->deadline_ms), &anew, err);
+    /* The session that another process went on with may be gone as well. */
+    x->renewed = anew || x->adopted;
+    x->adopted = true;
     if (status == ST_OK)
         return send_again(x, err);
     return failed(exchange_failed(x, err, status));

@@ -70,15 +70,15 @@ static enum status send_once(struct downstream_exchange *x, bool *ret_gone)
 static enum status send_line(struct downstream_exchange *x, struct error *err)
 {
     enum status status;
-    bool gone;
+    bool gone, anew;
 
     if (send_once(x, &gone) == ST_OK)
         return ST_OK;
     if (!gone || x->handshake || x->renewed)
         return deaf(x, err);
     x->renewed = true;
-    status = session_renew(x->session, x->view.generation, &x->waiter, atomic_load(&x->deadline_ms),
-                           err);
+    status =
+        session_renew(x->session, x->view.generation, atomic_load(&x->deadline_ms), &anew, err);
     if (status != ST_OK)
         return exchange_failed(x, err, status);
     return send_once(x, &gone) == ST_OK ? ST_OK : deaf(x, err);

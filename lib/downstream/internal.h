@@ -82,6 +82,7 @@ struct downstream_session {
                        void *arg);
     void *arg;
     bool modern;
+    struct downstream_shared shared;
 
     pthread_mutex_t lock; /* what follows */
     struct facts *facts;
@@ -131,10 +132,23 @@ struct session_view {
     char id[SESSION_ID_SIZE];
 };
 void session_look(struct downstream_session *session, struct session_view *ret_view);
-/* A legacy session of that generation is gone: initializes anew unless somebody
- * did so already. */
+/* A legacy session of that generation is gone: initializes anew (*ret_anew) unless
+ * somebody did so already. */
 enum status session_renew(struct downstream_session *session, uint64_t generation,
-                          struct waiter *waiter, int64_t deadline_ms, struct error *err) MUST_CHECK;
+                          int64_t deadline_ms, bool *ret_anew, struct error *err) MUST_CHECK;
+/* Without a conversation yet. */
+struct downstream_session *session_new(struct downstream *server,
+                                       const struct downstream_session_options *options);
+void session_free(struct downstream_session *session);
+
+/* ---- share.c ------------------------------------------------------------------- */
+
+/* Goes on with the session that another process saved; false: there is none, or the
+ * same as here. */
+bool share_take(struct downstream_session *session);
+/* Saves the session that was just initialized; when another process was faster, its
+ * session is taken and this one ended. */
+void share_give(struct downstream_session *session);
 /* Whether the server still knows the session (ping); true when in doubt. */
 bool session_alive(struct downstream_session *session, uint64_t generation, int64_t deadline_ms);
 
@@ -146,6 +160,7 @@ enum status post_message(struct downstream_session *session, const struct strbuf
 /* notifications/cancelled of one's own request, within a short time. */
 void post_cancelled(struct downstream_session *session, uint64_t id);
 /* DELETE of a legacy session. */
-void post_delete(struct downstream_session *session, int64_t deadline_ms);
+void post_delete(struct downstream_session *session, const struct session_view *view,
+                 int64_t deadline_ms);
 /* Header lines of a session, for requests of any method. */
 void post_put_session(struct strbuf *out, const struct session_view *view);

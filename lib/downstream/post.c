@@ -97,19 +97,18 @@ enum status post_message(struct downstream_session *session, const struct strbuf
                      "answered a notification with HTTP %d", http_status);
 }
 
-void post_delete(struct downstream_session *session, int64_t deadline_ms)
+void post_delete(struct downstream_session *session, const struct session_view *view,
+                 int64_t deadline_ms)
 {
     CLEANUP(strbuf_done) struct strbuf request = STRBUF_INIT;
     struct downstream *server = session->server;
-    struct session_view view;
     int http_status;
 
-    session_look(session, &view);
-    if (view.id[0] == '\0')
+    if (view->id[0] == '\0')
         return;
     strbuf_printf(&request, "DELETE %s%s HTTP/1.1\r\n%s%s", *server->url.target == '?' ? "/" : "",
                   server->url.target, server->headers, strbuf_cstr(&session->headers));
-    post_put_session(&request, &view);
+    post_put_session(&request, view);
     strbuf_str(&request, "\r\n");
     /* 405 and the like are as good as any. */
     (void)!exchange_small(server, &request, deadline_ms, &http_status, NULL);

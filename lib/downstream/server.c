@@ -85,6 +85,7 @@ enum status downstream_new(const struct downstream_options *options, struct down
     fill_limits(&server->limits, server->stdio);
     if (options->program != NULL)
         server->program = *options->program;
+    server->next_id = options->first_id;
     server->observe = options->observe;
     server->observe_arg = options->observe_arg;
     status = read_revision(server, options->newest, err);

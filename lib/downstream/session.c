@@ -39,8 +39,8 @@ static enum status too_slow(struct downstream *server, struct error *err)
 
 /* ---- life ------------------------------------------------------------------------- */
 
-static struct downstream_session *session_new(struct downstream *server,
-                                              const struct downstream_session_options *options)
+struct downstream_session *session_new(struct downstream *server,
+                                       const struct downstream_session_options *options)
 {
     struct downstream_session *session = calloc(1, sizeof(*session));
 
@@ -52,13 +52,14 @@ static struct downstream_session *session_new(struct downstream *server,
         abort();
     session->on_message = options->on_message;
     session->arg = options->arg;
+    session->shared = options->shared;
     (void)pthread_mutex_init(&session->lock, NULL);
     (void)pthread_mutex_init(&session->init_lock, NULL);
     (void)atomic_fetch_add(&server->n_sessions, 1);
     return session;
 }
 
-static void session_free(struct downstream_session *session)
+void session_free(struct downstream_session *session)
 {
     (void)atomic_fetch_sub(&session->server->n_sessions, 1);
     pipe_close(session);
@@ -89,18 +90,31 @@ static enum status find_era(struct downstream_session *session, int64_t deadline
     return status;
 }
 
-/* A legacy server may ask on the session's own stream, and may forget questions
- * for which there is none. */
-static enum status hear_questions(struct downstream_session *session, int64_t deadline_ms,
-                                  struct error *err)
+enum status downstream_hear(struct downstream_session *session, int64_t deadline_ms,
+                            struct error *err)
 {
     int64_t until = clock_mono_ms() + STREAM_MS;
 
-    if (session->server->stdio || strcmp(session->capabilities, "{}") == 0)
+    if (session->server->stdio || session->modern)
         return ST_OK;
     TRY(downstream_watch(session, &(struct downstream_wish){0}, err));
     watch_wait(session, until < deadline_ms ? until : deadline_ms);
     return ST_OK;
+}
+
+void downstream_hush(struct downstream_session *session)
+{
+    watch_stop(session);
+}
+
+/* A legacy server may ask on the session's own stream, and may forget questions
+ * for which there is none. Whoever shares a session decides who has the stream. */
+static enum status hear_questions(struct downstream_session *session, int64_t deadline_ms,
+                                  struct error *err)
+{
+    if (session->shared.load != NULL || strcmp(session->capabilities, "{}") == 0)
+        return ST_OK;
+    return downstream_hear(session, deadline_ms, err);
 }
 
 static enum status open_session(struct downstream_session *session, int64_t deadline_ms,
@@ -110,9 +124,12 @@ static enum status open_session(struct downstream_session *session, int64_t dead
 
     if (server->stdio)
         TRY(pipe_open(session, err));
+    else if (share_take(session))
+        return ST_OK;
     TRY(find_era(session, deadline_ms, err));
     if (!session->modern) {
         TRY(initialize(session, deadline_ms, err));
+        share_give(session);
         return hear_questions(session, deadline_ms, err);
     }
     (void)pthread_mutex_lock(&server->lock);
@@ -145,11 +162,14 @@ enum status downstream_open(struct downstream *server,
 
 void downstream_close(struct downstream_session *session, int wait_ms)
 {
+    struct session_view view;
+
     if (session == NULL)
         return;
     watch_stop(session);
+    session_look(session, &view);
     if (!session->server->stdio && !session->modern && wait_ms > 0)
-        post_delete(session, clock_mono_ms() + wait_ms);
+        post_delete(session, &view, clock_mono_ms() + wait_ms);
     session_free(session);
 }
 
@@ -198,8 +218,13 @@ void downstream_describe(struct downstream_session *session, struct arena *arena
 
 /* ---- anew ------------------------------------------------------------------------------ */
 
-static enum status renew(struct downstream_session *session, int64_t deadline_ms, struct error *err)
+static enum status renew(struct downstream_session *session, int64_t deadline_ms, bool *ret_anew,
+                         struct error *err)
 {
+    *ret_anew = false;
+    if (!session->server->stdio && share_take(session))
+        return ST_OK;
+    *ret_anew = true;
     if (session->server->stdio) {
         pipe_close(session);
         TRY(pipe_open(session, err));
@@ -210,21 +235,23 @@ static enum status renew(struct downstream_session *session, int64_t deadline_ms
             return ST_OK;
         }
     }
-    return initialize(session, deadline_ms, err);
+    TRY(initialize(session, deadline_ms, err));
+    share_give(session);
+    return ST_OK;
 }
 
 enum status session_renew(struct downstream_session *session, uint64_t generation,
-                          struct waiter *waiter, int64_t deadline_ms, struct error *err)
+                          int64_t deadline_ms, bool *ret_anew, struct error *err)
 {
     struct session_view view;
     enum status status = ST_OK;
 
-    (void)waiter;
+    *ret_anew = true;
     if (!lock_until(&session->init_lock, deadline_ms))
         return too_slow(session->server, err);
     session_look(session, &view);
     if (view.generation == generation)
-        status = renew(session, server_probe_deadline(session->server, deadline_ms), err);
+        status = renew(session, server_probe_deadline(session->server, deadline_ms), ret_anew, err);
     (void)pthread_mutex_unlock(&session->init_lock);
     if (status == ST_OK)
         watch_renewed(session);
@@ -265,85 +292,5 @@ enum status downstream_check(struct downstream_session *session, int64_t deadlin
 
     arena_done(&arena);
     *ret_us = clock_mono_us() - began_us;
-    return status;
-}
-
-/* ---- another process ---------------------------------------------------------------------- */
-
-static void put_text(struct strbuf *out, const char *key, const char *text)
-{
-    if (text != NULL)
-        mcp_put_member(out, key, text);
-}
-
-void downstream_save(struct downstream_session *session, struct strbuf *out)
-{
-    struct session_view view;
-
-    session_look(session, &view);
-    (void)pthread_mutex_lock(&session->lock);
-    strbuf_char(out, '{');
-    mcp_put_member(out, "id", view.id);
-    if (session->facts != NULL) {
-        mcp_put_member(out, "version", mcp_version_text(session->facts->version));
-        put_text(out, "capabilities", session->facts->capabilities);
-        put_text(out, "server_info", session->facts->server_info);
-        put_text(out, "instructions", session->facts->instructions);
-    }
-    strbuf_char(out, '}');
-    (void)pthread_mutex_unlock(&session->lock);
-}
-
-static char *saved_text(struct arena *arena, const struct json *json, const char *key)
-{
-    const char *text = json_text(arena, json, json_get(json, json->nodes, key));
-    char *copied = text != NULL ? strdup(text) : NULL;
-
-    if (text != NULL && copied == NULL)
-        abort();
-    return copied;
-}
-
-static enum status restore(struct downstream_session *session, struct arena *arena,
-                           const char *saved, size_t len, struct error *err)
-{
-    struct json json;
-    const char *id;
-
-    TRY(json_parse(arena, saved, len, NULL, &json, err));
-    id = json_text(arena, &json, json_get(&json, json.nodes, "id"));
-    session->facts = facts_new();
-    session->facts->version =
-        mcp_version_parse(json_text(arena, &json, json_get(&json, json.nodes, "version")));
-    session->facts->capabilities = saved_text(arena, &json, "capabilities");
-    session->facts->server_info = saved_text(arena, &json, "server_info");
-    session->facts->instructions = saved_text(arena, &json, "instructions");
-    if (id == NULL || strlen(id) >= SESSION_ID_SIZE || session->facts->version == MCP_UNKNOWN)
-        return error_set(err, ST_INVALID_ARGUMENT, "This is no saved session.");
-    (void)snprintf(session->id, sizeof(session->id), "%s", id);
-    session->modern = session->facts->version >= MCP_2026_07_28;
-    return ST_OK;
-}
-
-enum status downstream_resume(struct downstream *server,
-                              const struct downstream_session_options *options, const char *saved,
-                              size_t len, struct downstream_session **ret_session,
-                              struct error *err)
-{
-    struct downstream_session *session = session_new(server, options);
-    struct arena arena = {0};
-    enum status status;
-
-    if (server->stdio)
-        status = error_set(err, ST_INVALID_ARGUMENT, "A child cannot be handed on.");
-    else
-        status = restore(session, &arena, saved, len, err);
-    if (status == ST_OK)
-        status = headers_more(&session->headers, options->headers, options->n_headers, err);
-    arena_done(&arena);
-    if (status == ST_OK)
-        *ret_session = session;
-    else
-        session_free(session);
     return status;
 }

@@ -140,6 +140,7 @@ static enum watch_opened judge(struct watch *w, int64_t deadline_ms)
     const struct http1_head *head = &w->conn->http.head;
     struct session_view view;
     struct error err = {0};
+    bool anew;
 
     if (head->status == 200 && strcmp(head->content_type, "text/event-stream") == 0 &&
         !head->encoded) {
@@ -149,7 +150,7 @@ static enum watch_opened judge(struct watch *w, int64_t deadline_ms)
     }
     session_look(w->session, &view);
     if (head->status == 404 && !w->session->modern && view.id[0] != '\0') {
-        (void)!session_renew(w->session, view.generation, &w->waiter, deadline_ms, &err);
+        (void)!session_renew(w->session, view.generation, deadline_ms, &anew, &err);
         return WATCH_LATER;
     }
     /* It offers none: whoever wants to know of changes has to ask. */

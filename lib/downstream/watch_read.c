@@ -25,7 +25,8 @@ static void answer(struct watch *w, const struct downstream_message *msg, const 
 
 /* The exchange of the session that the message belongs to: the only one there is
  * for a question, the one with that token for progress. Under the server's lock. */
-static struct downstream_exchange *concerned(struct watch *w, const struct downstream_message *msg)
+static struct downstream_exchange *concerned(struct downstream_session *session,
+                                             const struct downstream_message *msg)
 {
     bool progress = strcmp(msg->method, "notifications/progress") == 0;
     struct downstream_exchange *found = NULL;
@@ -36,8 +37,8 @@ static struct downstream_exchange *concerned(struct watch *w, const struct downs
     if (progress &&
         !inbound_number(&msg->json, json_get(&msg->json, msg->params, "progressToken"), &token))
         return NULL;
-    for (struct downstream_exchange *x = w->session->server->running; x != NULL; x = x->next) {
-        if (x->session != w->session || x->handshake || x->waiter.wake_fd < 0 ||
+    for (struct downstream_exchange *x = session->server->running; x != NULL; x = x->next) {
+        if (x->session != session || x->handshake || x->waiter.wake_fd < 0 ||
             (progress && x->token != token))
             continue;
         if (found != NULL)
@@ -48,17 +49,17 @@ static struct downstream_exchange *concerned(struct watch *w, const struct downs
 }
 
 /* Gives the item to the exchange it belongs to; false when there is none. */
-static bool give(struct watch *w, struct queued *item)
+static bool give(struct downstream_session *session, struct queued *item)
 {
     struct downstream_exchange *x;
 
-    (void)pthread_mutex_lock(&w->session->server->lock);
-    x = concerned(w, &item->msg);
+    (void)pthread_mutex_lock(&session->server->lock);
+    x = concerned(session, &item->msg);
     if (x != NULL) {
         item->msg.own_progress = item->msg.kind == DOWNSTREAM_NOTIFICATION;
         queue_put(x, item);
     }
-    (void)pthread_mutex_unlock(&w->session->server->lock);
+    (void)pthread_mutex_unlock(&session->server->lock);
     return x != NULL;
 }
 
@@ -91,7 +92,7 @@ static bool sort(struct watch *w, struct queued *item, const struct json *json)
         queued_free(item);
         return !last;
     }
-    if (!w->session->modern && give(w, item))
+    if (!w->session->modern && give(w->session, item))
         return true;
     tell(w, msg);
     queued_free(item);
@@ -153,6 +154,24 @@ bool watch_read(struct watch *w)
             return false;
     }
     return true;
+}
+
+bool downstream_inject(struct downstream_session *session, const char *text, size_t len)
+{
+    struct json_limits limits = inbound_limits(session->server);
+    struct queued *item = calloc(1, sizeof(*item));
+    struct json json;
+
+    if (item == NULL)
+        abort();
+    item->bytes = len;
+    text = arena_memdup(&item->arena, text, len);
+    if (json_parse(&item->arena, text, len, &limits, &json, NULL) == ST_OK &&
+        inbound_read(&item->arena, &json, json.nodes, 0, 0, &item->msg) == INBOUND_PASS &&
+        item->msg.method != NULL && give(session, item))
+        return true;
+    queued_free(item);
+    return false;
 }
 
 void watch_tell_stale(struct watch *w)

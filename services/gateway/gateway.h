@@ -20,6 +20,7 @@ struct secrets;
 struct confirmer;
 struct servers;
 struct parking;
+struct links;
 struct picture;
 struct server;
 struct virtual_server;
@@ -39,6 +40,7 @@ struct gateway {
     struct inflight *inflight;
     struct servers *servers; /* downstream */
     struct parking *parking;
+    struct links *links; /* sessions with them that copies share */
     struct bus_event_queue *audit;
     struct bus_kv *once; /* nonces that were used */
     bool loopback;       /* the listener is reachable from this machine only */

@@ -7,6 +7,7 @@
 #include "inflight.h"
 #include "keylist.h"
 #include "keyring.h"
+#include "links.h"
 #include "notify.h"
 #include "park.h"
 #include "ratelimit.h"
@@ -153,6 +154,7 @@ static enum status start(struct gateway *gw, struct error *err)
     TRY(open_audit(gw, err));
     TRY(servers_new(&gw->servers, gw, err));
     TRY(parking_new(&gw->parking, gw, err));
+    TRY(links_new(&gw->links, gw, err));
     TRY(notifier_new(&gw->notifier, gw, err));
     TRY(bus_serve(gw->bus, &listed_as, &gw->listed, err));
     return http_server_start(&gw->http, &options, err);
@@ -170,6 +172,7 @@ static void stop(struct gateway *gw)
     notifier_free(TAKE(gw->notifier));
     parking_free(TAKE(gw->parking));
     inflight_free(TAKE(gw->inflight));
+    links_free(TAKE(gw->links));
     servers_free(TAKE(gw->servers));
     sessions_free(TAKE(gw->sessions));
     streams_free(TAKE(gw->streams));

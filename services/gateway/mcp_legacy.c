@@ -4,6 +4,7 @@
 #include "answer.h"
 #include "base/ids.h"
 #include "inflight.h"
+#include "links.h"
 #include "mcp/header.h"
 #include "mcp_reply.h"
 #include "mount.h"
@@ -208,6 +209,8 @@ void mcp_legacy_get(struct exchange *x)
     }
     if (!find_session(x, NULL, version, &session))
         return;
+    if (x->mount != NULL)
+        links_resume(x->gw->links, session.hash);
     sessions_claim(x->gw->sessions, session.hash, x->gw->instance);
     if (x->gw->stopping || streams_open(x->gw->streams, x, &wish, NULL, ": open\n\n") != ST_OK)
         respond_text(x, 503, "No further stream can be opened at the moment.\n",

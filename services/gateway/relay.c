@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "forward.h"
+#include "links.h"
 #include "remote/remote.h"
 
 #include <sodium.h>
@@ -207,7 +208,7 @@ void line_end(struct line *line)
     remote_end(line->remote);
     downstream_end(line->exchange);
     if (line->link != NULL)
-        upstream_unlink(line->server->upstream, line->link);
+        link_give(&line->server->upstream->links, line->link);
     picture_unref(line->picture);
     free(line);
 }
@@ -328,24 +329,39 @@ static const char *link_key(const struct relay *relay)
     return arena_memdup(relay->x->arena, key.data, key.len);
 }
 
+/* Whether the server may say something outside of calls: it may ask, or log. Changes
+ * are heard elsewhere. */
+static bool is_heard(const struct relay *relay)
+{
+    return (relay->capabilities != NULL && strcmp(relay->capabilities, "{}") != 0) ||
+           strcmp(relay->request.method, "logging/setLevel") == 0;
+}
+
+static enum status begin_http(struct relay *relay, struct error *err)
+{
+    struct link_wish wish = {.options = {.capabilities = relay->capabilities,
+                                         .deadline_ms = relay->request.deadline_ms}};
+    struct link *link;
+
+    relay->request.n_headers = forward_headers(relay->x, relay->server, &relay->request.headers);
+    wish.key = link_key(relay);
+    wish.shared = relay->caller_session != NULL && wish.key == relay->caller_session;
+    if (*wish.key != '\0') {
+        wish.options.headers = relay->request.headers;
+        wish.options.n_headers = relay->request.n_headers;
+    }
+    TRY(upstream_link(relay->server, relay->x->gw->links, &wish, &link, err));
+    relay->line->link = link;
+    if (link->share != NULL && is_heard(relay))
+        share_hear(link->share, link->session, relay->request.deadline_ms);
+    return downstream_begin(link->session, &relay->request, &relay->line->exchange, err);
+}
+
 static enum status begin(struct relay *relay, struct error *err)
 {
-    struct upstream *upstream = relay->server->upstream;
-    struct downstream_session_options options = {.capabilities = relay->capabilities,
-                                                 .deadline_ms = relay->request.deadline_ms};
-    const char *key;
-
-    if (upstream == NULL)
+    if (relay->server->upstream == NULL)
         return begin_remote(relay, err);
-    relay->request.n_headers = forward_headers(relay->x, relay->server, &relay->request.headers);
-    key = link_key(relay);
-    if (*key != '\0') {
-        options.headers = relay->request.headers;
-        options.n_headers = relay->request.n_headers;
-    }
-    TRY(upstream_link(upstream, key, &options, &relay->line->link, err));
-    return downstream_begin(relay->line->link->session, &relay->request, &relay->line->exchange,
-                            err);
+    return begin_http(relay, err);
 }
 
 enum status relay_run(struct relay *relay, struct error *err)

@@ -464,7 +464,7 @@ void servers_sweep(struct servers *servers)
 
     for (size_t i = 0; i < picture->n; i++)
         if (picture->servers[i].upstream != NULL)
-            upstream_sweep(picture->servers[i].upstream, now_ms);
+            link_sweep(&picture->servers[i].upstream->links, now_ms);
     servers_report(servers->gw, picture);
     picture_unref(picture);
 }

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/log.h"
-#include "servers.h"
+#include "links.h"
 #include "streams.h"
 #include "text.h"
 #include "wire/codec.h"
@@ -25,15 +25,21 @@ static void hash_id(const char *id, char out[SESSION_HASH_SIZE])
     (void)sodium_bin2hex(out, SESSION_HASH_SIZE, hash, sizeof(hash));
 }
 
-static void forget(struct sessions *sessions, const char *hash)
+/* remove: by this copy, which then ends the session with the server as well. */
+static void forget(struct sessions *sessions, const char *hash, bool remove)
 {
+    bool at_server = remove;
     struct item **at;
 
     (void)pthread_mutex_lock(&sessions->lock);
     at = session_place(sessions, hash);
-    if (*at != NULL)
+    if (*at != NULL) {
+        at_server = *(*at)->record->endpoint != '\0';
         session_remove(sessions, at);
+    }
     (void)pthread_mutex_unlock(&sessions->lock);
+    if (at_server)
+        links_end(sessions->gw->links, hash, remove);
     if (sessions->gw->streams != NULL)
         streams_end_session(sessions->gw->streams, hash);
 }
@@ -51,7 +57,7 @@ static void changed(const char *key, const void *data, size_t len, void *arg)
     }
     record = data != NULL ? gateway__session__unpack(NULL, len, data) : NULL;
     if (record == NULL) {
-        forget(sessions, key);
+        forget(sessions, key, false);
         return;
     }
     (void)pthread_mutex_lock(&sessions->lock);
@@ -97,6 +103,30 @@ int64_t sessions_count(struct sessions *sessions)
     n = sessions->n;
     (void)pthread_mutex_unlock(&sessions->lock);
     return n;
+}
+
+bool sessions_gone(struct sessions *sessions, const char *hash)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+    const void *data;
+    uint64_t revision;
+    size_t len;
+
+    arena_init(&arena);
+    return bus_kv_get(sessions->kv, hash, &arena, &data, &len, &revision) == ST_NOT_FOUND;
+}
+
+const char *sessions_capabilities(struct sessions *sessions, struct arena *arena, const char *hash)
+{
+    const char *text = NULL;
+    struct item *item;
+
+    (void)pthread_mutex_lock(&sessions->lock);
+    item = *session_place(sessions, hash);
+    if (item != NULL && *item->record->capabilities != '\0')
+        text = arena_strdup(arena, item->record->capabilities);
+    (void)pthread_mutex_unlock(&sessions->lock);
+    return text;
 }
 
 /* Puts packed bytes that are now in the bucket into the map as well, so that
@@ -280,7 +310,7 @@ void sessions_end(struct sessions *sessions, const char *hash)
 {
     if (bus_kv_delete(sessions->kv, hash) != ST_OK)
         log_warn("a session could not be deleted from MAL_SESSIONS");
-    forget(sessions, hash);
+    forget(sessions, hash, true);
 }
 
 enum status sessions_subscribe(struct sessions *sessions, struct exchange *x, const char *hash,

@@ -36,6 +36,10 @@ enum status sessions_log_level(struct sessions *sessions, struct exchange *x, co
                                const char *level) MUST_CHECK;
 bool sessions_subscribed(struct sessions *sessions, const char *hash, const char *uri);
 int64_t sessions_count(struct sessions *sessions);
+/* The bucket has no such session. */
+bool sessions_gone(struct sessions *sessions, const char *hash);
+/* The client's capabilities; NULL = none, or no such session here. */
+const char *sessions_capabilities(struct sessions *sessions, struct arena *arena, const char *hash);
 
 /* Which copy's GET stream carries the session's messages: the one opened last,
  * so that each message goes out on one stream only. */

@@ -35,6 +35,9 @@ void streams_notify(struct streams *streams, unsigned kinds, const char *const *
                     size_t n_uris);
 /* The same for the endpoint of a downstream server. */
 void streams_notify_endpoint(struct streams *streams, const char *endpoint, unsigned kinds);
+/* A message that a downstream server sent outside of calls, on the stream of its
+ * caller's session, if this copy carries that; what the hub tells itself is left out. */
+void streams_pass_on(struct streams *streams, const char *session, const char *json, size_t len);
 void streams_end_session(struct streams *streams, const char *session);
 /* Ends streams whose key is no longer valid, keeps sessions of others alive. */
 void streams_sweep(struct streams *streams, int64_t now_ms);

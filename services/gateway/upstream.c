@@ -2,15 +2,15 @@
 /* Connections to downstream servers. */
 #include "upstream.h"
 
-#include "base/clock.h"
+#include "base/ids.h"
 #include "config.h"
+#include "links.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Calls at once are bounded by the gate. */
-enum { CLOSE_MS = 500, IDLE_MS = 600000, CALLS_MAX = 1 << 20 };
+enum { CALLS_MAX = 1 << 20 };
 
 /* ---- the server ------------------------------------------------------------------ */
 
@@ -32,6 +32,16 @@ static enum status read_headers(struct arena *arena, const McpHealth__Server *re
     return ST_OK;
 }
 
+/* Request ids of this process: others call in the same sessions. Numbers stay exact
+ * in every language. */
+static uint64_t own_range(void)
+{
+    uint32_t random;
+
+    random_bytes(&random, sizeof(random));
+    return (uint64_t)random << 20;
+}
+
 static void make_server(struct upstream *upstream, const McpHealth__Server *record,
                         const struct reference_source *source)
 {
@@ -40,6 +50,7 @@ static void make_server(struct upstream *upstream, const McpHealth__Server *reco
     struct downstream_header *headers;
     struct downstream_options options = {
         .id = record->id,
+        .first_id = own_range(),
         .url = record->endpoint_url,
         .limits = {.call_ms = (int)config.proxy_timeout_ms,
                    .connect_ms = (int)config.connect_timeout_ms,
@@ -67,7 +78,7 @@ struct upstream *upstream_new(const McpHealth__Server *record,
     if (upstream == NULL)
         abort();
     upstream->refs = 1;
-    (void)pthread_mutex_init(&upstream->lock, NULL);
+    link_map_init(&upstream->links);
     make_server(upstream, record, source);
     return upstream;
 }
@@ -92,114 +103,39 @@ struct upstream *upstream_ref(struct upstream *upstream)
     return upstream;
 }
 
-static void link_close(struct link *link, int wait_ms)
-{
-    downstream_close(link->session, wait_ms);
-    free(link->key);
-    free(link);
-}
-
 void upstream_unref(struct upstream *upstream)
 {
     if (upstream == NULL || atomic_fetch_sub(&upstream->refs, 1) > 1)
         return;
     if (upstream->server != NULL)
         downstream_stop(upstream->server);
-    while (upstream->links != NULL) {
-        struct link *link = upstream->links;
-
-        upstream->links = link->next;
-        link_close(link, CLOSE_MS);
-    }
+    link_map_done(&upstream->links);
     downstream_free(upstream->server);
-    (void)pthread_mutex_destroy(&upstream->lock);
     free(upstream);
 }
 
 /* ---- sessions ---------------------------------------------------------------------- */
 
-/* With the lock held. */
-static struct link *take(struct upstream *upstream, const char *key)
+enum status upstream_link(const struct server *server, struct links *links,
+                          const struct link_wish *wish, struct link **ret_link, struct error *err)
 {
-    struct link *link = upstream->links;
-
-    while (link != NULL && strcmp(link->key, key) != 0)
-        link = link->next;
-    if (link != NULL)
-        link->users++;
-    return link;
-}
-
-/* Another worker may have opened the same meanwhile: then its session is used. */
-static struct link *keep(struct upstream *upstream, const char *key,
-                         struct downstream_session *session)
-{
-    struct link *link, *mine = calloc(1, sizeof(*mine));
-
-    if (mine == NULL || (mine->key = strdup(key)) == NULL)
-        abort();
-    mine->session = session;
-    mine->users = 1;
-    (void)pthread_mutex_lock(&upstream->lock);
-    link = take(upstream, key);
-    if (link == NULL) {
-        mine->next = upstream->links;
-        upstream->links = mine;
-        upstream->n_links++;
-    }
-    (void)pthread_mutex_unlock(&upstream->lock);
-    if (link == NULL)
-        return mine;
-    link_close(mine, CLOSE_MS);
-    return link;
-}
-
-enum status upstream_link(struct upstream *upstream, const char *key,
-                          const struct downstream_session_options *options, struct link **ret_link,
-                          struct error *err)
-{
+    struct upstream *upstream = server->upstream;
+    struct downstream_session_options options = wish->options;
     struct downstream_session *session;
+    struct share *share = NULL;
+    enum status status;
 
-    (void)pthread_mutex_lock(&upstream->lock);
-    *ret_link = take(upstream, key);
-    (void)pthread_mutex_unlock(&upstream->lock);
+    *ret_link = link_take(&upstream->links, wish->key);
     if (*ret_link != NULL)
         return ST_OK;
-    TRY(downstream_open(upstream->server, options, &session, err));
-    *ret_link = keep(upstream, key, session);
-    return ST_OK;
-}
-
-void upstream_unlink(struct upstream *upstream, struct link *link)
-{
-    (void)pthread_mutex_lock(&upstream->lock);
-    link->users--;
-    link->used_ms = clock_mono_ms();
-    (void)pthread_mutex_unlock(&upstream->lock);
-}
-
-void upstream_sweep(struct upstream *upstream, int64_t now_ms)
-{
-    struct link *gone = NULL;
-
-    (void)pthread_mutex_lock(&upstream->lock);
-    for (struct link **at = &upstream->links; *at != NULL;) {
-        struct link *link = *at;
-
-        if (link->users > 0 || now_ms - link->used_ms < IDLE_MS) {
-            at = &link->next;
-            continue;
-        }
-        *at = link->next;
-        link->next = gone;
-        gone = link;
-        upstream->n_links--;
+    if (wish->shared) {
+        share = share_new(links, server, wish->key);
+        share_options(share, &options);
     }
-    (void)pthread_mutex_unlock(&upstream->lock);
-    while (gone != NULL) {
-        struct link *link = gone;
-
-        gone = link->next;
-        link_close(link, CLOSE_MS);
-    }
+    status = downstream_open(upstream->server, &options, &session, err);
+    if (status == ST_OK)
+        *ret_link = link_add(&upstream->links, wish->key, session, share);
+    else
+        share_free(share);
+    return status;
 }

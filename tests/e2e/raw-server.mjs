@@ -15,11 +15,11 @@ async function read(req) {
 /**
  * A server with the tool `echo` and those given, name to {annotations?, run(one)}, where one is
  * {req, res, message, body, reply(result)}: {url, seen, sessions, ended, streams, calls, close}. `seen` has every
- * request: {method, headers, message}. `sessions` are the ids it knows; `streams` the GET streams that
- * are open, by session.
+ * request: {method, headers, message}. `sessions` are the ids it knows, `ended` those that were deleted,
+ * `streams` the GET streams that are open, by session; `conflicts` counts second ones.
  */
 export async function rawServer(tools = {}, { capabilities = { tools: {} }, stream = false } = {}) {
-  const facts = { seen: [], sessions: new Set(), ended: [], streams: new Map() };
+  const facts = { seen: [], sessions: new Set(), ended: [], streams: new Map(), conflicts: 0 };
   const all = { echo: { run: ({ reply, message }) => reply({ content: [{ type: "text", text: String(message.params.arguments?.text) }] }) }, ...tools };
   const http = createServer(async (req, res) => {
     const text = req.method === "POST" ? await read(req) : "";
@@ -42,7 +42,10 @@ export async function rawServer(tools = {}, { capabilities = { tools: {} }, stre
     }
     if (req.method === "GET") {
       if (!stream) return res.writeHead(405).end();
-      if (facts.streams.has(id)) return res.writeHead(409).end();
+      if (facts.streams.has(id)) {
+        facts.conflicts++;
+        return res.writeHead(409).end();
+      }
       facts.streams.set(id, res);
       req.socket.once("close", () => facts.streams.delete(id));
       return res.writeHead(200, { "Content-Type": "text/event-stream" }).write(": open\n\n");
@@ -53,7 +56,7 @@ export async function rawServer(tools = {}, { capabilities = { tools: {} }, stre
     }
     if (message.method === "tools/list") return reply({ tools: Object.entries(all).map(([name, { annotations }]) => ({ ...TOOL, name, ...(annotations && { annotations }) })) });
     if (message.method === "tools/call" && all[message.params.name]) return all[message.params.name].run({ req, res, message, reply, session: id });
-    if (message.method === "ping") return reply({});
+    if (["ping", "resources/subscribe", "logging/setLevel"].includes(message.method)) return reply({});
     json({ jsonrpc: "2.0", id: message.id, error: { code: -32601, message: "unknown" } });
   });
   await new Promise((resolve) => { http.listen(0, "127.0.0.1", resolve); });

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is done about shared sessions beside the calls: ending them, passing on what
+ * is heard, tidying up after copies that died. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "links_internal.h"
+#include "secrets.h"
+#include "streams.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { JOBS_MAX = 100000, END_MS = 2000, TAKE_MS = 1000, STOP_MS = 3000 };
+
+enum job_kind {
+    JOB_END,    /* the caller's session is over: end the one with the server */
+    JOB_DROP,   /* the same, but another copy ends it */
+    JOB_CHECK,  /* was there at the start: perhaps its session is over */
+    JOB_RESUME, /* the caller listens here now */
+    JOB_ASKED,  /* find who answers */
+};
+
+struct job {
+    struct job *next;
+    enum job_kind kind;
+    char key[SESSION_HASH_SIZE];
+    char *server, *json; /* of JOB_ASKED */
+    size_t len;
+};
+
+/* ---- the queue ---------------------------------------------------------------------- */
+
+static void job_free(struct job *job)
+{
+    free(job->server);
+    free(job->json);
+    free(job);
+}
+
+static void add(struct links *links, struct job *job)
+{
+    bool taken;
+
+    (void)pthread_mutex_lock(&links->lock);
+    taken = links->n_jobs < JOBS_MAX && !links->stop;
+    if (taken) {
+        *links->last = job;
+        links->last = &job->next;
+        links->n_jobs++;
+        (void)pthread_cond_signal(&links->cond);
+    }
+    (void)pthread_mutex_unlock(&links->lock);
+    if (!taken)
+        job_free(job);
+}
+
+static struct job *job_new(enum job_kind kind, const char *key)
+{
+    struct job *job = calloc(1, sizeof(*job));
+
+    if (job == NULL)
+        abort();
+    job->kind = kind;
+    (void)snprintf(job->key, sizeof(job->key), "%s", key);
+    return job;
+}
+
+void links_end(struct links *links, const char *session, bool remove)
+{
+    if (links != NULL)
+        add(links, job_new(remove ? JOB_END : JOB_DROP, session));
+}
+
+void links_resume(struct links *links, const char *session)
+{
+    if (links != NULL)
+        add(links, job_new(JOB_RESUME, session));
+}
+
+void links_asked(struct links *links, const char *server, const char *key, const char *json,
+                 size_t len)
+{
+    struct job *job = job_new(JOB_ASKED, key);
+
+    job->server = strdup(server);
+    job->json = malloc(len + 1);
+    if (job->server == NULL || job->json == NULL)
+        abort();
+    memcpy(job->json, json, len);
+    job->json[len] = '\0';
+    job->len = len;
+    add(links, job);
+}
+
+/* ---- ends ------------------------------------------------------------------------------ */
+
+static void drop(struct links *links, const char *key)
+{
+    struct picture *picture = servers_look(links->gw->servers);
+
+    for (size_t i = 0; i < picture->n; i++)
+        if (picture->servers[i].upstream != NULL)
+            link_drop(&picture->servers[i].upstream->links, key);
+    picture_unref(picture);
+}
+
+/* By DELETE, unless the server is another by now. */
+static void end_session(struct links *links, const Gateway__LinkState *state)
+{
+    struct picture *picture = servers_look(links->gw->servers);
+    const struct server *server = picture_server(picture, state->server);
+    struct downstream_session_options options = {0};
+    struct downstream_session *session;
+
+    if (server != NULL && server->upstream != NULL && server->upstream->server != NULL &&
+        server->config->revision == state->revision &&
+        downstream_resume(server->upstream->server, &options, state->saved, strlen(state->saved),
+                          &session, NULL) == ST_OK)
+        downstream_close(session, END_MS);
+    picture_unref(picture);
+}
+
+static void end(struct links *links, const char *key)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+    const Gateway__LinkState *state;
+    Gateway__Link *link;
+    uint64_t revision;
+
+    arena_init(&arena);
+    drop(links, key);
+    if (links_get(links, &arena, key, &link, &revision) != ST_OK)
+        return;
+    if (bus_kv_delete(links->kv, key) != ST_OK)
+        log_warn("a session could not be deleted from MAL_LINKS");
+    state = links_unseal(links, &arena, key, link->sealed);
+    if (state != NULL)
+        end_session(links, state);
+}
+
+/* ---- what is heard ------------------------------------------------------------------------- */
+
+static const char *heard_subject(struct arena *arena, const char *key)
+{
+    return arena_printf(arena, LINKS_HEARD ".%s", key);
+}
+
+void links_publish(struct links *links, const char *key, const char *json, size_t len)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+
+    arena_init(&arena);
+    if (bus_publish(links->gw->bus, heard_subject(&arena, key), NULL, json, len) != ST_OK)
+        log_debug("what a server said could not be passed on");
+}
+
+/* The link of that key on this copy, with one user more. */
+static struct link *find(struct picture *picture, const char *key, struct link_map **ret_map)
+{
+    struct link *link = NULL;
+
+    for (size_t i = 0; i < picture->n && link == NULL; i++) {
+        if (picture->servers[i].upstream == NULL)
+            continue;
+        *ret_map = &picture->servers[i].upstream->links;
+        link = link_take(*ret_map, key);
+    }
+    return link;
+}
+
+static void refuse(struct links *links, const struct job *job)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+    struct picture *picture = servers_look(links->gw->servers);
+    struct link_map *map;
+    struct link *link = find(picture, job->key, &map);
+    struct json json;
+    const char *id;
+    size_t len;
+
+    arena_init(&arena);
+    if (link != NULL && json_parse(&arena, job->json, job->len, NULL, &json, NULL) == ST_OK) {
+        id = json_raw(&json, json_get(&json, json.nodes, "id"), &len);
+        (void)!downstream_answer(link->session, id, len, NULL,
+                                 "{\"code\":-32601,\"message\":\"nobody here can answer that\"}",
+                                 NULL);
+    }
+    if (link != NULL)
+        link_give(map, link);
+    picture_unref(picture);
+}
+
+static void asked(struct links *links, const struct job *job)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+    struct bus_message reply;
+
+    arena_init(&arena);
+    if (bus_request(links->gw->bus, heard_subject(&arena, job->key), NULL, job->json, job->len,
+                    TAKE_MS, &reply) == ST_OK)
+        bus_message_release(&reply);
+    else
+        refuse(links, job);
+}
+
+/* Of every copy's streams. */
+static void told(struct bus_message *msg, void *arg)
+{
+    struct links *links = arg;
+    const char *key = msg->subject + strlen(LINKS_HEARD ".");
+    struct picture *picture = servers_look(links->gw->servers);
+    struct link_map *map;
+    struct link *link = find(picture, key, &map);
+    bool taken = link != NULL && downstream_inject(link->session, msg->data, msg->len);
+
+    if (link != NULL)
+        link_give(map, link);
+    if (taken && msg->reply != NULL)
+        (void)!bus_publish(links->gw->bus, msg->reply, NULL, NULL, 0);
+    else if (!taken && msg->reply == NULL)
+        streams_pass_on(links->gw->streams, key, msg->data, msg->len);
+    picture_unref(picture);
+    bus_message_release(msg);
+}
+
+static void is_alive(struct bus_message *msg, void *arg)
+{
+    struct links *links = arg;
+
+    if (msg->reply != NULL)
+        (void)!bus_publish(links->gw->bus, msg->reply, NULL, NULL, 0);
+    bus_message_release(msg);
+}
+
+/* Somebody heard the server for this session; perhaps nobody does any more. */
+static void resume(struct links *links, const char *key)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+    struct link_wish wish = {
+        .key = key,
+        .shared = true,
+        .options = {.capabilities = sessions_capabilities(links->gw->sessions, &arena, key),
+                    .deadline_ms = clock_mono_ms() + END_MS}};
+    struct picture *picture = servers_look(links->gw->servers);
+    const Gateway__LinkState *state = NULL;
+    const struct server *server;
+    Gateway__Link *entry;
+    struct link *link;
+    uint64_t revision;
+
+    if (links_get(links, &arena, key, &entry, &revision) == ST_OK && *entry->owner != '\0')
+        state = links_unseal(links, &arena, key, entry->sealed);
+    server = state != NULL ? picture_server(picture, state->server) : NULL;
+    if (server != NULL && server->upstream != NULL && server->upstream->server != NULL &&
+        upstream_link(server, links, &wish, &link, NULL) == ST_OK) {
+        share_hear(link->share, link->session, wish.options.deadline_ms);
+        link_give(&server->upstream->links, link);
+    }
+    picture_unref(picture);
+}
+
+/* ---- threads ----------------------------------------------------------------------------------
+ */
+
+static void run_job(struct links *links, const struct job *job)
+{
+    switch (job->kind) {
+    case JOB_END:
+        end(links, job->key);
+        break;
+    case JOB_DROP:
+        drop(links, job->key);
+        break;
+    case JOB_CHECK:
+        if (sessions_gone(links->gw->sessions, job->key))
+            end(links, job->key);
+        break;
+    case JOB_RESUME:
+        resume(links, job->key);
+        break;
+    case JOB_ASKED:
+        asked(links, job);
+        break;
+    }
+}
+
+static void *work(void *arg)
+{
+    struct links *links = arg;
+
+    (void)pthread_mutex_lock(&links->lock);
+    while (!links->stop || (links->first != NULL && clock_mono_ms() < links->stop_ms)) {
+        struct job *job = links->first;
+
+        if (job == NULL) {
+            (void)pthread_cond_wait(&links->cond, &links->lock);
+            continue;
+        }
+        links->first = job->next;
+        if (links->first == NULL)
+            links->last = &links->first;
+        links->n_jobs--;
+        (void)pthread_mutex_unlock(&links->lock);
+        run_job(links, job);
+        job_free(job);
+        (void)pthread_mutex_lock(&links->lock);
+    }
+    (void)pthread_mutex_unlock(&links->lock);
+    return NULL;
+}
+
+/* ---- life ---------------------------------------------------------------------------------------
+ */
+
+/* What copies that died left behind. */
+static void present(const char *key, const void *data, size_t len, void *arg)
+{
+    struct links *links = arg;
+    bool first;
+
+    (void)len;
+    (void)pthread_mutex_lock(&links->lock);
+    first = !links->told;
+    links->told = links->told || key == NULL;
+    (void)pthread_mutex_unlock(&links->lock);
+    if (first && key != NULL && data != NULL)
+        add(links, job_new(JOB_CHECK, key));
+}
+
+static enum status follow(struct links *links, struct error *err)
+{
+    CLEANUP(strbuf_done) struct strbuf alive = STRBUF_INIT;
+    struct bus *bus = links->gw->bus;
+
+    strbuf_printf(&alive, LINKS_ALIVE ".%s", links->gw->instance);
+    TRY(bus_kv_open(bus, "MAL_LINKS", 0, &links->kv, err));
+    if (bus_subscribe(bus, alive.data, is_alive, links, &links->alive) != ST_OK ||
+        bus_subscribe(bus, LINKS_HEARD ".*", told, links, &links->heard) != ST_OK ||
+        bus_kv_watch(links->kv, present, links, &links->watch) != ST_OK)
+        return error_set(err, ST_UNAVAILABLE, "cannot follow the bucket MAL_LINKS");
+    return ST_OK;
+}
+
+enum status links_new(struct links **ret_links, struct gateway *gw, struct error *err)
+{
+    static const char purpose[] = "mal links";
+    struct links *links = calloc(1, sizeof(*links));
+
+    if (links == NULL)
+        abort();
+    *ret_links = links;
+    links->gw = gw;
+    links->last = &links->first;
+    (void)pthread_mutex_init(&links->lock, NULL);
+    (void)pthread_cond_init(&links->cond, NULL);
+    (void)crypto_generichash(links->seal_key, sizeof(links->seal_key),
+                             (const unsigned char *)purpose, sizeof(purpose) - 1,
+                             gw->secrets->state, sizeof(gw->secrets->state));
+    TRY(follow(links, err));
+    while (links->n_threads < LINK_THREADS) {
+        if (pthread_create(&links->threads[links->n_threads], NULL, work, links) != 0)
+            return error_set(err, ST_INTERNAL, "cannot start a thread");
+        links->n_threads++;
+    }
+    return ST_OK;
+}
+
+void links_free(struct links *links)
+{
+    if (links == NULL)
+        return;
+    if (links->watch != NULL)
+        bus_kv_watch_stop(links->watch);
+    bus_sub_free(links->alive);
+    bus_sub_free(links->heard);
+    (void)pthread_mutex_lock(&links->lock);
+    links->stop = true;
+    links->stop_ms = clock_mono_ms() + STOP_MS;
+    (void)pthread_cond_broadcast(&links->cond);
+    (void)pthread_mutex_unlock(&links->lock);
+    for (int i = 0; i < links->n_threads; i++)
+        (void)pthread_join(links->threads[i], NULL);
+    while (links->first != NULL) {
+        struct job *job = links->first;
+
+        links->first = job->next;
+        job_free(job);
+    }
+    if (links->kv != NULL)
+        bus_kv_free(links->kv);
+    (void)pthread_cond_destroy(&links->cond);
+    (void)pthread_mutex_destroy(&links->lock);
+    sodium_memzero(links->seal_key, sizeof(links->seal_key));
+    free(links);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A caller's session at the endpoint of a legacy server has one session with that
+ * server, whichever gateway copies its requests come to. What the copies need of it
+ * is sealed in the bucket MAL_LINKS; one of them has the session's stream, on which
+ * the server says what belongs to no call, and passes it on over the bus; another
+ * takes that over when it dies. It ends when the caller's session does. */
+#pragma once
+
+#include "link.h"
+#include "servers.h"
+
+struct links;
+enum status links_new(struct links **ret_links, struct gateway *gw, struct error *err) MUST_CHECK;
+/* Finishes what is to be ended, as far as it does in time. */
+void links_free(struct links *links);
+
+/* This copy's part in such a session; key = hash of the caller's session. */
+struct share *share_new(struct links *links, const struct server *server, const char *key);
+/* Accepts NULL. */
+void share_free(struct share *share);
+/* Makes the session that is opened a shared one. */
+void share_options(struct share *share, struct downstream_session_options *options);
+/* Some copy has to hear what the server says outside calls: takes the stream when
+ * no living one has it. Blocks briefly. */
+void share_hear(struct share *share, struct downstream_session *session, int64_t deadline_ms);
+
+/* A caller's session is over; remove: nobody else ends its session with the server. */
+void links_end(struct links *links, const char *session, bool remove);
+/* A caller's session came to this copy to listen: the session with its server is
+ * heard if it was heard before. */
+void links_resume(struct links *links, const char *session);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What links.c and share.c have in common. */
+#pragma once
+
+#include "links.h"
+#include "mcp/seal.h"
+#include "session.h"
+
+#include "mal/gateway/v1/state.pb-c.h"
+
+#define LINKS_ALIVE "mal.gateway.v1.alive"
+#define LINKS_HEARD "mal.gateway.v1.heard"
+
+enum { LINK_THREADS = 4 };
+
+struct job;
+
+struct links {
+    struct gateway *gw;
+    struct bus_kv *kv;
+    struct bus_kv_watch *watch; /* of what is there at the start */
+    struct bus_sub *alive, *heard;
+    unsigned char seal_key[MCP_SEAL_KEY_SIZE];
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t cond;
+    struct job *first, **last;
+    size_t n_jobs;
+    bool told, stop; /* told: everything that was there at the start */
+    int64_t stop_ms; /* until then jobs are done */
+    pthread_t threads[LINK_THREADS];
+    int n_threads;
+};
+
+enum status links_get(struct links *links, struct arena *arena, const char *key,
+                      Gateway__Link **ret_link, uint64_t *ret_revision) MUST_CHECK;
+/* NULL when it was not sealed by the hub for that entry. */
+Gateway__LinkState *links_unseal(struct links *links, struct arena *arena, const char *key,
+                                 const char *sealed);
+/* Passes a message of the session's stream on to the copies. */
+void links_publish(struct links *links, const char *key, const char *json, size_t len);
+/* The server asks on the session's stream: the copy that runs a call of the session
+ * takes it, else it is refused. Returns at once. */
+void links_asked(struct links *links, const char *server, const char *key, const char *json,
+                 size_t len);

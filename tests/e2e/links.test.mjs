@@ -1,0 +1,163 @@
+// A caller's session at the endpoint of a legacy server, whose requests come to several gateways, has one
+// session with that server: from its first request to its end, and through the death of a gateway.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { register } from "./downstream.mjs";
+import { openStream } from "./http.mjs";
+import { Legacy } from "./mcp.mjs";
+import { rawServer } from "./raw-server.mjs";
+import { useStack } from "./stack.mjs";
+import { until } from "./wait.mjs";
+
+const ELICIT = { elicitation: {} };
+const waiting = new Map();
+let server;
+let urls;
+const stack = useStack({ before, after }, { gateways: 3, args: ["--no-starter"], env: { MAL_SESSION_TIMEOUT_MS: "6000" } }, async () => {
+  server = await rawServer({
+    // Asks on the session's own stream, as a server does that does not relate its question to the call.
+    asks: {
+      run: ({ reply, session, message }) => {
+        waiting.set(`q-${message.id}`, (answer) => reply({ content: [{ type: "text", text: JSON.stringify(answer.result ?? answer.error) }] }));
+        server.streams.get(session)?.write(`data: ${JSON.stringify({ jsonrpc: "2.0", id: `q-${message.id}`, method: "elicitation/create", params: { message: "Who?", requestedSchema: { type: "object", properties: {} } } })}\n\n`);
+      },
+    },
+  }, { stream: true, capabilities: { tools: {}, resources: { subscribe: true }, logging: {} } });
+  server.answered = (message) => waiting.get(message.id)?.(message);
+  await register(stack, "one", server.url);
+  urls = stack.urls.map((url) => `${url}/one`);
+});
+after(() => server?.close());
+
+const echo = { name: "echo", arguments: { text: "x" } };
+const open = (options = {}) => Legacy.open(stack, "2025-11-25", { url: urls[0], ...options });
+const used = (calls) => new Set(calls.map(({ headers }) => headers["mcp-session-id"]));
+
+/** A call of the session at a gateway; its text. */
+async function callAt(client, url, params = echo) {
+  const { message } = await client.post("tools/call", params, { url });
+  assert.ok(message.result, JSON.stringify(message));
+  assert.ok(!message.result.isError, message.result.content?.[0]?.text);
+  return message.result.content[0].text;
+}
+
+/** What the server saw of calls while work ran. */
+async function seen(work) {
+  const from = server.seen.length;
+  await work();
+  return server.seen.slice(from).filter(({ message }) => message?.method === "tools/call");
+}
+
+describe("a caller's session", () => {
+  test("has one session with the server, whichever gateway its requests come to", async () => {
+    const [client, other] = await Promise.all([open(), open()]);
+    const calls = await seen(async () => {
+      for (const url of [...urls, ...urls]) assert.equal(await callAt(client, url), "x");
+    });
+    assert.equal(calls.length, 6);
+    assert.equal(used(calls).size, 1);
+    const foreign = await seen(() => callAt(other, urls[1]));
+    assert.ok(!used(calls).has([...used(foreign)][0]), "another caller's session has another");
+  });
+
+  test("has one even when its first calls come to all gateways at once", async () => {
+    const client = await open();
+    const ended = server.ended.length;
+    const first = await seen(() => Promise.all(urls.map((url) => callAt(client, url))));
+    const later = await seen(() => Promise.all(urls.map((url) => callAt(client, url))));
+    assert.equal(used(later).size, 1);
+    assert.ok([...used(first)].every((id) => used(later).has(id)), "no call went to a session that was not kept");
+    await until("what was opened in vain is ended", () => [...server.ended.slice(ended)].every((id) => !used(later).has(id)));
+  });
+
+  test("is initialized anew once when the server forgot it, however many gateways notice", async () => {
+    const client = await open();
+    for (const url of urls) await callAt(client, url);
+    const [before] = used(await seen(() => callAt(client, urls[0])));
+    server.sessions.delete(before);
+    await Promise.all([...urls, ...urls].map((url) => callAt(client, url)));
+    const after = used(await seen(async () => {
+      for (const url of urls) await callAt(client, url);
+    }));
+    assert.equal(after.size, 1);
+    assert.ok(!after.has(before));
+    // And again, where the copies know different sessions.
+    server.sessions.delete([...after][0]);
+    await callAt(client, urls[0]);
+    server.sessions.delete([...used(await seen(() => callAt(client, urls[0])))][0]);
+    assert.equal(await callAt(client, urls[1]), "x");
+  });
+
+  test("ends the server's session when it ends", async () => {
+    const client = await open();
+    await callAt(client, urls[2]);
+    const [id] = used(await seen(() => callAt(client, urls[0])));
+    await client.send(undefined, { method: "DELETE", headers: { "Content-Type": undefined }, url: urls[1] });
+    await until("the server is told", () => server.ended.includes(id));
+  });
+
+  test("ends it, too, when nobody used it for long", async () => {
+    const client = await open();
+    const [id] = used(await seen(() => callAt(client, urls[0])));
+    await until("the server is told", () => server.ended.includes(id), { deadline: 25_000 });
+  });
+
+  test("is kept by the others when a gateway dies", async () => {
+    const client = await open();
+    const [id] = used(await seen(() => callAt(client, urls[2])));
+    await stack.kill("gateway-3");
+    const calls = await seen(async () => {
+      for (const url of urls.slice(0, 2)) await callAt(client, url);
+    });
+    assert.deepEqual([...used(calls)], [id]);
+    assert.ok(!server.ended.includes(id));
+    await stack.ready("gateway-3");
+    assert.deepEqual([...used(await seen(() => callAt(client, urls[2])))], [id]);
+  });
+});
+
+describe("the stream of the server's session", () => {
+  test("is one gateway's, and a question on it reaches the call that another runs", async () => {
+    const client = await open({ capabilities: ELICIT });
+    const [id] = used(await seen(() => callAt(client, urls[0])));
+    await until("it is heard", () => server.streams.has(id));
+    for (const url of [urls[1], urls[2]]) {
+      const stream = await openStream(url, { headers: client.headers(), body: JSON.stringify({ jsonrpc: "2.0", id: `call ${url}`, method: "tools/call", params: { name: "asks", arguments: {} } }) });
+      const question = await stream.next();
+      assert.equal(question.method, "elicitation/create");
+      const answered = await client.send({ jsonrpc: "2.0", id: question.id, result: { action: "accept", content: { name: "Ana" } } }, { url: urls[0] });
+      assert.equal(answered.status, 202);
+      const { result } = await stream.next();
+      assert.deepEqual(JSON.parse(result.content[0].text), { action: "accept", content: { name: "Ana" } });
+      stream.close();
+    }
+    assert.equal(server.conflicts, 0, "no second stream was asked for");
+  });
+
+  test("is taken over when its gateway dies", async () => {
+    const client = await open({ capabilities: ELICIT, url: urls[1] });
+    const [id] = used(await seen(() => callAt(client, urls[1])));
+    await until("it is heard", () => server.streams.has(id));
+    await callAt(client, urls[0]);
+    await stack.kill("gateway-2");
+    await until("another hears it", async () => {
+      await callAt(client, urls[0]);
+      return server.streams.has(id);
+    });
+    assert.deepEqual([...used(await seen(() => callAt(client, urls[2])))], [id]);
+    await stack.ready("gateway-2");
+  });
+
+  test("brings the logs that the caller wants to its own stream, at whichever gateway that is", async () => {
+    const client = await open();
+    const stream = await client.stream({ url: urls[2] });
+    await client.post("logging/setLevel", { level: "info" }, { url: urls[0] });
+    const [id] = used(await seen(() => callAt(client, urls[1])));
+    await until("it is heard", () => server.streams.has(id));
+    const params = { level: "info", data: "hello" };
+    for (const method of ["notifications/tools/list_changed", "notifications/message"])
+      server.streams.get(id).write(`data: ${JSON.stringify({ jsonrpc: "2.0", method, params })}\n\n`);
+    assert.deepEqual(await stream.next(), { jsonrpc: "2.0", method: "notifications/message", params });
+    stream.close();
+  });
+});
