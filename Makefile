@@ -15,7 +15,7 @@ test:
 
 bench: build
 	tools/setup bench
-	cmake --build --preset release --target mal-bench-server
+	cmake --build --preset release --target mal-bench-server mal-bench-gateway
 	build/release/bin/mal bench
 
 # Refreshes what is generated and committed.

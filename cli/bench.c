@@ -45,7 +45,7 @@ struct figures {
     double stream_bytes, session_bytes;
     int streams;
     struct bench_load slow;
-    double audited, unaudited;
+    double audit_share;
     long clients_kib;
 };
 
@@ -81,29 +81,6 @@ static enum status measure_load(struct arena *arena, const struct bench_stack *s
     figures->pg[which] = median(pg);
     figures->p50[which] = (long)median(p50);
     figures->p99[which] = (long)median(p99);
-    return ST_OK;
-}
-
-/* A tool's call beside a read of the same row that leaves no trace. */
-static enum status measure_audit(struct arena *arena, const struct bench_stack *stack, int seconds,
-                                 struct figures *figures, struct error *err)
-{
-    struct bench_target tool = bench_tool_document(stack);
-    struct bench_target resource = bench_resource_document(stack);
-    double with[ROUNDS], without[ROUNDS];
-
-    TRY(bench_check(arena, &tool, err));
-    TRY(bench_check(arena, &resource, err));
-    for (int round = 0; round < ROUNDS; round++) {
-        struct bench_load load = {0};
-
-        TRY(bench_call(arena, &tool, connections[1], seconds, &load, err));
-        with[round] = load.rps;
-        TRY(bench_call(arena, &resource, connections[1], seconds, &load, err));
-        without[round] = load.rps;
-    }
-    figures->audited = median(with);
-    figures->unaudited = median(without);
     return ST_OK;
 }
 
@@ -174,8 +151,7 @@ static void print_goals(const struct figures *f, long idle_gateway, long idle_se
     goal("a service idle", (double)idle_service / 1024, "MiB", 8, false);
     goal("memory of an idle stream", f->stream_bytes / 1024, "KiB", 2, false);
     goal("memory of a legacy session", f->session_bytes / 1024, "KiB", 2, false);
-    goal("audit's share (tool call against resource read), c=16",
-         100 * (1 - f->audited / f->unaudited), "%", 20, false);
+    goal("audit's share of throughput, c=16", 100 * f->audit_share, "%", 20, false);
     goal_slow(&f->slow);
 }
 
@@ -294,12 +270,12 @@ static enum status measure(struct arena *arena, struct bench_stack *stack, int s
     if (!server)
         return error_set(err, ST_NOT_FOUND, "mal-bench-server is not beside mal (make build)");
     print_memory(stack, "idle");
-    TRY(bench_skills(arena, stack, err));
+    TRY(bench_skill(arena, stack, err));
     TRY(bench_pgbench_init(arena, stack, err));
     TRY(measure_direct(arena, stack, server, seconds, &f, err));
     TRY(measure_loads(arena, stack, server, &f, err));
     print_loads(&f);
-    TRY(measure_audit(arena, stack, seconds, &f, err));
+    TRY(bench_audit(arena, stack, connections[1], seconds, &f.audit_share, err));
     print_memory(stack, "after the load");
     TRY(bench_streams(arena, stack, STREAMS, &f.stream_bytes, &f.streams, err));
     TRY(bench_sessions(arena, stack, SESSIONS, &f.session_bytes, err));

@@ -60,15 +60,10 @@ void bench_server_stop(pid_t pid);
 
 /* ---- bench_load.c ---- */
 #define BENCH_SKILL "bench-skill"
-#define BENCH_DOCUMENT "bench-document"
-/* Registers the two skills that are read: one of about 700 bytes, one with a
- * document. */
-enum status bench_skills(struct arena *arena, const struct bench_stack *stack,
-                         struct error *err) MUST_CHECK;
+/* Registers the skill of about 700 bytes that is read. */
+enum status bench_skill(struct arena *arena, const struct bench_stack *stack,
+                        struct error *err) MUST_CHECK;
 struct bench_target bench_get_skill(const char *url, const char *key, const char *words);
-/* The same row through a tool, which is audited, and as a resource, which is not. */
-struct bench_target bench_tool_document(const struct bench_stack *stack);
-struct bench_target bench_resource_document(const struct bench_stack *stack);
 /* One request, whose answer must be a good one. */
 enum status bench_check(struct arena *arena, const struct bench_target *target,
                         struct error *err) MUST_CHECK;
@@ -103,3 +98,8 @@ enum status bench_clients(struct arena *arena, const struct bench_stack *stack, 
 enum status bench_slow_clients(struct arena *arena, const struct bench_stack *stack, int n,
                                int seconds, struct bench_load *ret_load,
                                struct error *err) MUST_CHECK;
+
+/* ---- bench_audit.c ---- */
+/* By how much of its throughput the audit slows the hub down, 0 to 1. */
+enum status bench_audit(struct arena *arena, const struct bench_stack *stack, int clients,
+                        int seconds, double *ret_share, struct error *err) MUST_CHECK;

@@ -27,23 +27,6 @@ struct bench_target bench_get_skill(const char *url, const char *key, const char
                 "\"name\":\"mal_get_skill\",\"arguments\":{\"id\":\"" BENCH_SKILL "\"}", words);
 }
 
-struct bench_target bench_tool_document(const struct bench_stack *stack)
-{
-    return tool(stack->url, stack->key, "mal_get_skill_content",
-                "\"name\":\"mal_get_skill_content\",\"arguments\":{\"id\":\"" BENCH_DOCUMENT "\"}",
-                "\"isError\":false");
-}
-
-struct bench_target bench_resource_document(const struct bench_stack *stack)
-{
-    return (struct bench_target){.url = stack->url,
-                                 .key = stack->key,
-                                 .method = "resources/read",
-                                 .name = "skill://" BENCH_DOCUMENT "/SKILL.md",
-                                 .params = "\"uri\":\"skill://" BENCH_DOCUMENT "/SKILL.md\"",
-                                 .words = "\"contents\""};
-}
-
 /* The headers and the body of one request, as call.lua makes them. */
 static void make_request(struct arena *arena, const struct bench_target *target,
                          const char **headers, const char **ret_body)
@@ -84,33 +67,22 @@ enum status bench_check(struct arena *arena, const struct bench_target *target, 
     return ST_OK;
 }
 
-enum status bench_skills(struct arena *arena, const struct bench_stack *stack, struct error *err)
+enum status bench_skill(struct arena *arena, const struct bench_stack *stack, struct error *err)
 {
     static const char words[] = "A skill of the usual size that is read again and again, to see "
                                 "how fast the hub finds it and hands it out to its callers. ";
-    const char *common =
-        arena_printf(arena,
-                     "\"name\":\"Bench\",\"description\":\"%s%s\",\"category\":\"custom\","
-                     "\"author\":\"bench\",\"version\":\"1.0.0\","
-                     "\"trigger_patterns\":[\"measure the hub\"],\"tags\":[\"bench\",\"speed\"]",
-                     words, words);
-    struct bench_target plain =
+    struct bench_target skill =
         tool(stack->url, stack->key, "mal_register_skill",
              arena_printf(arena,
                           "\"name\":\"mal_register_skill\",\"arguments\":{\"id\":\"" BENCH_SKILL
-                          "\",%s}",
-                          common),
-             "\"isError\":false");
-    struct bench_target document =
-        tool(stack->url, stack->key, "mal_register_skill",
-             arena_printf(arena,
-                          "\"name\":\"mal_register_skill\",\"arguments\":{\"id\":\"" BENCH_DOCUMENT
-                          "\",%s,\"asset_content\":\"# Bench\\n\\n%s\"}",
-                          common, words),
+                          "\",\"name\":\"Bench\",\"description\":\"%s%s\","
+                          "\"category\":\"custom\",\"author\":\"bench\",\"version\":\"1.0.0\","
+                          "\"trigger_patterns\":[\"measure the hub\"],"
+                          "\"tags\":[\"bench\",\"speed\"]}",
+                          words, words),
              "\"isError\":false");
 
-    TRY(bench_check(arena, &plain, err));
-    return bench_check(arena, &document, err);
+    return bench_check(arena, &skill, err);
 }
 
 enum status bench_try(struct arena *arena, const struct bench_target *target, int connections,
