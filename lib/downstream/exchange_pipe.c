@@ -124,6 +124,8 @@ enum status pipe_next(struct downstream_exchange *x, int64_t until_ms,
     enum downstream_fault fault;
 
     queued_free(TAKE(x->given));
+    if (x->pipe != NULL && !x->handshake)
+        pipe_read_alone(x->pipe, x, until_ms);
     for (;;) {
         (void)pthread_mutex_lock(&x->waiter.lock);
         while (x->first == NULL && x->queue_fault == DOWNSTREAM_FAULT_NONE &&

@@ -9,10 +9,11 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { CHUNK = 64 * 1024, UNSENT_MAX = 32 * 1024 * 1024 };
+enum { CHUNK = 64 * 1024, UNSENT_MAX = 32 * 1024 * 1024, ALONE_MS = 20, SLICE_MS = 5 };
 
 /* ---- writing ---------------------------------------------------------------------- */
 
@@ -67,8 +68,9 @@ bool pipe_broken(struct pipe *pipe)
     return broken;
 }
 
-/* ---- the thread --------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------- */
 
+/* With pipe->reading held, as the next. */
 static void sort_bytes(struct pipe *pipe, const char *bytes, size_t len)
 {
     while (len > 0) {
@@ -85,17 +87,81 @@ static void sort_bytes(struct pipe *pipe, const char *bytes, size_t len)
 }
 
 /* False when the child has closed its end. */
-static bool read_some(struct pipe *pipe, char *chunk)
+static bool read_some(struct pipe *pipe)
 {
-    ssize_t n = read(pipe->from_child, chunk, CHUNK);
+    ssize_t n = read(pipe->from_child, pipe->chunk, CHUNK);
 
     if (n < 0)
         return errno == EINTR || errno == EAGAIN;
     if (n > 0) {
         (void)atomic_fetch_add(&pipe->server->bytes_in, (size_t)n);
-        sort_bytes(pipe, chunk, (size_t)n);
+        sort_bytes(pipe, pipe->chunk, (size_t)n);
     }
     return n > 0;
+}
+
+/* Whether the thread is told that there is something to read; a hang-up it is told
+ * of in any case, but once. */
+static bool watch(struct pipe *pipe, int operation, bool on)
+{
+    struct epoll_event event = {.events = on ? EPOLLIN : EPOLLONESHOT};
+
+    return epoll_ctl(pipe->watch_fd, operation, pipe->from_child, &event) == 0;
+}
+
+static bool is_alone(struct pipe *pipe, struct downstream_exchange *x)
+{
+    bool alone;
+
+    (void)pthread_mutex_lock(&pipe->lock);
+    alone = pipe->waiting == x && x->pipe_next == NULL && !pipe->stopping;
+    (void)pthread_mutex_unlock(&pipe->lock);
+    return alone;
+}
+
+static bool waits(struct downstream_exchange *x)
+{
+    bool still;
+
+    (void)pthread_mutex_lock(&x->waiter.lock);
+    still = x->first == NULL && x->queue_fault == DOWNSTREAM_FAULT_NONE && !x->waiter.cancelled;
+    (void)pthread_mutex_unlock(&x->waiter.lock);
+    return still;
+}
+
+void pipe_read_alone(struct pipe *pipe, struct downstream_exchange *x, int64_t until_ms)
+{
+    struct pollfd fd = {.fd = pipe->from_child, .events = POLLIN};
+    int64_t now = clock_mono_ms();
+
+    if (until_ms > now + ALONE_MS)
+        until_ms = now + ALONE_MS;
+    if (pthread_mutex_trylock(&pipe->reading) != 0)
+        return;
+    if (is_alone(pipe, x) && watch(pipe, EPOLL_CTL_MOD, false)) {
+        while (now < until_ms && waits(x) && is_alone(pipe, x)) {
+            if (poll(&fd, 1, until_ms - now < SLICE_MS ? (int)(until_ms - now) : SLICE_MS) > 0 &&
+                !read_some(pipe))
+                break; /* the thread is told, too */
+            now = clock_mono_ms();
+        }
+        (void)watch(pipe, EPOLL_CTL_MOD, true);
+    }
+    (void)pthread_mutex_unlock(&pipe->reading);
+}
+
+/* ---- the thread --------------------------------------------------------------------- */
+
+/* False when the child has closed its end; who reads in our place gives back soon. */
+static bool read_unless_borrowed(struct pipe *pipe)
+{
+    bool go_on;
+
+    if (pthread_mutex_trylock(&pipe->reading) != 0)
+        return true;
+    go_on = read_some(pipe);
+    (void)pthread_mutex_unlock(&pipe->reading);
+    return go_on;
 }
 
 /* What to wait for; false when it is over. A child that does not listen any more
@@ -115,14 +181,11 @@ static bool look(struct pipe *pipe, int *ret_write_fd)
 static void *run(void *arg)
 {
     struct pipe *pipe = arg;
-    char *chunk = malloc(CHUNK);
     int write_fd;
 
-    if (chunk == NULL)
-        abort();
     (void)pthread_setname_np(pthread_self(), "stdio");
     while (look(pipe, &write_fd)) {
-        struct pollfd fds[] = {{.fd = pipe->from_child, .events = POLLIN},
+        struct pollfd fds[] = {{.fd = pipe->watch_fd, .events = POLLIN},
                                {.fd = pipe->wake_fd, .events = POLLIN},
                                {.fd = write_fd, .events = POLLOUT}};
         eventfd_t count;
@@ -131,10 +194,9 @@ static void *run(void *arg)
             break;
         if (fds[1].revents)
             (void)eventfd_read(pipe->wake_fd, &count);
-        if (fds[0].revents && !read_some(pipe, chunk))
+        if (fds[0].revents && !read_unless_borrowed(pipe))
             break;
     }
-    free(chunk);
     (void)pthread_mutex_lock(&pipe->lock);
     pipe->broken = true;
     (void)pthread_mutex_unlock(&pipe->lock);
@@ -170,8 +232,11 @@ void pipe_unref(struct pipe *pipe)
         return;
     (void)close(pipe->from_child);
     (void)close(pipe->wake_fd);
+    (void)close(pipe->watch_fd);
     lines_done(&pipe->lines);
     strbuf_done(&pipe->unsent);
+    free(pipe->chunk);
+    (void)pthread_mutex_destroy(&pipe->reading);
     (void)pthread_mutex_destroy(&pipe->lock);
     free(pipe);
 }
@@ -180,7 +245,7 @@ static struct pipe *pipe_new(struct downstream_session *session, int to_child, i
 {
     struct pipe *pipe = calloc(1, sizeof(*pipe));
 
-    if (pipe == NULL)
+    if (pipe == NULL || (pipe->chunk = malloc(CHUNK)) == NULL)
         abort();
     pipe->server = session->server;
     pipe->session = session;
@@ -188,7 +253,9 @@ static struct pipe *pipe_new(struct downstream_session *session, int to_child, i
     pipe->from_child = from_child;
     pipe->refs = 1;
     pipe->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pipe->watch_fd = epoll_create1(EPOLL_CLOEXEC);
     lines_init(&pipe->lines, session->server->limits.message_bytes);
+    (void)pthread_mutex_init(&pipe->reading, NULL);
     (void)pthread_mutex_init(&pipe->lock, NULL);
     (void)fcntl(to_child, F_SETFL, fcntl(to_child, F_GETFL) | O_NONBLOCK);
     (void)fcntl(from_child, F_SETFL, fcntl(from_child, F_GETFL) | O_NONBLOCK);
@@ -207,7 +274,8 @@ enum status pipe_open(struct downstream_session *session, struct error *err)
                          why.message);
     (void)atomic_fetch_add(&server->connects, 1);
     pipe = pipe_new(session, to_child, from_child);
-    if (pipe->wake_fd < 0 || pthread_create(&pipe->thread, NULL, run, pipe) != 0) {
+    if (pipe->wake_fd < 0 || !watch(pipe, EPOLL_CTL_ADD, true) ||
+        pthread_create(&pipe->thread, NULL, run, pipe) != 0) {
         (void)close(to_child);
         pipe_unref(pipe);
         server->program.stop(server->program.arg);
@@ -234,6 +302,9 @@ void pipe_close(struct downstream_session *session)
     (void)pthread_mutex_unlock(&pipe->lock);
     (void)eventfd_write(pipe->wake_fd, 1);
     (void)pthread_join(pipe->thread, NULL);
+    /* Nobody reads in its place any more. */
+    (void)pthread_mutex_lock(&pipe->reading);
+    (void)pthread_mutex_unlock(&pipe->reading);
     (void)pthread_mutex_lock(&pipe->lock);
     (void)close(pipe->to_child);
     pipe->to_child = -1;

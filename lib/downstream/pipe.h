@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stdio: one child's pipes, shared by all exchanges of its session. A thread of
  * their own reads what the child says and sorts it; whoever has something to say
- * writes it, and the thread goes on where the child did not take all. */
+ * writes it, and the thread goes on where the child did not take all. An exchange
+ * that is alone reads in the thread's place for a while, so that its answer does not
+ * wake two threads. */
 #pragma once
 
 #include "downstream/exchange.h"
@@ -10,10 +12,14 @@
 struct pipe {
     struct downstream *server;
     struct downstream_session *session;
-    struct lines lines;
     pthread_t thread;
     int from_child;
-    int wake_fd; /* eventfd: something is to be written, or it is over */
+    int watch_fd; /* epoll: whether there is something to read for the thread */
+    int wake_fd;  /* eventfd: something is to be written, or it is over */
+
+    pthread_mutex_t reading; /* held by who reads and sorts; what follows */
+    struct lines lines;
+    char *chunk;
 
     pthread_mutex_t lock; /* what follows */
     int refs;             /* the session, and exchanges */
@@ -36,6 +42,9 @@ struct pipe *pipe_ref(struct downstream_session *session);
 void pipe_unref(struct pipe *pipe);
 /* One line; false when the child is gone or does not read. */
 bool pipe_write(struct pipe *pipe, const char *text, size_t len);
+/* Reads what the child says as long as x is the only exchange, has got nothing and
+ * was not cancelled, until then at most; not at all when others read. */
+void pipe_read_alone(struct pipe *pipe, struct downstream_exchange *x, int64_t until_ms);
 /* Nothing can be said to the child, nor heard of it, any more. */
 bool pipe_broken(struct pipe *pipe);
 
