@@ -11,7 +11,7 @@ struct exchange {
     const McpRunner__Call *call;
     const char *reply;
     int64_t deadline_ms;
-    int number;
+    atomic_int number; /* of the frame sent last */
     enum mcp_version version;
 
     pthread_mutex_t lock; /* what follows */

@@ -340,6 +340,43 @@ START_TEST(answers_find_their_exchanges_in_any_order)
 }
 END_TEST
 
+static void *pull(void *arg)
+{
+    struct downstream_message msg;
+    static struct error err; /* of one thread at a time */
+    bool first = downstream_next(arg, -1, &msg, &err) == ST_OK && msg.kind == DOWNSTREAM_RESULT &&
+                 strstr(msg.json.text, "first") != NULL;
+
+    return first ? arg : NULL;
+}
+
+/* The first reads the pipe itself for a while; the second comes in the middle of it
+ * or later. */
+START_TEST(who_reads_the_pipe_alone_reads_for_those_that_come_later_too)
+{
+    struct fixture f;
+
+    fixture_open(&f, kinds[_i].mode);
+    for (int ms = 0; ms < 40; ms++) {
+        struct downstream_exchange *first = begin(&f, "wait", 5000);
+        int64_t start;
+        pthread_t thread;
+        void *got;
+
+        ck_assert_int_eq(pthread_create(&thread, NULL, pull, first), 0);
+        (void)usleep((useconds_t)ms * 1000);
+        start = clock_mono_ms();
+        ck_assert_str_eq(finish(&f, begin(&f, "release", 5000)), "second");
+        (void)pthread_join(thread, &got);
+        ck_assert_ptr_eq(got, first);
+        downstream_end(first);
+        ck_assert_int_lt(clock_mono_ms() - start, 1000);
+        ck_assert_str_eq(call_tool(&f, "any"), "ok");
+    }
+    fixture_stop(&f);
+}
+END_TEST
+
 START_TEST(progress_comes_before_the_result)
 {
     struct fixture f;
@@ -516,6 +553,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tcase, every_kind_of_child_is_met_and_called, 0, (int)ARRAY_SIZE(kinds));
     tcase_add_test(tcase, a_program_that_cannot_be_started_is_unreachable);
     tcase_add_test(tcase, answers_find_their_exchanges_in_any_order);
+    tcase_add_loop_test(tcase, who_reads_the_pipe_alone_reads_for_those_that_come_later_too, 0, 2);
     tcase_add_test(tcase, progress_comes_before_the_result);
     tcase_add_test(tcase, a_question_reaches_the_only_exchange);
     tcase_add_test(tcase, a_child_that_dies_fails_what_it_had_and_is_started_for_the_next);
