@@ -375,18 +375,30 @@ void sessions_touch(struct sessions *sessions, const char *hash, int64_t now_ms)
     update_alone(sessions, hash, &(struct change){.used = used});
 }
 
-void sessions_sweep(struct sessions *sessions, int64_t now_ms)
+enum { BATCH = 32, SWEEP_MS = 250 };
+
+/* Ends some of those that nobody used; how many. */
+static size_t sweep_some(struct sessions *sessions, int64_t now_ms)
 {
-    enum { BATCH = 32 };
     char gone[BATCH][SESSION_HASH_SIZE];
     size_t n = 0;
 
     (void)pthread_mutex_lock(&sessions->lock);
-    for (size_t i = 0; i < SESSION_BUCKETS; i++)
+    for (size_t i = 0; i < SESSION_BUCKETS && n < BATCH; i++)
         for (struct item *item = sessions->buckets[i]; item != NULL && n < BATCH; item = item->next)
             if (session_expired(item, now_ms))
                 memcpy(gone[n++], item->hash, SESSION_HASH_SIZE);
     (void)pthread_mutex_unlock(&sessions->lock);
     for (size_t i = 0; i < n; i++)
         sessions_end(sessions, gone[i]);
+    return n;
+}
+
+void sessions_sweep(struct sessions *sessions, int64_t now_ms)
+{
+    int64_t until_ms = clock_mono_ms() + SWEEP_MS;
+
+    /* The rest at the next tick: whoever sweeps has other things to do. */
+    while (sweep_some(sessions, now_ms) == BATCH && clock_mono_ms() < until_ms)
+        ;
 }
