@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum status remote_open(struct bus *bus, struct call *call, const char *server, const char *caller,
                         const char *capabilities, struct remote_facts *ret_facts)
@@ -34,7 +35,7 @@ enum status remote_open(struct bus *bus, struct call *call, const char *server, 
 
 /* A guess is enough: an owner that is not one any more says so, or nobody answers
  * there, and the child is opened anew. So the newest takes the place of another. */
-enum { PLACES = 256, KEY_SIZE = 148 };
+enum { PLACES = 256, KEY_SIZE = 148, FIRST_PAUSE_MS = 100, LAST_PAUSE_MS = 1600 };
 
 static struct {
     pthread_mutex_t lock; /* what follows */
@@ -78,6 +79,38 @@ static void remember(const struct remote_request *request, const char *owner)
     pthread_mutex_unlock(&owners.lock);
 }
 
+void owner_forget(const struct remote_request *request, const char *owner)
+{
+    char key[KEY_SIZE];
+    size_t place = place_of(request, key);
+
+    pthread_mutex_lock(&owners.lock);
+    if (strcmp(owners.places[place].key, key) == 0 &&
+        strcmp(owners.places[place].owner, owner) == 0)
+        *owners.places[place].key = '\0';
+    pthread_mutex_unlock(&owners.lock);
+}
+
+/* Opening twice does no harm: it is asked again while copies of the runner stop or
+ * start, a read in that sense. */
+static enum status open_patiently(struct bus *bus, struct call *call,
+                                  const struct remote_request *request,
+                                  struct remote_facts *ret_facts)
+{
+    enum status status;
+
+    for (int pause_ms = FIRST_PAUSE_MS;; pause_ms *= 2) {
+        error_clear(&call->error);
+        status = remote_open(bus, call, request->server, request->caller, request->capabilities,
+                             ret_facts);
+        if (status != ST_UNAVAILABLE || !bus_up(bus) || pause_ms > LAST_PAUSE_MS ||
+            clock_mono_ms() + pause_ms >= call->deadline_ms ||
+            (call->error.reason && strncmp(call->error.reason, "MCP_", 4) == 0))
+            return status;
+        (void)usleep((useconds_t)pause_ms * 1000);
+    }
+}
+
 enum status owner_open(struct bus *bus, const struct remote_request *request, int64_t deadline_ms,
                        char out[TOKEN_SIZE], struct error *err)
 {
@@ -89,8 +122,7 @@ enum status owner_open(struct bus *bus, const struct remote_request *request, in
     arena_init(&arena);
     call.now_ms = clock_wall_ms();
     call.bus = bus;
-    status =
-        remote_open(bus, &call, request->server, request->caller, request->capabilities, &facts);
+    status = open_patiently(bus, &call, request, &facts);
     if (status == ST_OK) {
         (void)snprintf(out, TOKEN_SIZE, "%s", facts.owner);
         remember(request, out);

@@ -46,6 +46,7 @@ static int left_ms(const struct remote_exchange *x)
 static enum status lost(struct remote_exchange *x, struct error *err)
 {
     x->over = true;
+    owner_forget(&x->request, x->owner);
     return fault_set(err, x->request.server, DOWNSTREAM_FAULT_LOST,
                      "was lost with the process that held it; whether the request was carried out "
                      "is not known");
@@ -259,6 +260,7 @@ static enum status waited(struct remote_exchange *x, int64_t now, struct error *
     if (now >= x->deadline_ms + GRACE_MS) {
         remote_cancel(x);
         x->over = true;
+        owner_forget(&x->request, x->owner);
         return fault_set(err, x->request.server, DOWNSTREAM_FAULT_TIMEOUT,
                          "did not answer in time");
     }

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { LOOK_MS = 1000, CALL_MAX_MS = 3600000, REFUSING = 2 };
+enum { LOOK_MS = 1000, CALL_MAX_MS = 3600000, PING_MS = 2000, REFUSING = 2 };
 
 /* ---- the exchange ---------------------------------------------------------------- */
 
@@ -105,7 +105,7 @@ static enum status carry_out(struct exchange *x, struct error *err)
     char key[KEY_SIZE];
     enum status status;
 
-    TRY(registry_get(x->runner, x->call->server, &config, err));
+    TRY(registry_get(x->runner, x->call->server, 0, &config, err));
     lease_key(config, x->call->caller, key);
     config_unref(config);
     slot = slot_find(x->runner, key);
@@ -198,11 +198,12 @@ static int room(struct runner *runner, const char *server)
     return max;
 }
 
-static bool enlist(struct runner *runner, struct exchange *x)
+static bool enlist(struct runner *runner, struct exchange *x, bool *ret_stopping)
 {
     bool fits;
 
     pthread_mutex_lock(&runner->lock);
+    *ret_stopping = runner->stopping;
     fits = !runner->stopping && runner->n_exchanges < runner_config.max_calls &&
            room(runner, x->call->server) > 0;
     if (fits) {
@@ -219,15 +220,19 @@ static void on_call(struct bus_message *msg, void *arg)
     struct runner *runner = arg;
     struct exchange *x = exchange_new(runner, msg);
     struct error err = {0};
+    bool stopping;
 
     if (!x)
         return;
-    if (enlist(runner, x)) {
+    if (enlist(runner, x, &stopping)) {
         run(x);
         return;
     }
-    (void)fault_set(&err, x->call->server, DOWNSTREAM_FAULT_BUSY,
-                    "has as many calls as it may have at once");
+    if (stopping)
+        (void)moved(x, &err);
+    else
+        (void)fault_set(&err, x->call->server, DOWNSTREAM_FAULT_BUSY,
+                        "has as many calls as it may have at once");
     frame_fault(x, err.reason, err.status, err.message);
     exchange_free(x);
 }
@@ -306,6 +311,28 @@ static void on_word(struct bus_message *msg, void *arg)
     pthread_mutex_unlock(&x->lock);
 }
 
+/* ---- life of all ------------------------------------------------------------------------ */
+
+static void on_ping(struct bus_message *msg, void *arg)
+{
+    struct runner *runner = arg;
+
+    if (msg->reply && bus_publish_now(runner->bus, msg->reply, NULL, NULL, 0) != ST_OK)
+        log_debug("a ping could not be answered");
+}
+
+bool exchanges_ping(struct runner *runner, const char *id)
+{
+    struct bus_message reply;
+    char subject[96];
+
+    (void)snprintf(subject, sizeof(subject), "mal.runner.%s.ping", id);
+    if (bus_request(runner->bus, subject, NULL, NULL, 0, PING_MS, &reply) != ST_OK)
+        return false;
+    bus_message_release(&reply);
+    return true;
+}
+
 enum status exchanges_open(struct runner *runner, struct error *err)
 {
     char subject[96];
@@ -320,6 +347,9 @@ enum status exchanges_open(struct runner *runner, struct error *err)
     (void)snprintf(subject, sizeof(subject), "mal.runner.%s.word.*", runner->id);
     if (bus_subscribe(runner->bus, subject, on_word, runner, &runner->words) != ST_OK)
         return error_set(err, ST_UNAVAILABLE, "cannot subscribe to words");
+    (void)snprintf(subject, sizeof(subject), "mal.runner.%s.ping", runner->id);
+    if (bus_subscribe(runner->bus, subject, on_ping, runner, &runner->pings) != ST_OK)
+        return error_set(err, ST_UNAVAILABLE, "cannot subscribe to pings");
     return ST_OK;
 }
 
@@ -327,7 +357,6 @@ void exchanges_close(struct runner *runner, int timeout_ms)
 {
     int64_t until = clock_mono_ms() + timeout_ms;
 
-    bus_takers_stop(runner->calls);
     pthread_mutex_lock(&runner->lock);
     while (runner->n_exchanges > 0 && clock_mono_ms() < until) {
         struct timespec slice;
@@ -339,4 +368,5 @@ void exchanges_close(struct runner *runner, int timeout_ms)
     pthread_mutex_unlock(&runner->lock);
     bus_takers_free(TAKE(runner->calls));
     bus_sub_free(TAKE(runner->words));
+    bus_sub_free(TAKE(runner->pings));
 }

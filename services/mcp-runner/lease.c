@@ -112,21 +112,21 @@ static void lose(struct runner *runner, const char *key)
     pthread_mutex_unlock(&runner->lock);
 }
 
-/* False when the process is to stop. */
+/* False when the process stops and holds no child any more. */
 static bool wait_turn(struct runner *runner)
 {
     struct timespec until;
-    bool stopping;
+    bool over;
 
     (void)clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += RENEW_MS / 1000;
     pthread_mutex_lock(&runner->lock);
-    while (!runner->stopping &&
+    while (!(runner->stopping && runner->n_children == 0) &&
            pthread_cond_timedwait(&runner->changed, &runner->lock, &until) == 0)
         ;
-    stopping = runner->stopping;
+    over = runner->stopping && runner->n_children == 0;
     pthread_mutex_unlock(&runner->lock);
-    return !stopping;
+    return !over;
 }
 
 void *lease_run(void *arg)

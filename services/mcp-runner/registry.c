@@ -2,11 +2,13 @@
 /* The stdio servers, as mcp-health tells them through MAL_MCPS. */
 #include "runner.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "wire/codec.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct config *config_ref(struct config *config)
 {
@@ -140,13 +142,30 @@ static void told(const char *key, const void *data, size_t len, void *arg)
     pthread_mutex_unlock(&runner->lock);
 }
 
-enum status registry_get(struct runner *runner, const char *id, struct config **ret_config,
-                         struct error *err)
+/* With the lock held. Who asks may have heard of it a moment before us. */
+static struct entry *await_entry(struct runner *runner, const char *id, int wait_ms)
+{
+    int64_t until = clock_mono_ms() + wait_ms;
+    struct entry *entry = registry_entry(runner, id);
+
+    while (!entry && !runner->stopping && clock_mono_ms() < until) {
+        struct timespec slice;
+
+        (void)clock_gettime(CLOCK_REALTIME, &slice);
+        slice.tv_sec += 1;
+        (void)pthread_cond_timedwait(&runner->changed, &runner->lock, &slice);
+        entry = registry_entry(runner, id);
+    }
+    return entry;
+}
+
+enum status registry_get(struct runner *runner, const char *id, int wait_ms,
+                         struct config **ret_config, struct error *err)
 {
     struct config *config = NULL;
 
     pthread_mutex_lock(&runner->lock);
-    struct entry *entry = registry_entry(runner, id);
+    struct entry *entry = await_entry(runner, id, wait_ms);
     if (entry)
         config = config_ref(entry->config);
     pthread_mutex_unlock(&runner->lock);

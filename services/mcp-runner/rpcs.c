@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { ROUTES_MAX = 4, LIST_MS = 20000, CHECK_MS = 5000, MUTE_MAX = 2 };
+enum { ROUTES_MAX = 4, LIST_MS = 20000, CHECK_MS = 5000, TOLD_MS = 2000, MUTE_MAX = 2 };
 
 /* ---- rpcs, where the child is -------------------------------------------------------- */
 
@@ -30,7 +30,7 @@ static enum status open_here(struct call *call, const char *key, const ProtobufC
     struct slot *slot = NULL;
     enum status status;
 
-    TRY(registry_get(runner, req->server, &config, &call->error));
+    TRY(registry_get(runner, req->server, 0, &config, &call->error));
     status = slot_get(runner, &(struct wanted){config, key, req->caller, req->capabilities}, &slot,
                       &call->error);
     config_unref(config);
@@ -159,7 +159,7 @@ static enum status describe_here(struct call *call, const char *key,
     if (!slot && !req->lists && is_well(runner, req->server, &rsp->changes))
         return ST_OK;
     if (!slot) {
-        TRY(registry_get(runner, req->server, &config, &call->error));
+        TRY(registry_get(runner, req->server, 0, &config, &call->error));
         status = slot_get(runner, &(struct wanted){config, key, "", ""}, &slot, &call->error);
         config_unref(config);
         TRY(status);
@@ -180,7 +180,7 @@ static enum status key_of(struct call *call, const char *server, const char *cal
 {
     struct config *config = NULL;
 
-    TRY(registry_get(call->service, server, &config, &call->error));
+    TRY(registry_get(call->service, server, TOLD_MS, &config, &call->error));
     lease_key(config, caller, key);
     config_unref(config);
     return ST_OK;
@@ -219,7 +219,9 @@ static enum status route(struct call *call, const struct rpc *rpc, const char *k
         TRY(lease_take(runner, key, owner, &call->error));
         if (strcmp(owner, runner->id) == 0)
             return here(call, key, request, reply);
-        status = ask_owner(call, rpc, owner, request, reply);
+        status = exchanges_ping(runner, owner)
+                     ? ask_owner(call, rpc, owner, request, reply)
+                     : call_fail(call, ST_UNAVAILABLE, "Nobody holds '%s' now.", key);
         if (!unheard(call, status) || !bus_up(runner->bus))
             break;
         lease_seize(runner, key, owner);
@@ -260,6 +262,21 @@ enum status mcp_runner_check(struct call *call, const McpRunner__CheckRequest *r
     return ST_OK;
 }
 
+/* Whoever asks one that stops takes over, but not while the child still lives. */
+static enum status stay(struct call *call, const char *key)
+{
+    struct runner *runner = call->service;
+    bool stopping;
+
+    pthread_mutex_lock(&runner->lock);
+    stopping = runner->stopping;
+    pthread_mutex_unlock(&runner->lock);
+    if (!stopping)
+        return ST_OK;
+    slot_await_end(runner, key, deadline_of(call));
+    return call_fail(call, ST_UNAVAILABLE, "This runner stops; another takes over.");
+}
+
 /* What another runner asks of the owner. */
 enum status runner_own_open(struct call *call, const ProtobufCMessage *request,
                             ProtobufCMessage *reply)
@@ -268,6 +285,7 @@ enum status runner_own_open(struct call *call, const ProtobufCMessage *request,
     char key[KEY_SIZE];
 
     TRY(key_of(call, req->server, req->caller, key));
+    TRY(stay(call, key));
     return open_here(call, key, request, reply);
 }
 
@@ -278,5 +296,6 @@ enum status runner_own_describe(struct call *call, const ProtobufCMessage *reque
     char key[KEY_SIZE];
 
     TRY(key_of(call, req->server, "", key));
+    TRY(stay(call, key));
     return describe_here(call, key, request, reply);
 }

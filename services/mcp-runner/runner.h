@@ -102,7 +102,7 @@ struct runner {
     struct bus_kv_watch *watch;
     struct bus_server *any, *own;
     struct bus_takers *calls;
-    struct bus_sub *words;
+    struct bus_sub *words, *pings;
     struct ears *ears;
     pthread_t minder, renewer;
     bool has_minder, has_renewer;
@@ -111,7 +111,7 @@ struct runner {
     pthread_cond_t changed;
     bool shown, stopping;
     struct entry *entries;
-    struct slot *slots;
+    struct slot *slots, *ending; /* in the table; out of it, their children not ended yet */
     int n_slots, n_children, n_threads, n_exchanges;
     struct exchange *exchanges;
     atomic_ullong starts, crashes;
@@ -144,9 +144,10 @@ enum status registry_open(struct runner *runner, struct error *err) MUST_CHECK;
 void registry_close(struct runner *runner);
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
-/* A reference to what is told of the server; NOT_FOUND, FAILED_PRECONDITION. */
-enum status registry_get(struct runner *runner, const char *id, struct config **ret_config,
-                         struct error *err) MUST_CHECK;
+/* A reference to what is told of the server, at once or within the time; NOT_FOUND,
+ * FAILED_PRECONDITION. */
+enum status registry_get(struct runner *runner, const char *id, int wait_ms,
+                         struct config **ret_config, struct error *err) MUST_CHECK;
 /* NULL when it is not told any more. With runner->lock held. */
 struct entry *registry_entry(struct runner *runner, const char *id);
 
@@ -172,6 +173,8 @@ struct wanted {
 /* A reference to the slot of a key that is leased to us, made when there is none. */
 enum status slot_get(struct runner *runner, const struct wanted *wanted, struct slot **ret_slot,
                      struct error *err) MUST_CHECK;
+/* Until neither a slot nor a child of the key is left here. */
+void slot_await_end(struct runner *runner, const char *key, int64_t deadline_ms);
 /* A reference to the one that is there, or NULL. */
 struct slot *slot_find(struct runner *runner, const char *key);
 void slot_unref(struct slot *slot);
@@ -216,7 +219,9 @@ void ears_remove(struct ears *ears, struct slot *slot);
 /* ---- exchange.c -------------------------------------------------------------------------- */
 
 enum status exchanges_open(struct runner *runner, struct error *err) MUST_CHECK;
-/* No new ones; those that run have ended when this returns, or the time is over. */
+/* Whether that runner is there. */
+bool exchanges_ping(struct runner *runner, const char *id);
+/* Those that run have ended when this returns, or the time is over. */
 void exchanges_close(struct runner *runner, int timeout_ms);
 
 /* ---- tally.c ----------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 /* Settings, start and stop. */
 #include "runner.h"
 
+#include "base/clock.h"
 #include "pool.h"
 #include "svc/metrics.h"
 #include "svc/process.h"
@@ -9,7 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKERS = 16, LEASE_S = 10, CLOSE_MS = 5000, STOP_MS = 10000, SPARE_THREADS = 64 };
+enum {
+    WORKERS = 16,
+    LEASE_S = 10,
+    CLOSE_MS = 5000,
+    DRAIN_MS = 10000,
+    STOP_MS = 10000,
+    SLICE_MS = 50,
+    SPARE_THREADS = 64
+};
 
 struct runner_settings runner_config = {.stdio_allow = "",
                                         .secret_keys = "",
@@ -207,25 +216,46 @@ enum status runner_start(struct runner *runner, struct bus *bus, struct error *e
     return serve_any(runner, err);
 }
 
-static void retire_all(struct runner *runner)
+/* With the lock held: of slots that nobody uses, or of all. */
+static void retire(struct runner *runner, bool all)
 {
+    for (struct slot *slot = runner->slots, *next; slot; slot = next) {
+        next = slot->next;
+        if (all || slot->refs == 1)
+            slot_retire(slot);
+    }
+}
+
+/* Calls that run may end; new ones are sent to other runners, which wait until the
+ * child of their server has ended here. */
+static void drain(struct runner *runner)
+{
+    int64_t until = clock_mono_ms() + DRAIN_MS;
+
     pthread_mutex_lock(&runner->lock);
     runner->stopping = true;
     pthread_cond_broadcast(&runner->changed);
-    for (struct slot *slot = runner->slots, *next; slot; slot = next) {
-        next = slot->next;
-        slot_retire(slot);
+    while (runner->n_children > 0) {
+        struct timespec slice;
+
+        retire(runner, clock_mono_ms() >= until);
+        (void)clock_gettime(CLOCK_REALTIME, &slice);
+        slice.tv_nsec += SLICE_MS * 1000000L;
+        if (slice.tv_nsec >= 1000000000L) {
+            slice.tv_nsec -= 1000000000L;
+            slice.tv_sec++;
+        }
+        if (runner->n_children > 0)
+            (void)pthread_cond_timedwait(&runner->changed, &runner->lock, &slice);
     }
-    while (runner->n_children > 0)
-        pthread_cond_wait(&runner->changed, &runner->lock);
     pthread_mutex_unlock(&runner->lock);
 }
 
 void runner_stop(struct runner *runner)
 {
     bus_server_stop(runner->any, CLOSE_MS);
+    drain(runner);
     bus_takers_stop(runner->calls);
-    retire_all(runner);
     exchanges_close(runner, STOP_MS);
     bus_server_free(TAKE(runner->any));
     bus_server_free(TAKE(runner->own));

@@ -96,6 +96,13 @@ static void close_slot(void *arg)
         pthread_cond_wait(&runner->changed, &runner->lock);
     pthread_mutex_unlock(&runner->lock);
     downstream_close(slot->session, 0);
+    pthread_mutex_lock(&runner->lock);
+    for (struct slot **p = &runner->ending; *p; p = &(*p)->next)
+        if (*p == slot) {
+            *p = slot->next;
+            break;
+        }
+    pthread_mutex_unlock(&runner->lock);
     slot_free(slot);
     pthread_mutex_lock(&runner->lock);
     runner->n_children--;
@@ -113,7 +120,8 @@ void slot_retire(struct slot *slot)
     if (!*p)
         return;
     *p = slot->next;
-    slot->next = NULL;
+    slot->next = runner->ending;
+    runner->ending = slot;
     slot->gone = true;
     slot->closing = true;
     runner->n_slots--;
@@ -155,12 +163,32 @@ struct slot *slot_find(struct runner *runner, const char *key)
     return slot;
 }
 
+static bool holds(const struct slot *slot, const char *key)
+{
+    while (slot && strcmp(slot->key, key) != 0)
+        slot = slot->next;
+    return slot != NULL;
+}
+
+void slot_await_end(struct runner *runner, const char *key, int64_t deadline_ms)
+{
+    pthread_mutex_lock(&runner->lock);
+    while ((holds(runner->slots, key) || holds(runner->ending, key)) &&
+           clock_mono_ms() < deadline_ms) {
+        struct timespec slice;
+
+        (void)clock_gettime(CLOCK_REALTIME, &slice);
+        slice.tv_sec += 1;
+        (void)pthread_cond_timedwait(&runner->changed, &runner->lock, &slice);
+    }
+    pthread_mutex_unlock(&runner->lock);
+}
+
 /* With the lock held. */
 static enum status add(struct runner *runner, struct slot *slot, struct error *err)
 {
-    if (runner->stopping)
-        return fault_set(err, slot->server, DOWNSTREAM_FAULT_CLOSED,
-                         "is not started: the hub is stopping");
+    if (runner->stopping) /* no MCP_ reason: another runner may do it */
+        return error_set(err, ST_UNAVAILABLE, "This runner stops; another takes over.");
     if (!make_room(runner))
         return fault_set(err, slot->server, DOWNSTREAM_FAULT_BUSY,
                          "is not started: %d children run and none is idle",
