@@ -1,6 +1,6 @@
 // A stdio server of the tests, by hand, since it also does what no SDK would: tools that tell what
 // the process sees of the machine, crash, flood, fall silent, ignore signals.
-//   node stdio-server.mjs [stubborn] [fail-first FILE] [ask]
+//   node stdio-server.mjs [stubborn] [fail-first FILE] TAG
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -56,8 +56,8 @@ function facts() {
 
 /** Two generations that ignore every signal that can be ignored; the pids as the kernel gave them here. */
 function family() {
-  const script = "trap '' TERM INT HUP; (trap '' TERM INT HUP; sleep 4711) & echo ready; wait";
-  const child = spawn("/bin/sh", ["-c", script], { stdio: ["ignore", "pipe", "ignore"] });
+  const script = "trap '' TERM INT HUP; (trap '' TERM INT HUP; sleep 1000; :) & echo ready; wait # " + modes.at(-1);
+  const child = spawn("/bin/sh", ["-c", script, `family-${modes.at(-1)}`], { stdio: ["ignore", "pipe", "ignore"] });
   return new Promise((resolve) => { child.stdout.once("data", () => resolve(text(String(child.pid)))); });
 }
 

@@ -1,7 +1,7 @@
 // Stdio servers of the tests: the reference servers from npm and stdio-server.mjs, registered with a
 // hub that runs.
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,7 +13,9 @@ const here = dirname(fileURLToPath(import.meta.url));
 /** Programs are started by absolute path: a child sees the usual PATH only. */
 export const node = process.execPath;
 export const npm = (name, ...args) => ({ command: node, args: [join(here, `node_modules/@modelcontextprotocol/server-${name}/dist/index.js`), ...args] });
-export const byHand = (...modes) => ({ command: node, args: [join(here, "stdio-server.mjs"), ...modes] });
+/** Of this test file alone: others run at the same time. */
+export const tag = (name) => `${name}-of-${process.pid}`;
+export const byHand = (name, ...modes) => ({ command: node, args: [join(here, "stdio-server.mjs"), ...modes, tag(name)] });
 export const CHILD_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 export const found = (program) => CHILD_PATH.map((dir) => join(dir, program)).find(existsSync);
 
@@ -64,3 +66,17 @@ export async function everythingOverHttp() {
   await until("everything listens", async () => (await fetch(url)).status > 0, { deadline: 20_000 });
   return { url, child, close: () => child.kill("SIGKILL") };
 }
+
+/** The command line of a process, [] once it has ended. */
+function words(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1").split("\0").filter(Boolean);
+  } catch {
+    return [];
+  }
+}
+const numbers = () => readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number);
+const named = (pid, name) => words(pid).some((one) => one.endsWith(tag(name)));
+/** Programs that were started with an argument tag(name), without the bubblewrap around them. */
+export const processes = (name) => numbers().filter((pid) => words(pid)[0] !== "bwrap" && named(pid, name));
+export const wrappers = (name) => numbers().filter((pid) => words(pid)[0] === "bwrap" && named(pid, name));
