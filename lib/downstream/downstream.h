@@ -335,6 +335,9 @@ void downstream_hush(struct downstream_session *session);
  * exchange here takes it, as when it had come here. */
 bool downstream_inject(struct downstream_session *session, const char *text, size_t len);
 
+/* Waits until the stream of the wish told last is open, or could not be opened. */
+void downstream_watched(struct downstream_session *session, int64_t until_ms);
+
 /* Appends the message as a JSON-RPC notification, own progress under the
  * caller's token (JSON as written; NULL = left as it is). */
 void downstream_put_notification(struct strbuf *out, const struct downstream_message *msg,

@@ -98,7 +98,7 @@ enum status downstream_hear(struct downstream_session *session, int64_t deadline
     if (session->server->stdio || session->modern)
         return ST_OK;
     TRY(downstream_watch(session, &(struct downstream_wish){0}, err));
-    watch_wait(session, until < deadline_ms ? until : deadline_ms);
+    downstream_watched(session, until < deadline_ms ? until : deadline_ms);
     return ST_OK;
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum { OPENERS = 8, EVENTS = 64, TICK_MS = 250, BACKOFF_MS = 500, BACKOFF_MAX_MS = 60000 };
@@ -20,7 +21,7 @@ static struct {
     struct watch *first;
     struct watch *jobs, **last_job;
     int n_openers, n_idle;
-    int epoll_fd;
+    int epoll_fd, wake_fd;
 } loop = {.once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER, .epoll_fd = -1};
 
 /* ---- openers ------------------------------------------------------------------------- */
@@ -58,6 +59,8 @@ static void schedule(struct watch *w, int64_t after_ms)
 {
     w->state = WATCH_WAITING;
     w->due_ms = clock_mono_ms() + after_ms;
+    if (after_ms == 0)
+        (void)eventfd_write(loop.wake_fd, 1);
     (void)pthread_cond_broadcast(&loop.changed);
 }
 
@@ -90,7 +93,7 @@ static void open_one(struct watch *w)
     else
         schedule(w, go_on ? backoff(w->failures) : 0);
     w->again = false;
-    w->tried = true;
+    w->tried = go_on;
     (void)pthread_cond_broadcast(&loop.changed);
     (void)pthread_mutex_unlock(&loop.lock);
 }
@@ -195,13 +198,17 @@ static void read_one(struct watch *w)
 static void *read_streams(void *arg)
 {
     struct epoll_event events[EVENTS];
+    eventfd_t woken;
 
     (void)pthread_setname_np(pthread_self(), "listen");
     for (;;) {
         int n = epoll_wait(loop.epoll_fd, events, EVENTS, TICK_MS);
 
         for (int i = 0; i < n; i++)
-            read_one(events[i].data.ptr);
+            if (events[i].data.ptr != NULL)
+                read_one(events[i].data.ptr);
+            else
+                (void)eventfd_read(loop.wake_fd, &woken);
         close_changed();
         give_due();
         loop_tick();
@@ -211,11 +218,16 @@ static void *read_streams(void *arg)
 
 static void start_loop(void)
 {
+    struct epoll_event wake = {.events = EPOLLIN, .data.ptr = NULL};
+
     waiter_cond_init(&loop.changed);
     (void)pthread_cond_init(&loop.jobs_there, NULL);
     loop.last_job = &loop.jobs;
     loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (loop.epoll_fd < 0 || !start_thread(read_streams))
+    loop.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop.epoll_fd < 0 || loop.wake_fd < 0 ||
+        epoll_ctl(loop.epoll_fd, EPOLL_CTL_ADD, loop.wake_fd, &wake) != 0 ||
+        !start_thread(read_streams))
         abort(); /* no descriptor or thread at the start of the process */
 }
 
@@ -285,10 +297,13 @@ void watch_wish(struct watch *w, struct arena *arena, struct downstream_wish *re
 /* With the lock held: opens anew, from whatever state. */
 static void restart(struct watch *w)
 {
-    if (w->state == WATCH_OPENING || w->state == WATCH_OPEN)
-        w->again = true;
-    else
+    w->tried = false;
+    if (w->state != WATCH_OPENING && w->state != WATCH_OPEN) {
         schedule(w, 0);
+        return;
+    }
+    w->again = true;
+    (void)eventfd_write(loop.wake_fd, 1);
 }
 
 void watch_stop(struct downstream_session *session)
@@ -335,10 +350,12 @@ static void watch_http(struct watch *w)
     (void)pthread_mutex_unlock(&loop.lock);
 }
 
-void watch_wait(struct downstream_session *session, int64_t until_ms)
+void downstream_watched(struct downstream_session *session, int64_t until_ms)
 {
     struct watch *w = watch_of(session);
 
+    if (session->server->stdio)
+        return;
     (void)pthread_mutex_lock(&loop.lock);
     while (!w->tried && waiter_cond_wait(&loop.changed, &loop.lock, until_ms))
         ;

@@ -8,8 +8,6 @@
 /* Ends the session's stream, if there is one; afterwards on_message is not
  * called any more on its behalf. */
 void watch_stop(struct downstream_session *session);
-/* Until the stream was opened once, or could not be. */
-void watch_wait(struct downstream_session *session, int64_t until_ms);
 /* The session was initialized anew. */
 void watch_renewed(struct downstream_session *session);
 

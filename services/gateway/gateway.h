@@ -21,6 +21,7 @@ struct confirmer;
 struct servers;
 struct parking;
 struct links;
+struct watching;
 struct picture;
 struct server;
 struct virtual_server;
@@ -41,6 +42,7 @@ struct gateway {
     struct servers *servers; /* downstream */
     struct parking *parking;
     struct links *links; /* sessions with them that copies share */
+    struct watching *watching;
     struct bus_event_queue *audit;
     struct bus_kv *once; /* nonces that were used */
     bool loopback;       /* the listener is reachable from this machine only */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* subscriptions/listen: the stream of change notifications of modern clients. */
 #include "mcp_reply.h"
+#include "mount.h"
 #include "respond.h"
 #include "servers.h"
 #include "skill_uri.h"
 #include "streams.h"
+#include "watching.h"
 
 #include <string.h>
 
@@ -18,6 +20,15 @@ static const struct {
     {"promptsListChanged", STREAM_PROMPTS},
     {"resourcesListChanged", STREAM_RESOURCES},
 };
+
+/* What is no resource of ours is not honoured, nor what a server does not tell. */
+static bool is_told(struct exchange *x, const char *uri)
+{
+    if (x->mount != NULL)
+        return (mount_tells(x) & STREAM_UPDATES) != 0;
+    return x->endpoint == NULL && skill_uri_id(x->arena, uri) != NULL &&
+           (x->who.scopes & SCOPE_READ) != 0;
+}
 
 static bool read_uris(struct mcp *m, const struct json_node *node, struct stream_wish *wish)
 {
@@ -39,9 +50,7 @@ static bool read_uris(struct mcp *m, const struct json_node *node, struct stream
             reply_error(m, MCP_INVALID_PARAMS, "resourceSubscriptions must be texts");
             return false;
         }
-        /* What is no resource of ours is not honoured. */
-        if (m->x->endpoint == NULL && skill_uri_id(m->x->arena, uri) != NULL &&
-            (m->x->who.scopes & SCOPE_READ) != 0)
+        if (is_told(m->x, uri))
             uris[wish->n_uris++] = uri;
     }
     wish->uris = uris;
@@ -133,9 +142,13 @@ void mcp_listen(struct mcp *m)
 
     if (!read_wish(m, &wish))
         return;
+    if (m->x->mount != NULL)
+        wish.kinds &= mount_tells(m->x);
     raw = json_raw(m->msg.json, m->msg.id, &len);
     wish.subscription = arena_memdup(m->x->arena, raw, len);
     put_ack(&wish, &ack);
+    if (m->x->mount != NULL && (wish.kinds != 0 || wish.n_uris > 0))
+        watching_expect(m->x->gw->watching, &wish);
     if (wish.kinds == 0 && wish.n_uris == 0)
         finish_at_once(m, &ack, wish.subscription);
     else

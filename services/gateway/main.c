@@ -17,6 +17,7 @@
 #include "streams.h"
 #include "svc/process.h"
 #include "tools.h"
+#include "watching.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -155,6 +156,7 @@ static enum status start(struct gateway *gw, struct error *err)
     TRY(servers_new(&gw->servers, gw, err));
     TRY(parking_new(&gw->parking, gw, err));
     TRY(links_new(&gw->links, gw, err));
+    TRY(watching_new(&gw->watching, gw, err));
     TRY(notifier_new(&gw->notifier, gw, err));
     TRY(bus_serve(gw->bus, &listed_as, &gw->listed, err));
     return http_server_start(&gw->http, &options, err);
@@ -170,12 +172,14 @@ static void stop(struct gateway *gw)
         http_server_stop(TAKE(gw->http));
     bus_server_free(TAKE(gw->listed));
     notifier_free(TAKE(gw->notifier));
+    watching_stop(gw->watching);
     parking_free(TAKE(gw->parking));
     inflight_free(TAKE(gw->inflight));
     links_free(TAKE(gw->links));
     servers_free(TAKE(gw->servers));
     sessions_free(TAKE(gw->sessions));
     streams_free(TAKE(gw->streams));
+    watching_free(TAKE(gw->watching));
     if (gw->audit != NULL)
         bus_event_queue_free(TAKE(gw->audit), FLUSH_MS);
     if (gw->once != NULL)

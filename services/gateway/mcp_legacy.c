@@ -209,8 +209,10 @@ void mcp_legacy_get(struct exchange *x)
     }
     if (!find_session(x, NULL, version, &session))
         return;
-    if (x->mount != NULL)
+    if (x->mount != NULL) {
         links_resume(x->gw->links, session.hash);
+        wish.kinds &= mount_tells(x);
+    }
     sessions_claim(x->gw->sessions, session.hash, x->gw->instance);
     if (x->gw->stopping || streams_open(x->gw->streams, x, &wish, NULL, ": open\n\n") != ST_OK)
         respond_text(x, 503, "No further stream can be opened at the moment.\n",

@@ -70,5 +70,5 @@ void offer_pass(struct mcp *m, const struct offer *offer)
         reply_error(m, MCP_INTERNAL_ERROR, "the call could not be read again");
         return;
     }
-    pass_request(m, offer->server, NULL);
+    (void)pass_request(m, offer->server, NULL);
 }

@@ -7,6 +7,8 @@
 #include "mcp/seal.h"
 #include "mcp_reply.h"
 #include "pass.h"
+#include "streams.h"
+#include "watching.h"
 
 #include <string.h>
 
@@ -207,12 +209,67 @@ bool mount_list(struct mcp *m)
     return true;
 }
 
-static void watch(struct mcp *m)
+static bool can_subscribe(const struct exchange *x)
 {
-    if (m->modern)
-        mcp_listen(m);
+    const struct definitions *definitions = x->mount->definitions;
+    const struct json_node *node = NULL;
+
+    if (definitions != NULL && definitions->capabilities.n_nodes > 0)
+        node = json_path(&definitions->capabilities, definitions->capabilities.nodes, "resources",
+                         "subscribe", NULL);
+    return node != NULL && node->type == JSON_T_TRUE && (x->who.scopes & SCOPE_READ) != 0;
+}
+
+unsigned mount_tells(const struct exchange *x)
+{
+    static const char *const members[] = {"tools", "resources", "prompts"};
+    static const unsigned kinds[] = {STREAM_TOOLS, STREAM_RESOURCES, STREAM_PROMPTS};
+    const struct definitions *definitions = x->mount->definitions;
+    unsigned told = 0;
+
+    if (definitions == NULL)
+        return STREAM_TOOLS | STREAM_RESOURCES | STREAM_PROMPTS; /* not known */
+    for (size_t i = 0; definitions->capabilities.n_nodes > 0 && i < ARRAY_SIZE(members); i++) {
+        const struct json_node *node =
+            json_path(&definitions->capabilities, definitions->capabilities.nodes, members[i],
+                      "listChanged", NULL);
+
+        if (node != NULL && node->type == JSON_T_TRUE)
+            told |= kinds[i];
+    }
+    return can_subscribe(x) ? told | STREAM_UPDATES : told;
+}
+
+/* The session's wish is kept, and every copy listens for those whose streams it
+ * carries. An older server is asked as well, as it may refuse. */
+static void subscribe(struct mcp *m, bool on)
+{
+    const struct definitions *definitions = m->x->mount->definitions;
+    bool older = definitions != NULL && definitions->version < MCP_2026_07_28;
+    bool shared = m->x->mount->upstream == NULL; /* with callers who may still want it */
+    const char *uri = NULL;
+    struct stream_wish wish = {.endpoint = m->x->endpoint, .uris = &uri, .n_uris = 1};
+    char owner[33];
+    enum status status;
+
+    if (!can_subscribe(m->x)) {
+        reply_error(m, MCP_METHOD_NOT_FOUND, "this server tells no changes of resources");
+        return;
+    }
+    if (!mcp_need(m, "uri", &uri) ||
+        (older && (on || !shared) && !pass_request(m, m->x->mount, NULL)))
+        return;
+    status = sessions_subscribe(m->x->gw->sessions, m->x, m->session->hash, uri, on);
+    if (status == ST_OK && on && sessions_owner(m->x->gw->sessions, m->session->hash, owner) &&
+        strcmp(owner, m->x->gw->instance) == 0)
+        watching_expect(m->x->gw->watching, &wish);
+    if (status == ST_OK)
+        reply_empty(m);
+    else if (status == ST_RESOURCE_EXHAUSTED)
+        reply_error(m, MCP_INVALID_PARAMS, "a session subscribes to at most %d resources",
+                    SESSION_URIS_MAX);
     else
-        reply_error(m, MCP_METHOD_NOT_FOUND, "this method does not exist");
+        reply_error(m, MCP_INTERNAL_ERROR, "sessions cannot be reached at the moment");
 }
 
 /* What the session hears of is cut to its level here as well, as others may share
@@ -225,7 +282,7 @@ static void pass(struct mcp *m)
         mcp_param(m, "level", &level) == PARAM_TEXT && mcp_log_level_valid(level) &&
         sessions_log_level(m->x->gw->sessions, m->x, m->session->hash, level) != ST_OK)
         log_debug("the level of a session could not be kept");
-    pass_request(m, m->x->mount, NULL);
+    (void)pass_request(m, m->x->mount, NULL);
 }
 
 static void unknown(struct mcp *m)
@@ -242,6 +299,14 @@ void mount_request(struct mcp *m)
 
     if (mount_list(m))
         return;
+    if (!m->modern && strcmp(method, "resources/subscribe") == 0) {
+        subscribe(m, true);
+        return;
+    }
+    if (!m->modern && strcmp(method, "resources/unsubscribe") == 0) {
+        subscribe(m, false);
+        return;
+    }
     switch (bridge_route(&bridge, method)) {
     case BRIDGE_UNKNOWN:
         unknown(m);
@@ -256,7 +321,7 @@ void mount_request(struct mcp *m)
         mcp_set_level(m);
         break;
     case BRIDGE_WATCH:
-        watch(m);
+        mcp_listen(m);
         break;
     case BRIDGE_PASS:
         pass(m);

@@ -11,6 +11,8 @@ struct bridge mount_bridge(const struct mcp *m, enum mcp_version server);
 void mount_request(struct mcp *m);
 /* The capabilities to keep with a legacy session, NULL when they are too long. */
 const char *mount_capabilities(struct mcp *m, const struct json_node *capabilities);
+/* Which changes the server tells (enum stream_kind). */
+unsigned mount_tells(const struct exchange *x);
 /* The result of initialize. */
 void mount_initialized(struct mcp *m);
 /* tools/list and its like, from the last known definitions; false: no such list. */

@@ -346,18 +346,18 @@ static enum status run(struct pass *pass, const Gateway__BridgeState *state)
     return pass_run(pass, false);
 }
 
-void pass_request(struct mcp *m, const struct server *server, const char *target)
+bool pass_request(struct mcp *m, const struct server *server, const char *target)
 {
     struct pass pass = {.m = m, .server = server, .target = target};
     const Gateway__BridgeState *state = NULL;
     enum status status;
 
     if (!read_tool(&pass) || !param_headers(&pass))
-        return;
+        return false;
     pass.streams = !m->batch && mcp_accepts(m->x, "text/event-stream");
     pass_begin(&pass, m, server);
     if (!pass_unseal(&pass, &state))
-        return;
+        return false;
     exchange_call(m->x, &pass.call, NULL);
     set_flight(m, &pass.flight);
     m->x->gw->running++;
@@ -372,4 +372,5 @@ void pass_request(struct mcp *m, const struct server *server, const char *target
     } else if (status != ST_OK) {
         pass_fail(&pass, &pass.call.error);
     }
+    return status == ST_OK && !pass.is_error;
 }

@@ -19,8 +19,8 @@
 
 /* Passes the request on to the server and writes what comes back. target: what
  * the server itself calls the tool, prompt or resource, NULL = as the caller
- * does. */
-void pass_request(struct mcp *m, const struct server *server, const char *target);
+ * does. False: the answer is an error, or the tool's failure. */
+bool pass_request(struct mcp *m, const struct server *server, const char *target);
 
 /* ---- inside ------------------------------------------------------------------ */
 

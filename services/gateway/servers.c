@@ -180,7 +180,7 @@ static void tell_changes(struct gateway *gw, const struct picture *old, const st
         const struct virtual_server *virtual = picture_virtual(now, id);
 
         if (virtual == NULL || !toolset_same(old->virtuals[i].tools, virtual->tools))
-            streams_notify_endpoint(gw->streams, id, STREAM_TOOLS);
+            streams_notify_endpoint(gw->streams, id, STREAM_TOOLS, NULL, 0);
     }
 }
 
@@ -399,7 +399,7 @@ static void changed(const char *key, const void *data, size_t len, void *arg)
         return;
     swap(servers);
     if (key != NULL && servers->told != 0)
-        streams_notify_endpoint(servers->gw->streams, key + 2, servers->told);
+        streams_notify_endpoint(servers->gw->streams, key + 2, servers->told, NULL, 0);
     servers->told = 0;
 }
 

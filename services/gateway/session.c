@@ -8,6 +8,7 @@
 #include "links.h"
 #include "streams.h"
 #include "text.h"
+#include "watching.h"
 #include "wire/codec.h"
 
 #include <pthread.h>
@@ -48,6 +49,7 @@ static void changed(const char *key, const void *data, size_t len, void *arg)
 {
     struct sessions *sessions = arg;
     Gateway__Session *record;
+    bool at_server;
 
     if (key == NULL) {
         (void)pthread_mutex_lock(&sessions->lock);
@@ -60,9 +62,12 @@ static void changed(const char *key, const void *data, size_t len, void *arg)
         forget(sessions, key, false);
         return;
     }
+    at_server = *record->endpoint != '\0';
     (void)pthread_mutex_lock(&sessions->lock);
     session_store(sessions, key, record);
     (void)pthread_mutex_unlock(&sessions->lock);
+    if (at_server)
+        watching_wake(sessions->gw->watching);
 }
 
 enum status sessions_new(struct sessions **ret_sessions, struct gateway *gw, struct error *err)
@@ -325,17 +330,21 @@ enum status sessions_log_level(struct sessions *sessions, struct exchange *x, co
     return update(sessions, x->arena, hash, &(struct change){.level = level});
 }
 
-bool sessions_subscribed(struct sessions *sessions, const char *hash, const char *uri)
+size_t sessions_uris(struct sessions *sessions, const char *hash, struct arena *arena,
+                     const char *const **ret_uris)
 {
-    struct item *item;
-    bool found = false;
+    const struct item *item;
+    const char **uris;
+    size_t n = 0;
 
     (void)pthread_mutex_lock(&sessions->lock);
     item = *session_place(sessions, hash);
-    for (size_t i = 0; item != NULL && i < item->record->n_subscriptions && !found; i++)
-        found = strcmp(item->record->subscriptions[i], uri) == 0;
+    uris = arena_alloc(arena, (item != NULL ? item->record->n_subscriptions : 0) * sizeof(*uris));
+    for (; item != NULL && n < item->record->n_subscriptions; n++)
+        uris[n] = arena_strdup(arena, item->record->subscriptions[n]);
     (void)pthread_mutex_unlock(&sessions->lock);
-    return found;
+    *ret_uris = uris;
+    return n;
 }
 
 void sessions_claim(struct sessions *sessions, const char *hash, const char *instance)

@@ -34,7 +34,9 @@ enum status sessions_subscribe(struct sessions *sessions, struct exchange *x, co
                                const char *uri, bool on) MUST_CHECK;
 enum status sessions_log_level(struct sessions *sessions, struct exchange *x, const char *hash,
                                const char *level) MUST_CHECK;
-bool sessions_subscribed(struct sessions *sessions, const char *hash, const char *uri);
+/* What it subscribed to, in the arena; how many. */
+size_t sessions_uris(struct sessions *sessions, const char *hash, struct arena *arena,
+                     const char *const **ret_uris);
 int64_t sessions_count(struct sessions *sessions);
 /* The bucket has no such session. */
 bool sessions_gone(struct sessions *sessions, const char *hash);

@@ -7,6 +7,7 @@
 #include "mcp/era.h"
 #include "mcp_reply.h"
 #include "respond.h"
+#include "watching.h"
 #include "wire/json.h"
 
 #include <pthread.h>
@@ -153,6 +154,8 @@ static void closed(struct http_stream *http, void *arg)
     }
     unlink_stream(stream);
     (void)pthread_mutex_unlock(&streams->lock);
+    if (stream->endpoint != NULL)
+        watching_wake(streams->gw->watching);
     stream_free(stream);
 }
 
@@ -195,12 +198,26 @@ static void put_message(struct strbuf *out, const struct stream *stream, const c
     strbuf_str(out, "}\n\n");
 }
 
+/* The resource itself, or a part of it, which servers may tell as well. */
+static bool covers(const char *subscribed, const char *uri)
+{
+    size_t len = strlen(subscribed);
+
+    return strncmp(subscribed, uri, len) == 0 &&
+           (uri[len] == '\0' || strchr("/?#", uri[len]) != NULL ||
+            (len > 0 && subscribed[len - 1] == '/'));
+}
+
 static bool wants_uri(const struct stream *stream, const char *uri)
 {
+    CLEANUP(arena_done) struct arena arena = {0};
+    const char *const *uris = (const char *const *)stream->uris;
+    size_t n = stream->n_uris;
+
     if (stream->session != NULL)
-        return sessions_subscribed(stream->streams->gw->sessions, stream->session, uri);
-    for (size_t i = 0; i < stream->n_uris; i++)
-        if (strcmp(stream->uris[i], uri) == 0)
+        n = sessions_uris(stream->streams->gw->sessions, stream->session, &arena, &uris);
+    for (size_t i = 0; i < n; i++)
+        if (covers(uris[i], uri))
             return true;
     return false;
 }
@@ -249,6 +266,8 @@ enum status streams_open(struct streams *streams, struct exchange *x,
     (void)pthread_mutex_unlock(&streams->lock);
     if (gone)
         stream_free(stream);
+    else if (wish->endpoint != NULL)
+        watching_wake(x->gw->watching);
     return status;
 }
 
@@ -293,9 +312,33 @@ void streams_notify(struct streams *streams, unsigned kinds, const char *const *
     notify(streams, NULL, kinds, uris, n_uris);
 }
 
-void streams_notify_endpoint(struct streams *streams, const char *endpoint, unsigned kinds)
+void streams_notify_endpoint(struct streams *streams, const char *endpoint, unsigned kinds,
+                             const char *const *uris, size_t n_uris)
 {
-    notify(streams, endpoint, kinds, NULL, 0);
+    notify(streams, endpoint, kinds, uris, n_uris);
+}
+
+void streams_wishes(struct streams *streams, void (*fn)(const struct stream_wish *wish, void *arg),
+                    void *arg)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+
+    (void)pthread_mutex_lock(&streams->lock);
+    for (const struct stream *stream = streams->first; stream != NULL; stream = stream->next) {
+        struct stream_wish wish = {
+            .endpoint = stream->endpoint,
+            .kinds = stream->kinds,
+            .uris = (const char *const *)stream->uris,
+            .n_uris = stream->n_uris,
+        };
+
+        if (stream->endpoint == NULL || stream->ending || !carries(streams, stream))
+            continue;
+        if (stream->session != NULL)
+            wish.n_uris = sessions_uris(streams->gw->sessions, stream->session, &arena, &wish.uris);
+        fn(&wish, arg);
+    }
+    (void)pthread_mutex_unlock(&streams->lock);
 }
 
 /* Progress belongs to a call, changes are told by the hub itself. */

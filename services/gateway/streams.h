@@ -10,6 +10,7 @@ enum stream_kind {
     STREAM_TOOLS = 1 << 0,
     STREAM_RESOURCES = 1 << 1,
     STREAM_PROMPTS = 1 << 2,
+    STREAM_UPDATES = 1 << 3, /* of single resources; of what servers can tell only */
 };
 
 /* What a stream wants to hear; strings are copied. */
@@ -34,7 +35,12 @@ enum status streams_open(struct streams *streams, struct exchange *x,
 void streams_notify(struct streams *streams, unsigned kinds, const char *const *uris,
                     size_t n_uris);
 /* The same for the endpoint of a downstream server. */
-void streams_notify_endpoint(struct streams *streams, const char *endpoint, unsigned kinds);
+void streams_notify_endpoint(struct streams *streams, const char *endpoint, unsigned kinds,
+                             const char *const *uris, size_t n_uris);
+/* What the streams at endpoints wish to hear, one after the other; texts are valid
+ * for the time of the call. */
+void streams_wishes(struct streams *streams, void (*fn)(const struct stream_wish *wish, void *arg),
+                    void *arg);
 /* A message that a downstream server sent outside of calls, on the stream of its
  * caller's session, if this copy carries that; what the hub tells itself is left out. */
 void streams_pass_on(struct streams *streams, const char *session, const char *json, size_t len);

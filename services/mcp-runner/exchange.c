@@ -112,12 +112,14 @@ static enum status carry_out(struct exchange *x, struct error *err)
     if (!slot)
         return moved(x, err);
     slot->used_ms = clock_mono_ms();
-    status = begin(x, slot, err);
-    if (status == ST_OK) {
-        status = carry(x, err);
-        finish(x);
-    } else if (slot->closing) {
-        status = moved(x, err);
+    if (!wish_takes(x, slot, &status, err)) {
+        status = begin(x, slot, err);
+        if (status == ST_OK) {
+            status = carry(x, err);
+            finish(x);
+        } else if (slot->closing) {
+            status = moved(x, err);
+        }
     }
     slot->used_ms = clock_mono_ms();
     slot_unref(slot);

@@ -27,6 +27,11 @@ struct exchange {
 /* Nobody reads: the caller is gone, or the process that it was. With its lock held. */
 bool exchange_deserted(const struct exchange *x);
 
+/* ---- wish.c ---- */
+
+/* Carries out what is no request to the child itself; false: it is one. */
+bool wish_takes(struct exchange *x, struct slot *slot, enum status *ret_status, struct error *err);
+
 /* ---- frame.c ---- */
 
 /* In as many frames as it needs, never more than the reader keeps up with; false

@@ -81,6 +81,10 @@ struct slot {
     bool starting;
     struct downstream_session *session;
 
+    pthread_mutex_t wish_lock; /* what follows: resources to hear of, wish.c */
+    char **wishes;
+    size_t n_wishes;
+
     pthread_mutex_t child_lock; /* what follows */
     struct child child;
     int64_t started_ms, not_before_ms;
@@ -193,6 +197,13 @@ void heard_from(struct downstream_session *session, const struct downstream_mess
                 void *arg);
 /* Tells that more was said, when there was. */
 void heard_settle(struct slot *slot);
+
+/* ---- wish.c ------------------------------------------------------------------------ */
+
+/* Listens to what gateways wish to hear of the child. */
+enum status wish_listen(struct slot *slot, struct downstream_session *session,
+                        struct error *err) MUST_CHECK;
+void wish_done(struct slot *slot);
 
 /* ---- program.c ----------------------------------------------------------------------- */
 

@@ -48,6 +48,7 @@ static void slot_free(struct slot *slot)
 {
     downstream_free(slot->down);
     program_done(slot);
+    wish_done(slot);
     config_unref(slot->config);
     pthread_cond_destroy(&slot->changed);
     pthread_mutex_destroy(&slot->lock);
@@ -74,6 +75,7 @@ static enum status slot_new(struct runner *runner, const struct wanted *wanted,
     (void)snprintf(slot->caller, sizeof(slot->caller), "%s", own ? wanted->caller : "");
     slot->used_ms = clock_mono_ms();
     pthread_mutex_init(&slot->lock, NULL);
+    pthread_mutex_init(&slot->wish_lock, NULL);
     pthread_cond_init(&slot->changed, NULL);
     program_init(slot);
     enum status status = make_down(slot, err);
@@ -283,6 +285,8 @@ static enum status start(struct slot *slot, int64_t deadline_ms,
         status = downstream_open(slot->down, &options, ret_session, err);
         if (status == ST_OK) {
             note_well(slot);
+            if (wish_listen(slot, *ret_session, &why) != ST_OK)
+                log_debug("%s", why.message);
             return ST_OK;
         }
         downstream_forget(slot->down);

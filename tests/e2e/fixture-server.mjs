@@ -8,7 +8,7 @@ import {
   ProtocolError, Server, createMcpHandler, createRequestStateCodec, inputRequired, inputResponse,
   hostHeaderValidationResponse, isLegacyRequest, localhostAllowedHostnames, localhostAllowedOrigins, originValidationResponse,
 } from "@modelcontextprotocol/server";
-import { serveStdio } from "@modelcontextprotocol/server/stdio";
+import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
 import { NodeStreamableHTTPServerTransport, toNodeHandler, toWebRequest } from "@modelcontextprotocol/node";
 
 const [kind = "http", eras = "both"] = process.argv.slice(2);
@@ -131,6 +131,11 @@ const tools = {
     await pause(ms, ctx.mcpReq.signal);
     return text("slow");
   }],
+  test_touch: [{ inputSchema: form({ uri: { type: "string" } }) }, ({ uri }) => (touched(uri), text("touched"))],
+  test_levels: [{}, async (args, ctx) => {
+    for (const level of ["debug", "info", "warning", "error"]) await ctx.mcpReq.log(level, `a ${level}`);
+    return text("logged");
+  }],
   test_seen: [{}, () => text(JSON.stringify(seen))],
   test_asks_between: [{}, async (args, ctx) => {
     const progressToken = ctx.mcpReq._meta?.progressToken;
@@ -243,6 +248,12 @@ function changed(what) {
   for (const server of live) (what === "tools" ? server.sendToolListChanged() : server.sendPromptListChanged()).catch(() => {});
 }
 
+/** Tells those who subscribed that a resource has changed. */
+function touched(uri) {
+  modernHandler?.notify?.resourceUpdated?.(uri);
+  for (const server of live) if (server.subscribed === undefined || server.subscribed.has(uri)) server.sendResourceUpdated({ uri }).catch(() => {});
+}
+
 function makeServer({ era } = {}) {
   const modern = era === "modern";
   const server = new Server({ name: "mal-fixture", version: "1.0.0" }, {
@@ -273,8 +284,14 @@ function makeServer({ era } = {}) {
   });
   server.setRequestHandler("completion/complete", ({ params }) => ({ completion: { values: ["paris", "park", "party"].filter((v) => v.startsWith(params.argument.value)), total: 3, hasMore: false } }));
   if (!modern) {
-    server.setRequestHandler("resources/subscribe", ({ params }) => (seen.push(`subscribed ${params.uri}`), {}));
-    server.setRequestHandler("resources/unsubscribe", ({ params }) => (seen.push(`unsubscribed ${params.uri}`), {}));
+    server.subscribed = new Set();
+    server.setRequestHandler("resources/subscribe", ({ params }) => {
+      if (params.uri.startsWith("bad:")) throw invalid("cannot be watched", { uri: params.uri });
+      seen.push(`subscribed ${params.uri}`);
+      server.subscribed.add(params.uri);
+      return {};
+    });
+    server.setRequestHandler("resources/unsubscribe", ({ params }) => (seen.push(`unsubscribed ${params.uri}`), server.subscribed.delete(params.uri), {}));
     server.setNotificationHandler("notifications/roots/list_changed", () => void seen.push("roots changed"));
   }
   live.add(server);
@@ -323,5 +340,6 @@ async function serveHttp() {
   http.listen(Number(process.env.PORT ?? 0), "127.0.0.1", () => console.log(http.address().port));
 }
 
-if (kind === "stdio") serveStdio((ctx) => makeServer(ctx), { legacy: eras === "modern" ? "reject" : "serve" });
+if (kind === "stdio" && eras === "legacy") await makeServer({ era: "legacy" }).connect(new StdioServerTransport());
+else if (kind === "stdio") serveStdio((ctx) => makeServer(ctx), { legacy: eras === "modern" ? "reject" : "serve" });
 else await serveHttp();
