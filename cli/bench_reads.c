@@ -52,7 +52,10 @@ static const struct read {
     {"mal_get_usage_stats", "{}"},
     {"mal_get_audit_log", "{}"},
     {"mal_get_audit_log", "{\"tool_name\":\"mal_get_sprint\",\"user_key\":\"key-8\"}"},
+    {"mal_get_audit_log", "{\"success\":false}"},
+    {"mal_get_audit_log", "{\"resource_id\":\"bench-skill-7\"}"},
     {"mal_get_tool_usage_stats", "{\"days\":7}"},
+    {"mal_get_tool_usage_stats", "{\"days\":365}"},
 };
 
 static enum status measure(struct arena *arena, const struct bench_stack *stack,
