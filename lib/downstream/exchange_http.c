@@ -179,6 +179,8 @@ static enum step success(struct downstream_exchange *x, struct error *err)
         return failed(exchange_fail(x, DOWNSTREAM_FAULT_PROTOCOL, err,
                                     "answered with the type '%.60s' instead of JSON or events",
                                     head->content_type));
+    if (x->conn->http.has_length && x->conn->http.left > x->server->limits.message_bytes)
+        return too_large(x, err);
     x->state = EXCHANGE_JSON;
     return STEP_AGAIN;
 }

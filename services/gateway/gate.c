@@ -13,18 +13,25 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-/* A call that takes longer is one that may hang. SLOW_FREE of them are always
- * allowed. */
-enum { SLOW_MS = 1000, SLOW_FREE = 2, LABEL_SIZE = 128, RANDOM_STEPS = 1000 };
+enum {
+    UNANSWERED_FREE = 2, /* calls that a server may always have without an answer */
+    ALIVE_MS = 100,      /* how long an answer proves that it works */
+    PATIENCE_MS = 250,
+    LABEL_SIZE = 128,
+    RANDOM_STEPS = 1000
+};
 
 struct gate {
     atomic_int refs;
     struct gateway *gw;
     pthread_mutex_t lock; /* of what follows */
     struct breaker breaker;
-    struct passage *oldest, *newest;
+    pthread_cond_t answered;
     int running, places;
+    int unanswered; /* calls since its last answer */
+    int64_t answered_ms;
     struct {
         int ok, slow, failed;
         bool opened;
@@ -51,6 +58,7 @@ struct gate *gate_new(struct gateway *gw, const char *id)
 {
     size_t size = strlen(id) + 1;
     struct gate *gate = calloc(1, sizeof(*gate) + size);
+    pthread_condattr_t attr;
 
     if (gate == NULL)
         abort();
@@ -58,6 +66,10 @@ struct gate *gate_new(struct gateway *gw, const char *id)
     gate->gw = gw;
     memcpy(gate->id, id, size);
     (void)pthread_mutex_init(&gate->lock, NULL);
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&gate->answered, &attr);
+    (void)pthread_condattr_destroy(&attr);
     gate_allow(gate, 0);
     return gate;
 }
@@ -72,6 +84,7 @@ void gate_unref(struct gate *gate)
 {
     if (gate == NULL || atomic_fetch_sub(&gate->refs, 1) > 1)
         return;
+    (void)pthread_cond_destroy(&gate->answered);
     (void)pthread_mutex_destroy(&gate->lock);
     free(gate);
 }
@@ -117,30 +130,32 @@ void gate_reset(struct gate *gate)
 
 /* ---- in and out -------------------------------------------------------------------------- */
 
-static int count_slow(const struct gate *gate, int64_t now_ms)
+/* A server that answers may use its places. One that does not may hold half of the
+ * workers that nothing else holds: however many servers hang, there is always a
+ * place for those that do not. */
+static bool answers(const struct gate *gate, int64_t now_ms)
 {
-    int n = 0;
+    uint64_t streams, working = 0;
 
-    for (const struct passage *p = gate->oldest; p != NULL && now_ms - p->started_ms > SLOW_MS;
-         p = p->next)
-        n++;
-    return n;
+    if (gate->unanswered < UNANSWERED_FREE || now_ms - gate->answered_ms < ALIVE_MS ||
+        gate->gw->http == NULL)
+        return true;
+    http_server_stats(gate->gw->http, &streams, &working);
+    return gate->unanswered < (http_workers() - (int64_t)working) / 2;
 }
 
-/* Slow calls of one server may hold half of the workers that nothing else holds:
- * however many servers hang, there is always a place for those that do not. */
-static bool has_place(const struct gate *gate, int64_t now_ms)
+/* Many calls may come before the first answer can: waits a moment for it. */
+static bool has_place(struct gate *gate, int64_t now_ms)
 {
-    uint64_t streams, busy = 0;
-    int slow;
+    int64_t until_ms = now_ms + PATIENCE_MS;
+    struct timespec until;
 
-    if (gate->running >= gate->places)
-        return false;
-    slow = count_slow(gate, now_ms);
-    if (slow < SLOW_FREE || gate->gw->http == NULL)
-        return true;
-    http_server_stats(gate->gw->http, &streams, &busy);
-    return slow < (http_workers() - (int64_t)busy) / 2;
+    until.tv_sec = until_ms / 1000;
+    until.tv_nsec = until_ms % 1000 * 1000000L;
+    while (gate->running < gate->places && !answers(gate, clock_mono_ms()))
+        if (pthread_cond_timedwait(&gate->answered, &gate->lock, &until) != 0)
+            return false;
+    return gate->running < gate->places;
 }
 
 static enum status busy(const struct gate *gate, struct error *err)
@@ -174,38 +189,19 @@ enum status gate_enter(struct gate *gate, struct passage *passage, struct error 
     enum status status = ST_OK;
     int64_t now_ms = clock_mono_ms();
 
-    *passage = (struct passage){.started_ms = now_ms};
+    passage->trial = false;
     (void)pthread_mutex_lock(&gate->lock);
     if (!has_place(gate, now_ms)) {
         status = busy(gate, err);
     } else if (!breaker_ask(&gate->breaker, now_ms, &passage->trial)) {
         status = is_open(gate, now_ms, err);
     } else {
-        passage->previous = gate->newest;
-        if (gate->newest != NULL)
-            gate->newest->next = passage;
-        else
-            gate->oldest = passage;
-        gate->newest = passage;
         gate->running++;
+        gate->unanswered++;
         show(gate);
     }
     (void)pthread_mutex_unlock(&gate->lock);
     return status;
-}
-
-/* With the lock held. */
-static void unlink_passage(struct gate *gate, struct passage *passage)
-{
-    if (passage->previous != NULL)
-        passage->previous->next = passage->next;
-    else
-        gate->oldest = passage->next;
-    if (passage->next != NULL)
-        passage->next->previous = passage->previous;
-    else
-        gate->newest = passage->previous;
-    gate->running--;
 }
 
 /* With the lock held. */
@@ -216,6 +212,9 @@ static enum breaker_outcome note(struct gate *gate, const struct error *err, boo
 
     if (fault == DOWNSTREAM_FAULT_NONE) {
         gate->since.ok++;
+        gate->unanswered = 0;
+        gate->answered_ms = clock_mono_ms();
+        (void)pthread_cond_broadcast(&gate->answered);
         count(gate, "ok");
         return BREAKER_ANSWERED;
     }
@@ -241,7 +240,8 @@ void gate_leave(struct gate *gate, struct passage *passage, const struct error *
     enum breaker_outcome outcome;
 
     (void)pthread_mutex_lock(&gate->lock);
-    unlink_passage(gate, passage);
+    gate->running--;
+    gate->unanswered -= gate->unanswered > 0;
     outcome = note(gate, err, hurried);
     if (breaker_tell(&gate->breaker, &limits, outcome, passage->trial, clock_mono_ms(), random)) {
         gate->since.opened = true;

@@ -19,13 +19,12 @@ void gate_allow(struct gate *gate, int places);
 /* Closes the breaker: the server answered a probe. */
 void gate_reset(struct gate *gate);
 
-/* One call; on its worker's stack. */
+/* One call. */
 struct passage {
-    struct passage *next, *previous;
-    int64_t started_ms;
     bool trial;
 };
-/* Refused: MCP_BUSY or MCP_CIRCUIT_OPEN, naming the server. */
+/* Refused, at once or after a moment: MCP_BUSY or MCP_CIRCUIT_OPEN, naming the
+ * server. */
 enum status gate_enter(struct gate *gate, struct passage *passage, struct error *err) MUST_CHECK;
 /* err NULL: answered. hurried: the caller waited less long than the server may
  * take, so that a timeout says little. */

@@ -70,14 +70,14 @@ export async function legacyServer() {
 }
 
 /** Registers a server and waits until the hub has reached it and knows its tools. */
-export async function register(stack, id, url, more = {}) {
+export async function register(stack, id, url, more = {}, deadline = 30_000) {
   const headers = { "x-api-key": stack.key, "Content-Type": "application/json" };
   const made = await request(`${stack.base}/api/v1/mcps`, { method: "POST", headers, body: JSON.stringify(registration(id, { endpoint_url: url, ...more })) });
   if (made.status !== 201) throw new Error(made.text);
   await until(`${id} is reached`, async () => {
     const answer = await request(`${stack.base}/api/v1/mcps/${id}/tools`, { method: "GET", headers });
     return answer.json?.items?.length > 0;
-  }, { deadline: 30_000 });
+  }, { deadline });
 }
 
 /** Makes a server's tools part of /mcp; `more` is further policy. */

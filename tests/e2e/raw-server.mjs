@@ -14,11 +14,11 @@ async function read(req) {
 
 /**
  * A server with the tool `echo` and those given, name to {annotations?, run(one)}, where one is
- * {req, res, message, body, reply(result)}: {url, seen, sessions, ended, streams, calls, close}. `seen` has every
+ * {req, res, message, body, reply(result)}: {url, seen, sessions, ended, streams, calls, close}. `list` answers tools/list by its params. `seen` has every
  * request: {method, headers, message}. `sessions` are the ids it knows, `ended` those that were deleted,
  * `streams` the GET streams that are open, by session; `conflicts` counts second ones.
  */
-export async function rawServer(tools = {}, { capabilities = { tools: {} }, stream = false } = {}) {
+export async function rawServer(tools = {}, { capabilities = { tools: {} }, stream = false, list } = {}) {
   const facts = { seen: [], sessions: new Set(), ended: [], streams: new Map(), conflicts: 0 };
   const all = { echo: { run: ({ reply, message }) => reply({ content: [{ type: "text", text: String(message.params.arguments?.text) }] }) }, ...tools };
   const http = createServer(async (req, res) => {
@@ -54,6 +54,7 @@ export async function rawServer(tools = {}, { capabilities = { tools: {} }, stre
       facts.answered?.(message);
       return res.writeHead(202).end();
     }
+    if (message.method === "tools/list" && list) return reply(list(message.params ?? {}));
     if (message.method === "tools/list") return reply({ tools: Object.entries(all).map(([name, { annotations }]) => ({ ...TOOL, name, ...(annotations && { annotations }) })) });
     if (message.method === "tools/call" && all[message.params.name]) return all[message.params.name].run({ req, res, message, reply, session: id });
     if (["ping", "resources/subscribe", "logging/setLevel"].includes(message.method)) return reply({});
