@@ -69,6 +69,15 @@ void audit_called(struct exchange *x, const struct tool *tool, enum status statu
     publish(x, &event, status);
 }
 
+void audit_named(struct exchange *x, const char *tool, enum status status)
+{
+    Gateway__ToolCalled event = GATEWAY__TOOL_CALLED__INIT;
+
+    event.tool_name = tool;
+    event.success = status == ST_OK;
+    publish(x, &event, status);
+}
+
 void audit_downstream(struct exchange *x, const char *server, const char *tool, enum status status,
                       bool is_error)
 {

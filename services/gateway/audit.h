@@ -14,6 +14,8 @@ struct audit {
 /* Never waits: the event is queued and sent by the bus. */
 void audit_called(struct exchange *x, const struct tool *tool, enum status status,
                   const struct audit *about);
+/* A tool of no service. */
+void audit_named(struct exchange *x, const char *tool, enum status status);
 /* A tool of a downstream server at an endpoint of its own: server/tool. */
 void audit_downstream(struct exchange *x, const char *server, const char *tool, enum status status,
                       bool is_error);

@@ -74,6 +74,7 @@ struct exchange {
     const char *channel;        /* mcp or rest */
     const char *endpoint;       /* id in /mcp/{id}; NULL elsewhere */
     const struct server *mount; /* the downstream server that the message is for; NULL: the hub */
+    bool search;                /* ?tools=search */
     const struct virtual_server *virtual; /* the one of /mcp/{id}, NULL elsewhere */
     struct picture *picture; /* downstream servers as they were when it came; NULL = not needed */
     int64_t started_us;      /* clock_mono_us() */

@@ -21,6 +21,7 @@ struct mcp {
     const char *headers; /* further header lines of the answer, may be NULL */
     bool streaming;      /* event stream begun: the answer goes out as an event */
     bool answered;       /* nothing is left to be sent */
+    bool unmirrored;     /* headers say nothing of the tool's arguments */
 };
 
 /* POST, GET and DELETE of /mcp. */
@@ -48,6 +49,8 @@ bool mcp_stream(struct mcp *m);
 /* Methods. */
 void mcp_tools_list(struct mcp *m);
 void mcp_tools_call(struct mcp *m);
+/* The same, of that tool; name is params.name. */
+void mcp_tools_call_named(struct mcp *m, const char *name);
 void mcp_discover(struct mcp *m);
 void mcp_ping(struct mcp *m);
 void mcp_set_level(struct mcp *m);

@@ -4,10 +4,9 @@
 
 #include "mcp_reply.h"
 #include "pass.h"
+#include "search.h"
 
 #include <string.h>
-
-enum { DEPTH_MAX = 128 };
 
 static const struct toolset *tools_here(struct mcp *m)
 {
@@ -26,6 +25,10 @@ void mcp_tools_list(struct mcp *m)
 {
     const char *cursor;
 
+    if (m->x->search) {
+        search_list(m);
+        return;
+    }
     if (!mcp_cursor(m, &cursor))
         return;
     reply_begin(m, TTL_STABLE_MS);
@@ -39,36 +42,7 @@ void mcp_tools_list(struct mcp *m)
 
 /* ---- calls -------------------------------------------------------------------------- */
 
-/* The message with another params.name. */
-static bool rename_call(struct mcp *m, const char *name)
-{
-    const struct json_limits limits = {.depth = DEPTH_MAX};
-    const struct json_node *old = json_get(m->msg.json, m->msg.params, "name");
-    CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
-    struct json *json = arena_alloc(m->x->arena, sizeof(*json));
-    const char *whole, *raw;
-    size_t len, old_len, before;
-
-    whole = json_raw(m->msg.json, m->msg.root, &len);
-    raw = json_raw(m->msg.json, old, &old_len);
-    before = (size_t)(raw - whole);
-    strbuf_reserve(&text, len + strlen(name) + 2);
-    strbuf_add(&text, whole, before);
-    json_put_string(&text, name);
-    strbuf_add(&text, raw + old_len, len - before - old_len);
-    return json_parse(m->x->arena, arena_memdup(m->x->arena, text.data, text.len), text.len,
-                      &limits, json, NULL) == ST_OK &&
-           mcp_message_parse(m->x->arena, json, json->nodes, &m->msg, NULL) == ST_OK;
-}
-
 void offer_pass(struct mcp *m, const struct offer *offer)
 {
-    const char *name;
-
-    if (mcp_param(m, "name", &name) != PARAM_TEXT ||
-        (strcmp(name, offer->tool) != 0 && !rename_call(m, offer->tool))) {
-        reply_error(m, MCP_INTERNAL_ERROR, "the call could not be read again");
-        return;
-    }
-    (void)pass_request(m, offer->server, NULL);
+    (void)pass_request(m, offer->server, offer->tool);
 }

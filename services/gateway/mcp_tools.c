@@ -4,6 +4,7 @@
 #include "keylist.h"
 #include "mcp_offers.h"
 #include "mcp_reply.h"
+#include "search.h"
 #include "wire/text.h"
 
 #include "mal/v1/tool.pb-c.h"
@@ -129,16 +130,6 @@ static void note_hidden(struct mcp *m, const char *name, const struct json_node 
     invocation_done(&inv, ST_PERMISSION_DENIED);
 }
 
-/* The arguments' node; false: -32602 answered. */
-static bool read_arguments(struct mcp *m, const struct json_node **ret_arguments)
-{
-    *ret_arguments = json_get(m->msg.json, m->msg.params, "arguments");
-    if (*ret_arguments == NULL || (*ret_arguments)->type == JSON_T_OBJECT)
-        return true;
-    reply_error(m, MCP_INVALID_PARAMS, "params.arguments must be an object");
-    return false;
-}
-
 /* How this call can be cancelled. */
 static void set_flight(struct mcp *m, struct flight *flight)
 {
@@ -177,15 +168,12 @@ static void call_own(struct mcp *m, const struct tool *tool, const struct json_n
     }
 }
 
-void mcp_tools_call(struct mcp *m)
+void mcp_tools_call_named(struct mcp *m, const char *name)
 {
+    const struct json_node *arguments = json_get(m->msg.json, m->msg.params, "arguments");
     const struct tool *tool = NULL;
     const struct offer *offer = NULL;
-    const struct json_node *arguments;
-    const char *name;
 
-    if (!mcp_need(m, "name", &name) || !read_arguments(m, &arguments))
-        return;
     /* At /mcp names of the hub's own tools are nobody else's. */
     if (m->x->virtual == NULL)
         tool = tools_find(m->x->gw->tools, name, m->x->who.scopes);
@@ -202,4 +190,18 @@ void mcp_tools_call(struct mcp *m)
             note_hidden(m, name, arguments);
         reply_error(m, MCP_INVALID_PARAMS, "Unknown tool: %.128s", name);
     }
+}
+
+void mcp_tools_call(struct mcp *m)
+{
+    const struct json_node *arguments;
+    const char *name;
+
+    if (!mcp_need(m, "name", &name))
+        return;
+    arguments = json_get(m->msg.json, m->msg.params, "arguments");
+    if (arguments != NULL && arguments->type != JSON_T_OBJECT)
+        reply_error(m, MCP_INVALID_PARAMS, "params.arguments must be an object");
+    else if (!m->x->search || !search_call(m, name))
+        mcp_tools_call_named(m, name);
 }

@@ -279,7 +279,7 @@ static bool param_headers(struct pass *pass)
     struct mirrors mirrors = {0};
     const char *wrong = NULL;
 
-    if (!m->modern || pass->tool == NULL || pass->server->definitions == NULL)
+    if (!m->modern || m->unmirrored || pass->tool == NULL || pass->server->definitions == NULL)
         return true;
     item = definitions_find(pass->server->definitions, DEFINITION_TOOL, pass->tool);
     if (item == NULL || !item->mirrored ||

@@ -49,11 +49,25 @@ static bool below(const char *path, const char *root)
     return strncmp(path, root, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
+/* The query holds tools=search. */
+static bool asks_for_search(const char *query)
+{
+    static const char wanted[] = "tools=search";
+
+    for (size_t len; *query != '\0'; query += len + (query[len] == '&')) {
+        len = strcspn(query, "&");
+        if (len == strlen(wanted) && memcmp(query, wanted, len) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* /mcp is the hub itself, /mcp/{id} a downstream server or a virtual one. */
 static void mcp_at(struct exchange *x)
 {
     const char *id = x->req->path + strlen("/mcp");
 
+    x->search = asks_for_search(x->req->query);
     if (*id == '/') {
         x->endpoint = id + 1;
         x->mount = exchange_server(x, x->endpoint);

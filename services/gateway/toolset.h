@@ -44,6 +44,9 @@ const struct offer *toolset_find(const struct toolset *set, const char *name);
 /* To whoever may not call a tool it does not exist. */
 bool toolset_visible(const struct toolset *set, const struct offer *offer,
                      const struct principal *who);
+/* Its entry in lists. False: it has no form that this revision knows, nothing was
+ * written. */
+bool toolset_put(struct strbuf *out, const struct offer *offer, enum mcp_version version);
 /* Appends "tools":[…] and, when more follow, "nextCursor": one page of
  * MAL_LIST_PAGE. False for a cursor that is none; cursor NULL = from the
  * beginning. */

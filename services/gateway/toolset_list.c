@@ -21,8 +21,7 @@ bool toolset_visible(const struct toolset *set, const struct offer *offer,
            (set->granted || principal_may_use(who, offer->server->config->id));
 }
 
-/* False: it has no form that this caller understands, nothing was written. */
-static bool put_offer(struct strbuf *out, const struct offer *offer, enum mcp_version version)
+bool toolset_put(struct strbuf *out, const struct offer *offer, enum mcp_version version)
 {
     const struct bridge bridge = {.server = offer->version, .caller = version};
 
@@ -83,7 +82,7 @@ bool toolset_list(const struct toolset *set, struct strbuf *out, const struct pr
             break;
         if (count > 0)
             strbuf_char(out, ',');
-        if (put_offer(out, offer, version)) {
+        if (toolset_put(out, offer, version)) {
             last = offer;
             count++;
         } else {

@@ -65,6 +65,11 @@ enum status policy_read(struct call *call, const char *id, McpHealth__Policy *re
 enum pin_rule { PIN_OFF, PIN_WARN, PIN_HOLD };
 enum pin_rule pin_rule(const McpHealth__Policy *policy);
 
+/* ---- finding tools ------------------------------------------------------------- */
+
+/* At start: the tools of the hub itself as this build has them. */
+enum status own_tools_store(struct call *call) MUST_CHECK;
+
 /* ---- publishing ---------------------------------------------------------------- */
 
 struct bus_kv;

@@ -240,7 +240,8 @@ static enum status check_settings(struct error *err)
     return secret_keys_read(health_config.secret_keys, &keys, err);
 }
 
-static enum status reseal(struct svc_context *ctx, struct error *err)
+/* What the stored rows have to become before anything else. */
+static enum status prepare(struct svc_context *ctx, struct error *err)
 {
     CLEANUP(arena_done) struct arena arena;
     struct call call = {.arena = &arena, .now_ms = clock_wall_ms()};
@@ -249,6 +250,8 @@ static enum status reseal(struct svc_context *ctx, struct error *err)
     TRY(ctx->pg_open(&call.pg, err));
     arena_init(&arena);
     status = secrets_reseal(&call);
+    if (status == ST_OK)
+        status = own_tools_store(&call);
     if (status != ST_OK)
         *err = call.error;
     pg_conn_free(call.pg);
@@ -272,7 +275,7 @@ enum status health_start(struct svc_context *ctx, struct error *err)
         abort();
     ctx->extra_workers = CHECKS_AT_ONCE;
     TRY(check_settings(err));
-    TRY(reseal(ctx, err));
+    TRY(prepare(ctx, err));
     if (!state->servers)
         TRY(bus_kv_open(ctx->bus, "MAL_MCPS", 0, &state->servers, err));
     if (!state->prober) {

@@ -367,10 +367,3 @@ enum status mcp_health_approve_mcp_tool(struct call *call,
     }
     return tx_commit(&tx);
 }
-
-enum status mcp_health_find_tools(struct call *call, const McpHealth__FindToolsRequest *req,
-                                  McpHealth__FindToolsResponse *rsp)
-{
-    return pg_all(call, &rsp->base, "hits", sql_tool_find, "sai", req->query, req->n_servers,
-                  req->servers, req->limit);
-}

@@ -24,14 +24,5 @@ select l.listed_at, s.inactive or coalesce(st.status, 'error') = 'error' as stal
   left join mcp_state st on st.mcp_id = s.id
  where s.id = $1 and not s.removed;
 
--- name: tool_find :many mcp_health.v1.ToolHit
-select t.mcp_id as server, t.name, ts_rank(t.search, q)::float8 as rank
-  from mcp_health.query($1) q, tool t join server s on s.id = t.mcp_id
- where t.search @@ q and not s.removed and not s.inactive
-   and (s.tools_exposed = '{}' or t.name = any (s.tools_exposed))
-   and ($2::text[] = '{}' or t.mcp_id = any ($2))
- order by rank desc, t.mcp_id, t.name
- limit $3;
-
 -- name: tool_exposed :one mcp_health.v1.Server
 select id, tools_exposed from server where id = $1;

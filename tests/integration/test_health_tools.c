@@ -136,6 +136,72 @@ START_TEST(tools_are_found_by_words_of_name_and_description)
 }
 END_TEST
 
+START_TEST(one_of_many_words_suffices_when_any_is_asked)
+{
+    store("far", false);
+    READING(TOOL("get-sum", "Adds two numbers."), TOOL("echo", "Says it again."));
+    OK(f, "FindTools", "{'query':'please add up my bills'}");
+    HAS(f, "'hits':[]");
+    OK(f, "FindTools", "{'query':'please add up my bills','any':true}");
+    HAS(f, "'hits':[{'server':'far','name':'get-sum'");
+    ck_assert_ptr_null(strstr(f->reply, "echo"));
+    OK(f, "FindTools", "{'query':'sum OR OR -echo','any':true}");
+    HAS(f, "get-sum");
+}
+END_TEST
+
+START_TEST(pages_of_hits_follow_each_other)
+{
+    store("far", false);
+    READING(TOOL("a-file", "A file."), TOOL("b-file", "A file."), TOOL("c-file", "A file."));
+    OK(f, "FindTools", "{'query':'file','limit':1,'offset':1}");
+    HAS(f, "'name':'b-file'");
+    OK(f, "FindTools", "{'query':'file','limit':2,'offset':2}");
+    ck_assert_ptr_null(strstr(f->reply, "b-file"));
+    HAS(f, "'name':'c-file'");
+}
+END_TEST
+
+START_TEST(the_hubs_own_tools_are_found_with_what_is_exposed_only)
+{
+    store("far", false);
+    READING(TOOL("register_thing", "Registers a thing."));
+    fresh_call();
+    ck_assert_int_eq(own_tools_store(&f->call), ST_OK);
+    OK(f, "FindTools", "{'query':'register','limit':100}");
+    HAS(f, "'name':'register_thing'");
+    ck_assert_ptr_null(strstr(f->reply, "mal_register_skill"));
+    OK(f, "FindTools", "{'query':'register','hub':true,'limit':100}");
+    HAS(f, "'server':'','name':'mal_register_skill'");
+    ck_assert_ptr_null(strstr(f->reply, "register_thing"));
+    fresh_call();
+    ck_assert_int_eq(own_tools_store(&f->call), ST_OK);
+    ck_assert_str_eq(value("select count(*) from mcp_health.own_tool where name ~ '^mal_'"), "51");
+}
+END_TEST
+
+START_TEST(a_virtual_server_is_searched_by_what_it_shows)
+{
+    store("far", false);
+    READING(TOOL("get-sum", "Adds two numbers."), TOOL("echo", "Says it again."));
+    fresh_call();
+    ck_assert_int_eq(own_tools_store(&f->call), ST_OK);
+    OK(f, "PutVirtualServer",
+       "{'id':'mix','name':'Mix','tools':[{'server':'far','tool':'get-sum','name':'total',"
+       "'description':'Invoices.'},{'tool':'mal_get_skill'},{'server':'far','tool':'gone'}]}");
+    OK(f, "FindTools", "{'query':'invoice','virtual_id':'mix'}");
+    HAS(f, "'hits':[{'server':'far','name':'get-sum'");
+    HAS(f, "'shown':'total'");
+    OK(f, "FindTools", "{'query':'skill','virtual_id':'mix'}");
+    HAS(f, "'shown':'mal_get_skill'");
+    for (size_t i = 0; i < 2; i++) {
+        OK(f, "FindTools",
+           i ? "{'query':'numbers','virtual_id':'mix'}" : "{'query':'echo','virtual_id':'mix'}");
+        HAS(f, "'hits':[]");
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("health_tools");
@@ -148,5 +214,9 @@ int main(void)
     tcase_add_test(tcase, with_off_nobody_hears_of_a_change);
     tcase_add_test(tcase, what_is_no_tool_or_comes_twice_is_left_out);
     tcase_add_test(tcase, tools_are_found_by_words_of_name_and_description);
+    tcase_add_test(tcase, one_of_many_words_suffices_when_any_is_asked);
+    tcase_add_test(tcase, pages_of_hits_follow_each_other);
+    tcase_add_test(tcase, the_hubs_own_tools_are_found_with_what_is_exposed_only);
+    tcase_add_test(tcase, a_virtual_server_is_searched_by_what_it_shows);
     return run_suite(suite);
 }
