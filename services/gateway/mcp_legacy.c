@@ -8,6 +8,7 @@
 #include "mcp/header.h"
 #include "mcp_reply.h"
 #include "mount.h"
+#include "pass.h"
 #include "respond.h"
 #include "servers.h"
 #include "streams.h"
@@ -56,6 +57,13 @@ static void notification(struct exchange *x, const struct mcp_message *msg,
         raw = json_text(x->arena, msg->json, json_get(msg->json, msg->params, "progressToken"));
         if (raw != NULL)
             answer_deliver(x->gw, x->arena, session->hash, raw, msg);
+        return;
+    }
+    if (strcmp(msg->method, "notifications/roots/list_changed") == 0 && x->mount != NULL) {
+        struct mcp m = {.x = x, .msg = *msg, .session = session, .version = session->version};
+
+        pass_notification(&m, x->mount);
+        strbuf_done(&m.out);
         return;
     }
     if (strcmp(msg->method, "notifications/cancelled") != 0 || msg->params == NULL)

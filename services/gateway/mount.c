@@ -276,12 +276,17 @@ static void subscribe(struct mcp *m, bool on)
  * its conversation with the server. */
 static void pass(struct mcp *m)
 {
+    bool level_set = !m->modern && strcmp(m->msg.method, "logging/setLevel") == 0;
     const char *level;
 
-    if (!m->modern && strcmp(m->msg.method, "logging/setLevel") == 0 &&
-        mcp_param(m, "level", &level) == PARAM_TEXT && mcp_log_level_valid(level) &&
-        sessions_log_level(m->x->gw->sessions, m->x, m->session->hash, level) != ST_OK)
-        log_debug("the level of a session could not be kept");
+    if (level_set) {
+        if (mcp_param(m, "level", &level) != PARAM_TEXT || !mcp_log_level_valid(level)) {
+            mcp_set_level(m); /* says what is wrong */
+            return;
+        }
+        if (sessions_log_level(m->x->gw->sessions, m->x, m->session->hash, level) != ST_OK)
+            log_debug("the level of a session could not be kept");
+    }
     (void)pass_request(m, m->x->mount, NULL);
 }
 

@@ -6,6 +6,7 @@
 #include "asking.h"
 #include "audit.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "invoke.h"
 #include "mcp/header.h"
 #include "mcp/mirror.h"
@@ -16,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_MS = 50 };
+enum { LOOK_MS = 50, NOTIFY_MS = 5000 };
 
 struct bridge pass_bridge(const struct pass *pass, enum mcp_version server)
 {
@@ -334,6 +335,8 @@ static void set_flight(struct mcp *m, struct flight *flight)
         return;
     }
     flight->session = m->session->hash;
+    if (m->msg.id == NULL)
+        return;
     flight->id = json_raw(m->msg.json, m->msg.id, &flight->id_len);
 }
 
@@ -373,4 +376,32 @@ bool pass_request(struct mcp *m, const struct server *server, const char *target
         pass_fail(&pass, &pass.call.error);
     }
     return status == ST_OK && !pass.is_error;
+}
+
+static bool has_own_child(const struct server *server)
+{
+    return server->upstream != NULL ||
+           (server->config->policy != NULL && server->config->policy->per_caller);
+}
+
+void pass_notification(struct mcp *m, const struct server *server)
+{
+    struct pass pass = {.m = m, .server = server, .streams = true};
+    size_t len;
+    const char *raw;
+
+    /* A modern server asks anew each time; a child of many has many clients. */
+    pass_begin(&pass, m, server);
+    exchange_call(m->x, &pass.call, NULL);
+    if (pass_bridge(&pass, MCP_UNKNOWN).server >= MCP_2026_07_28 || !has_own_child(server) ||
+        relay_permit(&pass.call, server) != ST_OK)
+        return;
+    set_flight(m, &pass.flight);
+    pass.relay.request.deadline_ms = clock_mono_ms() + NOTIFY_MS;
+    if (m->msg.params != NULL) {
+        raw = json_raw(m->msg.json, m->msg.params, &len);
+        pass.relay.request.params_text = arena_memdup(m->x->arena, raw, len);
+    }
+    if (relay_notify(&pass.relay, &pass.call.error) != ST_OK)
+        log_debug("a notification could not be passed on: %s", pass.call.error.message);
 }

@@ -22,6 +22,9 @@
  * does. False: the answer is an error, or the tool's failure. */
 bool pass_request(struct mcp *m, const struct server *server, const char *target);
 
+/* Tells an older server what an older caller tells: its roots changed. */
+void pass_notification(struct mcp *m, const struct server *server);
+
 /* ---- inside ------------------------------------------------------------------ */
 
 enum { PASS_ROUNDS = 10, PASS_QUESTIONS = 8, PASS_STATE_MAX = 256 * 1024 };

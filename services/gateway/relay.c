@@ -337,7 +337,7 @@ static bool is_heard(const struct relay *relay)
            strcmp(relay->request.method, "logging/setLevel") == 0;
 }
 
-static enum status begin_http(struct relay *relay, struct error *err)
+static enum status find_link(struct relay *relay, struct error *err)
 {
     struct link_wish wish = {.options = {.capabilities = relay->capabilities,
                                          .deadline_ms = relay->request.deadline_ms}};
@@ -354,7 +354,14 @@ static enum status begin_http(struct relay *relay, struct error *err)
     relay->line->link = link;
     if (link->share != NULL && is_heard(relay))
         share_hear(link->share, link->session, relay->request.deadline_ms);
-    return downstream_begin(link->session, &relay->request, &relay->line->exchange, err);
+    return ST_OK;
+}
+
+static enum status begin_http(struct relay *relay, struct error *err)
+{
+    TRY(find_link(relay, err));
+    return downstream_begin(relay->line->link->session, &relay->request, &relay->line->exchange,
+                            err);
 }
 
 static enum status begin(struct relay *relay, struct error *err)
@@ -379,5 +386,22 @@ enum status relay_run(struct relay *relay, struct error *err)
     else
         line_end(TAKE(relay->line));
     gate_leave(gate, &passage, status == ST_OK ? NULL : err, relay->hurried);
+    return status;
+}
+
+enum status relay_notify(struct relay *relay, struct error *err)
+{
+    const struct downstream_request *request = &relay->request;
+    enum status status;
+
+    /* A runner is told so by a request of its own. */
+    if (relay->server->upstream == NULL)
+        return relay_run(relay, err);
+    relay->line = line_new(relay);
+    status = find_link(relay, err);
+    if (status == ST_OK)
+        status = downstream_notify(relay->line->link->session, request->method,
+                                   request->params_text, err);
+    line_end(TAKE(relay->line));
     return status;
 }

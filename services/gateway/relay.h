@@ -71,5 +71,8 @@ void relay_extend(struct relay *relay, int64_t deadline_ms);
 /* Fails as lib/downstream does; a server's JSON-RPC error is an answer. Parked:
  * ST_OK, and the line is left to the caller. */
 enum status relay_run(struct relay *relay, struct error *err) MUST_CHECK;
+/* Tells the server, in the conversation that this caller's requests belong to, what
+ * is no request: request.method is that of the notification. */
+enum status relay_notify(struct relay *relay, struct error *err) MUST_CHECK;
 /* Goes on with the line that is there, as relay_run. */
 enum status relay_go_on(struct relay *relay, struct error *err) MUST_CHECK;

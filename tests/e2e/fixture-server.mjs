@@ -136,6 +136,14 @@ const tools = {
     for (const level of ["debug", "info", "warning", "error"]) await ctx.mcpReq.log(level, `a ${level}`);
     return text("logged");
   }],
+  test_steps: [{ inputSchema: form({ n: { type: "integer" } }) }, async ({ n }, ctx) => {
+    const progressToken = ctx.mcpReq._meta?.progressToken;
+    for (let progress = 1; progress <= n; progress++) {
+      if (progressToken !== undefined) ctx.mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress } });
+      ctx.mcpReq.log("info", `step ${progress}`);
+    }
+    return text("done");
+  }],
   test_seen: [{}, () => text(JSON.stringify(seen))],
   test_asks_between: [{}, async (args, ctx) => {
     const progressToken = ctx.mcpReq._meta?.progressToken;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fixture, register } from "./downstream.mjs";
-import { request } from "./http.mjs";
+import { begin, request } from "./http.mjs";
 import { Legacy, Modern } from "./mcp.mjs";
 import { server as registration } from "./samples.mjs";
 import { useStack } from "./stack.mjs";
@@ -107,4 +107,96 @@ describe("older servers", () => {
     assert.equal(code, -32602);
     assert.deepEqual(data, { uri: "bad:one" });
   });
+});
+
+describe("what a caller tells the server", () => {
+  const capabilities = { roots: { listChanged: true }, elicitation: { form: {} } };
+  const slow = async (id, act) => {
+    const before = (await seen(id)).filter((one) => one === "slow cancelled").length;
+    await act();
+    await until("the server has stopped", async () => (await seen(id)).filter((one) => one === "slow cancelled").length > before);
+  };
+  const begun = async (id, n) => until("it has begun", async () => (await seen(id)).filter((one) => one === "slow begun").length > n);
+  const count = async (id) => (await seen(id)).filter((one) => one === "slow begun").length;
+
+  test("changed roots reach an older server in the caller's own session, whichever copy is told", async () => {
+    const client = await Legacy.open(stack, "2025-11-25", { ...at("old"), capabilities });
+    await call(client, "echo", { message: "x" });
+    const before = (await seen("old")).filter((one) => one === "roots changed").length;
+    assert.equal((await client.notify("notifications/roots/list_changed")).status, 202);
+    await client.send({ jsonrpc: "2.0", method: "notifications/roots/list_changed" }, { url: at("old", 1).url });
+    await until("both came", async () => (await seen("old")).filter((one) => one === "roots changed").length === before + 2);
+  });
+
+  for (const id of ids) {
+    test(`a modern caller that leaves stops the work at ${id}`, async () => {
+      const n = await count(id);
+      await slow(id, async () => {
+        const client = new Modern(stack, at(id));
+        const message = client.message("tools/call", { name: "test_slow", arguments: {} });
+        const asked = begin(client.url, { headers: client.headers("tools/call", { name: "test_slow" }), body: JSON.stringify(message) });
+        await begun(id, n);
+        asked.destroy();
+      });
+    });
+
+    test(`notifications/cancelled of an older caller, told to another copy, stops the work at ${id}; a lost connection does not`, async () => {
+      const n = await count(id);
+      const client = await Legacy.open(stack, "2025-11-25", at(id));
+      const cancelled = (await seen(id)).filter((one) => one === "slow cancelled").length;
+      const stream = begin(client.url, { headers: client.headers(), body: JSON.stringify({ jsonrpc: "2.0", id: "x-1", method: "tools/call", params: { name: "test_slow", arguments: { ms: 20_000 } } }) });
+      await begun(id, n);
+      stream.destroy();
+      for (let i = 0; i < 3; i++) assert.equal((await seen(id)).filter((one) => one === "slow cancelled").length, cancelled);
+      await slow(id, () => client.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: "x-1", reason: "enough" } }, { url: at(id, 1).url }));
+    });
+
+    test(`a call that takes too long is cancelled at ${id}`, async () => {
+      const headers = { "x-api-key": stack.key, "Content-Type": "application/json" };
+      const answer = await request(`${stack.base}/api/v1/mcps/${id}/call`, { method: "POST", headers, body: JSON.stringify({ tool_name: "test_slow", arguments: {}, timeout_ms: 1000 }) });
+      assert.equal(answer.status, 504, answer.text);
+      await until("the server has stopped", async () => {
+        const all = await seen(id);
+        return all.filter((one) => one === "slow cancelled").length === all.filter((one) => one === "slow begun").length;
+      });
+    });
+
+    test(`progress and logs of a hundred steps come before the result at ${id}, in order, in both eras`, async () => {
+      const modern = new Modern(stack, at(id));
+      const legacy = await Legacy.open(stack, "2025-11-25", at(id));
+      await legacy.result("logging/setLevel", { level: "debug" });
+      for (let i = 0; i < 5; i++) {
+        const answers = await Promise.all([1, 2, 3].flatMap((token) => [
+          modern.post("tools/call", { name: "test_steps", arguments: { n: 100 } }, { meta: { progressToken: token, "io.modelcontextprotocol/logLevel": "info" } }),
+          legacy.post("tools/call", { name: "test_steps", arguments: { n: 100 }, _meta: { progressToken: `t${token}` } }),
+        ]));
+        for (const answer of answers) {
+          const all = answer.events.filter(({ data }) => data).map(({ data }) => JSON.parse(data));
+          assert.ok(all.at(-1).result, "the result is the last");
+          assert.deepEqual(all.filter(({ method }) => method === "notifications/progress").map(({ params }) => params.progress), Array.from({ length: 100 }, (_, k) => k + 1));
+        }
+      }
+    });
+  }
+});
+
+describe("logs", () => {
+  const levels = (answer) => answer.events.filter(({ data }) => data).map(({ data }) => JSON.parse(data)).filter(({ method }) => method === "notifications/message").map(({ params }) => params.level);
+  for (const id of ["old", "new"]) {
+    test(`a modern caller hears those of ${id} that it asked for with the request, and none without`, async () => {
+      const client = new Modern(stack, at(id));
+      const level = (text) => ({ meta: { "io.modelcontextprotocol/logLevel": text } });
+      assert.deepEqual(levels(await client.post("tools/call", { name: "test_levels", arguments: {} }, level("warning"))), ["warning", "error"]);
+      assert.deepEqual(levels(await client.post("tools/call", { name: "test_levels", arguments: {} }, level("debug"))), ["debug", "info", "warning", "error"]);
+      assert.deepEqual(levels(await client.post("tools/call", { name: "test_levels", arguments: {} })), []);
+    });
+
+    test(`an older caller hears those of ${id} from the level of its session on, at every copy`, async () => {
+      const client = await Legacy.open(stack, "2025-11-25", at(id));
+      assert.deepEqual(await client.result("logging/setLevel", { level: "warning" }), {});
+      for (const copy of [0, 1]) await until("the copy knows", async () =>
+        levels(await client.post("tools/call", { name: "test_levels", arguments: {} }, { url: at(id, copy).url })).join() === "warning,error");
+      assert.equal((await client.error("logging/setLevel", { level: "loud" })).code, -32602);
+    });
+  }
 });
