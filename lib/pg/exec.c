@@ -37,8 +37,7 @@ enum status has_time(struct call *call)
     return ST_OK;
 }
 
-/* Why nothing may be sent now, ST_OK when it may. */
-static enum status may_send(struct call *call)
+enum status may_send(struct call *call)
 {
     TRY(has_time(call));
     if (conn_ensure(call->pg, call_deadline(call)) != ST_OK) {

@@ -120,6 +120,8 @@ enum status run_query(struct call *call, const struct query *query, const char *
                       PGresult **ret_result, struct statement **ret_statement) MUST_CHECK;
 /* Whether there is a connection to ask and time left to do so. */
 enum status has_time(struct call *call) MUST_CHECK;
+/* Why nothing may be sent now, ST_OK when it may: connects if it has to. */
+enum status may_send(struct call *call) MUST_CHECK;
 /* The statement of the query on this connection, prepared when it is not yet. */
 enum status prepare(struct call *call, const struct query *query,
                     struct statement **ret_statement) MUST_CHECK;

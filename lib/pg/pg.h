@@ -4,6 +4,7 @@
  * model are behind this header. */
 #pragma once
 
+#include "base/strbuf.h"
 #include "wire/call.h"
 
 #include <stddef.h>
@@ -64,6 +65,13 @@ enum status pg_exec(struct call *call, const struct query *query, int *ret_rows,
 /* One value as text in the arena, NULL when SQL null; ST_NOT_FOUND without row. */
 enum status pg_text(struct call *call, const struct query *query, const char **ret_text,
                     const char *types, ...) MUST_CHECK;
+
+/* Rows for pg_copy, one after another; NULL is SQL null. */
+void pg_copy_row(struct strbuf *rows, const char *const *values, size_t n);
+/* Stores all rows or none: the query is "copy … from stdin", its name for the log
+ * only. No conflict is passed over. */
+enum status pg_copy(struct call *call, const struct query *query,
+                    const struct strbuf *rows) MUST_CHECK;
 
 /* jsonb has its own order of keys and spacing: *io_given becomes stored where
  * both are the same value in other words. Nothing given ("") stays so. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls of tools, as the gateway tells them, into the log: a batch is one
- * statement, and an event that comes again changes nothing. */
+ * statement, and an event that comes again changes nothing. Nearly always all of
+ * them are new: that is tried first, for it costs half. */
 #include "catalog.h"
 
 #include "audit.sql.h"
@@ -11,24 +12,21 @@
 #include "mal/gateway/v1/events.pb-c.h"
 #include "replay.sql.h"
 
-/* One array per column. */
-struct columns {
+/* What is to be stored. */
+struct entries {
     size_t n;
-    const char **event_id, **tool, **resource, **user, **at, **duration, **success, **status,
-        **channel, **request_id;
+    const char **event_id;
+    const Gateway__ToolCalled **called;
 };
 
-static void columns_init(struct columns *columns, struct arena *arena, size_t n)
-{
-    const char ***all[] = {&columns->event_id,  &columns->tool,   &columns->resource,
-                           &columns->user,      &columns->at,     &columns->duration,
-                           &columns->success,   &columns->status, &columns->channel,
-                           &columns->request_id};
+/* The columns of the log, but for its own number. */
+enum { COLUMNS = 10 };
 
-    columns->n = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-        *all[i] = arena_alloc(arena, n * sizeof(**all[i]));
-}
+static const struct query audit_copy = {
+    .name = "audit_copy",
+    .sql = "copy usage_log (event_id, tool_name, resource_id, user_key, \"timestamp\","
+           " duration_ms, success, status, channel, request_id) from stdin",
+};
 
 static bool is_channel(const char *channel)
 {
@@ -59,50 +57,94 @@ static const Gateway__ToolCalled *read_event(struct call *call, const struct bus
                : NULL;
 }
 
-static void columns_add(struct columns *columns, struct call *call, const char *event_id,
-                        const Gateway__ToolCalled *called)
+static struct entries read_entries(struct call *call, const struct bus_event *events, size_t n)
 {
-    size_t i = columns->n++;
+    struct entries entries = {
+        .event_id = arena_alloc(call->arena, n * sizeof(*entries.event_id)),
+        .called = arena_alloc(call->arena, n * sizeof(void *)),
+    };
 
-    columns->event_id[i] = event_id;
-    columns->tool[i] = called->tool_name;
-    columns->resource[i] = called->resource_id;
-    columns->user[i] = called->user_key;
-    columns->at[i] = called->called_at;
-    columns->duration[i] = arena_printf(call->arena, "%d", called->duration_ms);
-    columns->success[i] = called->success ? "t" : "f";
-    columns->status[i] = called->status;
-    columns->channel[i] = called->channel;
-    columns->request_id[i] = called->request_id;
-}
-
-static enum status store(struct call *call, const struct query *query,
-                         const struct bus_event *events, size_t n)
-{
-    struct columns c;
-
-    columns_init(&c, call->arena, n);
     for (size_t i = 0; i < n; i++) {
         const Gateway__ToolCalled *called = read_event(call, &events[i]);
 
-        if (called)
-            columns_add(&c, call, events[i].event_id, called);
-        else
+        if (called) {
+            entries.event_id[entries.n] = events[i].event_id;
+            entries.called[entries.n++] = called;
+        } else {
             log_warn("an event on %s is no tool call; left out", events[i].subject);
+        }
     }
-    if (c.n == 0)
-        return ST_OK;
-    return pg_exec(call, query, NULL, "aaaaaaaaaa", c.n, c.event_id, c.n, c.tool, c.n, c.resource,
-                   c.n, c.user, c.n, c.at, c.n, c.duration, c.n, c.success, c.n, c.status, c.n,
-                   c.channel, c.n, c.request_id);
+    return entries;
+}
+
+static void columns_of(const struct entries *entries, size_t i, char duration[16],
+                       const char *values[COLUMNS])
+{
+    const Gateway__ToolCalled *called = entries->called[i];
+    size_t n = 0;
+
+    (void)snprintf(duration, 16, "%d", called->duration_ms);
+    values[n++] = entries->event_id[i];
+    values[n++] = called->tool_name;
+    values[n++] = *called->resource_id ? called->resource_id : NULL;
+    values[n++] = called->user_key;
+    values[n++] = called->called_at;
+    values[n++] = duration;
+    values[n++] = called->success ? "t" : "f";
+    values[n++] = called->status;
+    values[n++] = called->channel;
+    values[n++] = called->request_id;
+}
+
+/* As long as none of them is in the log. */
+static enum status copy_new(struct call *call, const struct entries *entries)
+{
+    CLEANUP(strbuf_done) struct strbuf rows = STRBUF_INIT;
+    const char *values[COLUMNS];
+    char duration[16];
+
+    for (size_t i = 0; i < entries->n; i++) {
+        columns_of(entries, i, duration, values);
+        pg_copy_row(&rows, values, COLUMNS);
+    }
+    return pg_copy(call, &audit_copy, &rows);
+}
+
+/* Whatever the log has already. */
+static enum status insert(struct call *call, const struct query *query,
+                          const struct entries *entries)
+{
+    const char **columns[COLUMNS], *values[COLUMNS];
+    size_t n = entries->n;
+
+    for (size_t c = 0; c < COLUMNS; c++)
+        columns[c] = arena_alloc(call->arena, (n + 1) * sizeof(**columns));
+    for (size_t i = 0; i < n; i++) {
+        columns_of(entries, i, arena_alloc(call->arena, 16), values);
+        for (size_t c = 0; c < COLUMNS; c++)
+            columns[c][i] = values[c];
+    }
+    return pg_exec(call, query, NULL, "aaaaaaaaaa", n, columns[0], n, columns[1], n, columns[2], n,
+                   columns[3], n, columns[4], n, columns[5], n, columns[6], n, columns[7], n,
+                   columns[8], n, columns[9]);
 }
 
 enum status audit_store(struct call *call, const struct bus_event *events, size_t n)
 {
-    return store(call, sql_audit_insert, events, n);
+    struct entries entries = read_entries(call, events, n);
+
+    if (entries.n == 0)
+        return ST_OK;
+    enum status status = copy_new(call, &entries);
+    if (status != ST_ALREADY_EXISTS)
+        return status;
+    error_clear(&call->error);
+    return insert(call, sql_audit_insert, &entries);
 }
 
 enum status audit_take(struct call *call, const struct bus_event *events, size_t n)
 {
-    return store(call, sql_replay_take, events, n);
+    struct entries entries = read_entries(call, events, n);
+
+    return entries.n > 0 ? insert(call, sql_replay_take, &entries) : ST_OK;
 }

@@ -47,6 +47,16 @@ struct uses {
     const char **key, **tool, **at;
 };
 
+static const struct query inbox_copy = {
+    .name = "tool_inbox_copy",
+    .sql = "copy inbox (event_id) from stdin",
+};
+
+static bool has_id(const struct bus_event *event)
+{
+    return event->event_id && uuid_valid(event->event_id);
+}
+
 /* Whether the id is among those; it is so once only, for a batch may hold an
  * event twice. */
 static bool take_name(struct names *names, const char *id)
@@ -59,14 +69,14 @@ static bool take_name(struct names *names, const char *id)
     return false;
 }
 
-/* The calls that count, of the events that are new. */
+/* The calls that count, of the events that are new (NULL: all are). */
 static void collect(struct call *call, const struct bus_event *events, size_t n, struct names *new,
                     struct uses *uses)
 {
     for (size_t i = 0; i < n; i++) {
         const Gateway__ToolCalled *called;
 
-        if (!take_name(new, events[i].event_id))
+        if (new ? !take_name(new, events[i].event_id) : !has_id(&events[i]))
             continue;
         called = read_event(call, &events[i]);
         if (!called)
@@ -105,7 +115,7 @@ static enum status find_new(struct tx *tx, const struct bus_event *events, size_
     struct pg_rows rows;
 
     for (size_t i = 0; i < n; i++)
-        if (events[i].event_id && uuid_valid(events[i].event_id))
+        if (has_id(&events[i]))
             names_add(call, &ids, events[i].event_id);
     TRY(pg_rows(call, &rows, sql_tool_seen, "a", ids.n, ids.items));
     for (int i = 0; i < rows.n; i++)
@@ -113,7 +123,18 @@ static enum status find_new(struct tx *tx, const struct bus_event *events, size_
     return ST_OK;
 }
 
-enum status tool_use_store(struct call *call, const struct bus_event *events, size_t n)
+/* Remembers all; ALREADY_EXISTS when one was known. */
+static enum status add_all(struct call *call, const struct bus_event *events, size_t n)
+{
+    CLEANUP(strbuf_done) struct strbuf rows = STRBUF_INIT;
+
+    for (size_t i = 0; i < n; i++)
+        if (has_id(&events[i]))
+            pg_copy_row(&rows, &events[i].event_id, 1);
+    return rows.len > 0 ? pg_copy(call, &inbox_copy, &rows) : ST_OK;
+}
+
+static enum status store(struct call *call, const struct bus_event *events, size_t n, bool all_new)
 {
     CLEANUP(tx_done) struct tx tx = {0};
     struct names new = {0}, keys = {0};
@@ -123,8 +144,8 @@ enum status tool_use_store(struct call *call, const struct bus_event *events, si
     struct pg_rows rows;
 
     TRY(tx_begin(&tx, call));
-    TRY(find_new(&tx, events, n, &new));
-    collect(call, events, n, &new, &uses);
+    TRY(all_new ? add_all(call, events, n) : find_new(&tx, events, n, &new));
+    collect(call, events, n, all_new ? NULL : &new, &uses);
     if (uses.n) {
         TRY(pg_rows(call, &rows, sql_tool_add, "aaa", uses.n, uses.key, uses.n, uses.tool, uses.n,
                     uses.at));
@@ -133,4 +154,15 @@ enum status tool_use_store(struct call *call, const struct bus_event *events, si
     }
     TRY(evaluate(&tx, keys.n, keys.items));
     return tx_commit(&tx);
+}
+
+/* Nearly always all of them are new: that is tried first, for it costs half. */
+enum status tool_use_store(struct call *call, const struct bus_event *events, size_t n)
+{
+    enum status status = store(call, events, n, true);
+
+    if (status != ST_ALREADY_EXISTS)
+        return status;
+    error_clear(&call->error);
+    return store(call, events, n, false);
 }

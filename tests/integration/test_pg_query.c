@@ -282,6 +282,88 @@ START_TEST(rows_affected_are_counted)
 }
 END_TEST
 
+static const struct query copy_words = {.name = "copy_words",
+                                        .sql = "copy copied (id, word) from stdin"};
+
+static void make_copied(void)
+{
+    ck_assert_int_eq(
+        pg_exec(&f.call, QUERY("copied", "create table copied (id int primary key, word text)", 0),
+                NULL, ""),
+        ST_OK);
+}
+
+static const char *all_copied(void)
+{
+    const char *text = NULL;
+
+    ck_assert_int_eq(pg_text(&f.call,
+                             QUERY("all_copied",
+                                   "select string_agg(coalesce(word, 'NULL'), ';' order by id)"
+                                   " from copied",
+                                   0),
+                             &text, ""),
+                     ST_OK);
+    return text ? text : "";
+}
+
+START_TEST(copied_rows_arrive_as_they_are)
+{
+    static const char *const words[] = {"plain", "", NULL, "\\N", "a\tb\nc\rd\\e", "\\.", "ümlaut"};
+    CLEANUP(strbuf_done) struct strbuf rows = STRBUF_INIT;
+
+    make_copied();
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        pg_copy_row(&rows, (const char *[]){arena_printf(&f.arena, "%zu", i), words[i]}, 2);
+    ck_assert_int_eq(pg_copy(&f.call, &copy_words, &rows), ST_OK);
+    ck_assert_str_eq(all_copied(), "plain;;NULL;\\N;a\tb\nc\rd\\e;\\.;ümlaut");
+}
+END_TEST
+
+START_TEST(a_copy_with_a_conflict_stores_nothing_and_leaves_the_session_usable)
+{
+    CLEANUP(strbuf_done) struct strbuf rows = STRBUF_INIT;
+
+    make_copied();
+    strbuf_str(&rows, "1\tone\n");
+    ck_assert_int_eq(pg_copy(&f.call, &copy_words, &rows), ST_OK);
+    strbuf_clear(&rows);
+    strbuf_str(&rows, "2\ttwo\n1\tagain\n3\tthree\n");
+    ck_assert_int_eq(pg_copy(&f.call, &copy_words, &rows), ST_ALREADY_EXISTS);
+    ck_assert_str_eq(pg_constraint(&f.call), "copied_pkey");
+    error_clear(&f.call.error);
+    ck_assert_str_eq(all_copied(), "one");
+}
+END_TEST
+
+START_TEST(more_rows_than_the_socket_takes_at_once_are_copied)
+{
+    CLEANUP(strbuf_done) struct strbuf rows = STRBUF_INIT;
+    const char *text = NULL;
+
+    make_copied();
+    for (int i = 0; i < 100000; i++)
+        strbuf_printf(&rows, "%d\tthe same words in every row, so that there are many bytes\n", i);
+    ck_assert_int_eq(pg_copy(&f.call, &copy_words, &rows), ST_OK);
+    ck_assert_int_eq(
+        pg_text(&f.call, QUERY("count_copied", "select count(*) from copied", 0), &text, ""),
+        ST_OK);
+    ck_assert_str_eq(text, "100000");
+}
+END_TEST
+
+START_TEST(what_is_no_copy_is_an_internal_error)
+{
+    CLEANUP(strbuf_done) struct strbuf rows = STRBUF_INIT;
+    static const struct query nowhere = {.name = "nowhere", .sql = "copy nowhere from stdin"};
+
+    ck_assert_int_eq(pg_copy(&f.call, &nowhere, &rows), ST_INTERNAL);
+    error_clear(&f.call.error);
+    make_copied();
+    ck_assert_str_eq(all_copied(), "");
+}
+END_TEST
+
 START_TEST(cells_of_bare_rows_are_read_by_name)
 {
     struct pg_rows rows;
@@ -400,6 +482,10 @@ int main(void)
     tcase_add_test(tcase, mistakes_of_the_program_are_internal_errors);
     tcase_add_test(tcase, all_rows_are_appended);
     tcase_add_test(tcase, rows_affected_are_counted);
+    tcase_add_test(tcase, copied_rows_arrive_as_they_are);
+    tcase_add_test(tcase, a_copy_with_a_conflict_stores_nothing_and_leaves_the_session_usable);
+    tcase_add_test(tcase, more_rows_than_the_socket_takes_at_once_are_copied);
+    tcase_add_test(tcase, what_is_no_copy_is_an_internal_error);
     tcase_add_test(tcase, cells_of_bare_rows_are_read_by_name);
     tcase_add_test(tcase, a_query_is_prepared_once_a_session);
     tcase_add_test(tcase, a_query_with_optional_filters_is_never_prepared);
