@@ -143,6 +143,7 @@ struct bus_service {
     const struct endpoint *endpoints;
     size_t n_endpoints;
     int workers;
+    bool rare; /* others in this process wait for more: workers leave the socket to them */
     /* Around every request on its worker's thread; worker state is made by
      * worker_new (connection to Postgres), may be NULL. */
     void *(*worker_new)(void *arg, int index);

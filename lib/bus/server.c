@@ -116,7 +116,7 @@ static bool read_itself(struct bus_server *server)
     struct loop *loop = server->bus->loop;
     int wait_ms = bus_requests_patience_ms(server);
 
-    if (!bus_loop_borrow(loop))
+    if (server->service.rare || !bus_loop_borrow(loop))
         return false;
     server->n_idle--;
     reads_for = server;

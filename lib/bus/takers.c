@@ -20,7 +20,8 @@ struct bus_takers {
 
     pthread_mutex_t lock; /* what follows */
     pthread_cond_t changed;
-    int n_threads, n_idle, n_sent;
+    int n_threads, n_idle;
+    bool coming; /* a thread was sent for the next message and does not wait for it yet */
 };
 
 static void *run(void *arg);
@@ -31,8 +32,10 @@ static void send_one(struct bus_takers *takers)
     pthread_attr_t attr;
     pthread_t thread;
 
-    if (takers->n_sent < takers->n_idle) {
-        takers->n_sent++;
+    if (takers->coming)
+        return;
+    if (takers->n_idle > 0) {
+        takers->coming = true;
         pthread_cond_signal(&takers->changed);
         return;
     }
@@ -41,7 +44,8 @@ static void send_one(struct bus_takers *takers)
     pthread_attr_init(&attr);
     (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
     (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    takers->n_threads += pthread_create(&thread, &attr, run, takers) == 0;
+    takers->coming = pthread_create(&thread, &attr, run, takers) == 0;
+    takers->n_threads += takers->coming;
     pthread_attr_destroy(&attr);
 }
 
@@ -75,14 +79,12 @@ static bool lead(struct bus_takers *takers)
     takers->n_idle++;
     while (!atomic_load(&takers->stop) && !(leads = !atomic_exchange(&takers->led, true)) &&
            bus_cond_wait_until(&takers->changed, &takers->lock, until))
-        if (takers->n_sent > 0)
-            takers->n_sent--;
+        ;
     /* Sent for a message at the moment in which the time was over. */
     if (!leads && !atomic_load(&takers->stop))
         leads = !atomic_exchange(&takers->led, true);
     takers->n_idle--;
-    if (takers->n_sent > takers->n_idle)
-        takers->n_sent = takers->n_idle;
+    takers->coming = takers->coming && !leads;
     if (!leads) {
         takers->n_threads--;
         pthread_cond_broadcast(&takers->changed);

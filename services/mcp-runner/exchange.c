@@ -139,7 +139,8 @@ static void exchange_free(struct exchange *x)
             runner->n_exchanges--;
             break;
         }
-    pthread_cond_broadcast(&runner->changed);
+    if (runner->stopping)
+        pthread_cond_broadcast(&runner->changed);
     pthread_mutex_unlock(&runner->lock);
     /* Whoever found it before has let go of it now. */
     pthread_mutex_lock(&x->lock);

@@ -168,6 +168,7 @@ static enum status serve_own(struct runner *runner, struct error *err)
                                            .endpoints = endpoints,
                                            .n_endpoints = ARRAY_SIZE(endpoints),
                                            .workers = WORKERS,
+                                           .rare = true,
                                            .prepare = prepare,
                                            .arg = runner},
                      &runner->own, err);
@@ -182,6 +183,7 @@ static enum status serve_any(struct runner *runner, struct error *err)
                                            .endpoints = mcp_runner_endpoints,
                                            .n_endpoints = mcp_runner_n_endpoints,
                                            .workers = WORKERS,
+                                           .rare = true,
                                            .prepare = prepare,
                                            .arg = runner},
                      &runner->any, err);
