@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLOSE_MS = 500, IDLE_MS = 600000 };
+enum { CLOSE_MS = 500, IDLE_MS = 600000, SEVERAL_MAX = 16 };
 
 void link_map_init(struct link_map *map)
 {
@@ -72,8 +72,29 @@ struct link *link_take(struct link_map *map, const char *key)
     return link;
 }
 
+struct link *link_take_idle(struct link_map *map, const char *key)
+{
+    struct link *found = NULL;
+    size_t n = 0;
+
+    (void)pthread_mutex_lock(&map->lock);
+    for (struct link *link = *bucket(map, key); link != NULL; link = link->next) {
+        if (link->ended || strcmp(link->key, key) != 0)
+            continue;
+        n++;
+        if (found == NULL || link->users < found->users)
+            found = link;
+    }
+    if (found != NULL && found->users > 0 && n < SEVERAL_MAX)
+        found = NULL;
+    if (found != NULL)
+        found->users++;
+    (void)pthread_mutex_unlock(&map->lock);
+    return found;
+}
+
 struct link *link_add(struct link_map *map, const char *key, struct downstream_session *session,
-                      struct share *share)
+                      struct share *share, bool several)
 {
     struct link *link, *mine = calloc(1, sizeof(*mine)), **at = bucket(map, key);
 
@@ -83,7 +104,7 @@ struct link *link_add(struct link_map *map, const char *key, struct downstream_s
     mine->share = share;
     mine->users = 1;
     (void)pthread_mutex_lock(&map->lock);
-    link = find(map, key);
+    link = several ? NULL : find(map, key);
     if (link == NULL) {
         mine->next = *at;
         *at = mine;

@@ -30,10 +30,14 @@ void link_map_init(struct link_map *map);
 void link_map_done(struct link_map *map);
 /* The link with that key, with one user more; NULL when there is none. */
 struct link *link_take(struct link_map *map, const char *key);
-/* Adds a link with one user; another worker may have opened the same meanwhile,
- * then that one is used. Takes session and share. */
+/* The same, of several with that key one that nobody uses; NULL as long as there may
+ * be one more, then the one with the fewest users. */
+struct link *link_take_idle(struct link_map *map, const char *key);
+/* Adds a link with one user, several: beside others of that key; else
+ * another worker may have opened the same meanwhile, then that one is used. Takes session and
+ * share. */
 struct link *link_add(struct link_map *map, const char *key, struct downstream_session *session,
-                      struct share *share);
+                      struct share *share, bool several);
 /* One user less. */
 void link_give(struct link_map *map, struct link *link);
 /* The caller's session is over: closed when nobody uses it any more. */

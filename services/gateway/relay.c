@@ -346,6 +346,8 @@ static enum status find_link(struct relay *relay, struct error *err)
     relay->request.n_headers = forward_headers(relay->x, relay->server, &relay->request.headers);
     wish.key = link_key(relay);
     wish.shared = relay->caller_session != NULL && wish.key == relay->caller_session;
+    /* What a server asks on the stream of a session can be told to one call only. */
+    wish.alone = *wish.key != '\0' && !wish.shared && relay->capabilities != NULL;
     if (*wish.key != '\0') {
         wish.options.headers = relay->request.headers;
         wish.options.n_headers = relay->request.n_headers;

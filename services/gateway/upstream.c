@@ -125,7 +125,8 @@ enum status upstream_link(const struct server *server, struct links *links,
     struct share *share = NULL;
     enum status status;
 
-    *ret_link = link_take(&upstream->links, wish->key);
+    *ret_link = wish->alone ? link_take_idle(&upstream->links, wish->key)
+                            : link_take(&upstream->links, wish->key);
     if (*ret_link != NULL)
         return ST_OK;
     if (wish->shared) {
@@ -134,7 +135,7 @@ enum status upstream_link(const struct server *server, struct links *links,
     }
     status = downstream_open(upstream->server, &options, &session, err);
     if (status == ST_OK)
-        *ret_link = link_add(&upstream->links, wish->key, session, share);
+        *ret_link = link_add(&upstream->links, wish->key, session, share, wish->alone);
     else
         share_free(share);
     return status;

@@ -34,6 +34,7 @@ void upstream_unref(struct upstream *upstream);
 struct link_wish {
     const char *key; /* who shares the session */
     bool shared;     /* the key is the hash of a caller's session; other copies use it, too */
+    bool alone;      /* no other call uses it meanwhile, as far as there may be so many */
     struct downstream_session_options options;
 };
 /* The session of that key, opened when there is none. Given back by link_give. */
