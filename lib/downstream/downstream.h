@@ -98,8 +98,8 @@ struct downstream_options {
     size_t n_headers;
     const struct downstream_program *program; /* stdio; copied */
     const char *client_info;                  /* Implementation as JSON; NULL = the hub's own */
-    uint64_t first_id; /* of requests; processes that share a session need ranges of their own */
-    const char *newest;                       /* hold to this revision and older; NULL = newest */
+    uint64_t first_id;  /* of requests; processes that share a session need ranges of their own */
+    const char *newest; /* hold to this revision and older; NULL = newest */
     struct downstream_limits limits;
     /* After every exchange: how it went and how long until its answer. Any
      * thread, briefly. May be NULL. */
