@@ -172,8 +172,10 @@ struct downstream_session_options {
      * declared by initialize. NULL = none. */
     const char *capabilities;
     /* What belongs to no exchange: list_changed, updated, logs, requests, STALE.
-     * One at a time, on a thread of the library; must not block for long and must
-     * not close the session. NULL: dropped, requests are refused. */
+     * One at a time, on a thread of the library, over HTTP the only one that reads
+     * streams; must not block for long and must not close the session. NULL: dropped.
+     * Requests on streams of sessions without capabilities, or with on_message NULL,
+     * are refused by the library. */
     void (*on_message)(struct downstream_session *session, const struct downstream_message *msg,
                        void *arg);
     void *arg;

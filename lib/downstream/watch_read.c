@@ -68,13 +68,18 @@ static void tell(struct watch *w, struct downstream_message *msg)
     struct downstream_session *session = w->session;
     struct session_view view;
 
-    if (session->on_message != NULL) {
-        session_look(session, &view);
-        msg->version = view.version;
-        session->on_message(session, msg, session->arg);
-    } else if (msg->kind == DOWNSTREAM_REQUEST) {
+    /* Where nobody was declared who can be asked there is no need to ask around: this
+     * thread reads for all servers, and an answer of somebody else's may block it. */
+    if (msg->kind == DOWNSTREAM_REQUEST &&
+        (session->on_message == NULL || strcmp(session->capabilities, "{}") == 0)) {
         answer(w, msg, ",\"error\":{\"code\":-32601,\"message\":\"nobody here can answer that\"}}");
+        return;
     }
+    if (session->on_message == NULL)
+        return;
+    session_look(session, &view);
+    msg->version = view.version;
+    session->on_message(session, msg, session->arg);
 }
 
 /* False when the stream is over. Takes the item. */

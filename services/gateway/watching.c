@@ -161,25 +161,17 @@ static void tell_missed(struct watched *watched)
     arena_done(&wish.arena);
 }
 
-/* On a thread of lib/downstream. */
+/* On the thread of lib/downstream that reads all streams. */
 static void on_message(struct downstream_session *session, const struct downstream_message *msg,
                        void *arg)
 {
     struct watched *watched = arg;
-    size_t len;
-    const char *id;
 
-    if (msg->kind == DOWNSTREAM_STALE) {
+    (void)session;
+    if (msg->kind == DOWNSTREAM_STALE)
         tell_missed(watched);
-    } else if (msg->kind == DOWNSTREAM_REQUEST) {
-        id = json_raw(&msg->json, msg->id, &len);
-        if (downstream_answer(session, id, len, NULL,
-                              "{\"code\":-32601,\"message\":\"nobody here can be asked\"}",
-                              NULL) != ST_OK)
-            log_debug("server %s did not take an answer", watched->endpoint);
-    } else if (msg->method != NULL) {
+    else if (msg->method != NULL)
         tell(watched->watching->gw, watched->endpoint, msg->method, &msg->json, msg->params);
-    }
 }
 
 /* A program says something: on the subscription's thread. */

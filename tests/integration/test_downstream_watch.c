@@ -216,6 +216,21 @@ START_TEST(a_question_on_the_sessions_stream_reaches_the_waiting_call)
 }
 END_TEST
 
+START_TEST(a_question_is_refused_by_the_library_when_nobody_was_declared_who_can_be_asked)
+{
+    struct fixture f;
+
+    start(&f, "2025-11-25", NULL);
+    ck_assert_int_eq(downstream_watch(f.session, &(struct downstream_wish){.tools = true}, &f.err),
+                     ST_OK);
+    until_told("[notifications/tools/list_changed]");
+    atomic_store(&ask, true);
+    until_count(&f.notes, "\"id\":\"q\",\"error\":{\"code\":-32601", 1);
+    ck_assert_ptr_null(strstr(told.text, "roots"));
+    fixture_stop(&f);
+}
+END_TEST
+
 START_TEST(closing_a_session_closes_its_stream_at_once)
 {
     struct fixture f;
@@ -267,6 +282,8 @@ int main(void)
     tcase_add_loop_test(tcase, a_stream_that_ends_is_opened_again_and_what_may_be_missed_is_told, 0,
                         2);
     tcase_add_test(tcase, a_question_on_the_sessions_stream_reaches_the_waiting_call);
+    tcase_add_test(tcase,
+                   a_question_is_refused_by_the_library_when_nobody_was_declared_who_can_be_asked);
     tcase_add_test(tcase, closing_a_session_closes_its_stream_at_once);
     tcase_add_test(tcase, idle_connections_are_closed_in_time);
     suite_add_tcase(suite, tcase);
