@@ -655,7 +655,8 @@ void watching_expect(struct watching *watching, const struct stream_wish *wish)
     watching->expected = expected;
     watching->dirty = true;
     (void)pthread_cond_broadcast(&watching->cond);
-    while (!watching->stop && !is_settled(watching, expected) && clock_mono_ms() < until)
+    /* Before that time nobody frees it. */
+    while (!watching->stop && clock_mono_ms() < until && !is_settled(watching, expected))
         sleep_ms(watching, until - clock_mono_ms());
     (void)pthread_mutex_unlock(&watching->lock);
 }
