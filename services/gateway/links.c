@@ -5,29 +5,12 @@
 #include "base/log.h"
 #include "links_internal.h"
 #include "secrets.h"
-#include "streams.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { JOBS_MAX = 100000, END_MS = 2000, TAKE_MS = 1000, STOP_MS = 3000 };
-
-enum job_kind {
-    JOB_END,    /* the caller's session is over: end the one with the server */
-    JOB_DROP,   /* the same, but another copy ends it */
-    JOB_CHECK,  /* was there at the start: perhaps its session is over */
-    JOB_RESUME, /* the caller listens here now */
-    JOB_ASKED,  /* find who answers */
-};
-
-struct job {
-    struct job *next;
-    enum job_kind kind;
-    char key[SESSION_HASH_SIZE];
-    char *server, *json; /* of JOB_ASKED */
-    size_t len;
-};
+enum { JOBS_MAX = 100000, END_MS = 2000, STOP_MS = 3000 };
 
 /* ---- the queue ---------------------------------------------------------------------- */
 
@@ -139,90 +122,7 @@ static void end(struct links *links, const char *key)
         end_session(links, state);
 }
 
-/* ---- what is heard ------------------------------------------------------------------------- */
-
-static const char *heard_subject(struct arena *arena, const char *key)
-{
-    return arena_printf(arena, LINKS_HEARD ".%s", key);
-}
-
-void links_publish(struct links *links, const char *key, const char *json, size_t len)
-{
-    CLEANUP(arena_done) struct arena arena = {0};
-
-    arena_init(&arena);
-    if (bus_publish(links->gw->bus, heard_subject(&arena, key), NULL, json, len) != ST_OK)
-        log_debug("what a server said could not be passed on");
-}
-
-/* The link of that key on this copy, with one user more. */
-static struct link *find(struct picture *picture, const char *key, struct link_map **ret_map)
-{
-    struct link *link = NULL;
-
-    for (size_t i = 0; i < picture->n && link == NULL; i++) {
-        if (picture->servers[i].upstream == NULL)
-            continue;
-        *ret_map = &picture->servers[i].upstream->links;
-        link = link_take(*ret_map, key);
-    }
-    return link;
-}
-
-static void refuse(struct links *links, const struct job *job)
-{
-    CLEANUP(arena_done) struct arena arena = {0};
-    struct picture *picture = servers_look(links->gw->servers);
-    struct link_map *map;
-    struct link *link = find(picture, job->key, &map);
-    struct json json;
-    const char *id;
-    size_t len;
-
-    arena_init(&arena);
-    if (link != NULL && json_parse(&arena, job->json, job->len, NULL, &json, NULL) == ST_OK) {
-        id = json_raw(&json, json_get(&json, json.nodes, "id"), &len);
-        (void)!downstream_answer(link->session, id, len, NULL,
-                                 "{\"code\":-32601,\"message\":\"nobody here can answer that\"}",
-                                 NULL);
-    }
-    if (link != NULL)
-        link_give(map, link);
-    picture_unref(picture);
-}
-
-static void asked(struct links *links, const struct job *job)
-{
-    CLEANUP(arena_done) struct arena arena = {0};
-    struct bus_message reply;
-
-    arena_init(&arena);
-    if (bus_request(links->gw->bus, heard_subject(&arena, job->key), NULL, job->json, job->len,
-                    TAKE_MS, &reply) == ST_OK)
-        bus_message_release(&reply);
-    else
-        refuse(links, job);
-}
-
-/* Of every copy's streams. */
-static void told(struct bus_message *msg, void *arg)
-{
-    struct links *links = arg;
-    const char *key = msg->subject + strlen(LINKS_HEARD ".");
-    struct picture *picture = servers_look(links->gw->servers);
-    struct link_map *map;
-    struct link *link = find(picture, key, &map);
-    bool taken = link != NULL && downstream_inject(link->session, msg->data, msg->len);
-
-    if (link != NULL)
-        link_give(map, link);
-    if (taken && msg->reply != NULL)
-        (void)!bus_publish(links->gw->bus, msg->reply, NULL, NULL, 0);
-    else if (!taken && msg->reply == NULL)
-        streams_pass_on(links->gw->streams, key, msg->data, msg->len);
-    picture_unref(picture);
-    bus_message_release(msg);
-}
+/* ---- taking over ------------------------------------------------------------------------- */
 
 static void is_alive(struct bus_message *msg, void *arg)
 {
@@ -280,7 +180,7 @@ static void run_job(struct links *links, const struct job *job)
         resume(links, job->key);
         break;
     case JOB_ASKED:
-        asked(links, job);
+        links_ask(links, job);
         break;
     }
 }
@@ -336,7 +236,7 @@ static enum status follow(struct links *links, struct error *err)
     strbuf_printf(&alive, LINKS_ALIVE ".%s", links->gw->instance);
     TRY(bus_kv_open(bus, "MAL_LINKS", 0, &links->kv, err));
     if (bus_subscribe(bus, alive.data, is_alive, links, &links->alive) != ST_OK ||
-        bus_subscribe(bus, LINKS_HEARD ".*", told, links, &links->heard) != ST_OK ||
+        bus_subscribe(bus, LINKS_HEARD ".*", links_told, links, &links->heard) != ST_OK ||
         bus_kv_watch(links->kv, present, links, &links->watch) != ST_OK)
         return error_set(err, ST_UNAVAILABLE, "cannot follow the bucket MAL_LINKS");
     return ST_OK;

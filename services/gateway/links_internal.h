@@ -13,7 +13,21 @@
 
 enum { LINK_THREADS = 4 };
 
-struct job;
+enum job_kind {
+    JOB_END,    /* the caller's session is over: end the one with the server */
+    JOB_DROP,   /* the same, but another copy ends it */
+    JOB_CHECK,  /* was there at the start: perhaps its session is over */
+    JOB_RESUME, /* the caller listens here now */
+    JOB_ASKED,  /* find who answers */
+};
+
+struct job {
+    struct job *next;
+    enum job_kind kind;
+    char key[SESSION_HASH_SIZE];
+    char *server, *json; /* of JOB_ASKED */
+    size_t len;
+};
 
 struct links {
     struct gateway *gw;
@@ -42,3 +56,10 @@ void links_publish(struct links *links, const char *key, const char *json, size_
  * takes it, else it is refused. Returns at once. */
 void links_asked(struct links *links, const char *server, const char *key, const char *json,
                  size_t len);
+
+/* ---- heard.c ------------------------------------------------------------------------ */
+
+/* Finds who answers a question, or refuses it. */
+void links_ask(struct links *links, const struct job *job);
+/* Of LINKS_HEARD; arg = links. */
+void links_told(struct bus_message *msg, void *arg);

@@ -341,35 +341,12 @@ void streams_wishes(struct streams *streams, void (*fn)(const struct stream_wish
     (void)pthread_mutex_unlock(&streams->lock);
 }
 
-/* Progress belongs to a call, changes are told by the hub itself. */
-static bool passes(const char *json, size_t len)
-{
-    static const char *const ours[] = {"notifications/progress",
-                                       "notifications/cancelled",
-                                       "notifications/tools/list_changed",
-                                       "notifications/prompts/list_changed",
-                                       "notifications/resources/list_changed",
-                                       "notifications/resources/updated"};
-    CLEANUP(arena_done) struct arena arena = {0};
-    struct json parsed;
-
-    arena_init(&arena);
-    if (json_parse(&arena, json, len, &(struct json_limits){.loose = true}, &parsed, NULL) != ST_OK)
-        return false;
-    for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
-        if (json_is(&parsed, json_get(&parsed, parsed.nodes, "method"), ours[i]))
-            return false;
-    return true;
-}
-
 void streams_pass_on(struct streams *streams, const char *session, const char *json, size_t len)
 {
     CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
     CLEANUP(strbuf_done) struct strbuf line = STRBUF_INIT;
     struct stream *stream;
 
-    if (!passes(json, len))
-        return;
     json_put_compact(&line, json, len);
     streams_put_event(&out, line.data, line.len);
     (void)pthread_mutex_lock(&streams->lock);

@@ -41,8 +41,8 @@ void streams_notify_endpoint(struct streams *streams, const char *endpoint, unsi
  * for the time of the call. */
 void streams_wishes(struct streams *streams, void (*fn)(const struct stream_wish *wish, void *arg),
                     void *arg);
-/* A message that a downstream server sent outside of calls, on the stream of its
- * caller's session, if this copy carries that; what the hub tells itself is left out. */
+/* A message of a downstream server, on the stream of its caller's session, if this
+ * copy carries that. */
 void streams_pass_on(struct streams *streams, const char *session, const char *json, size_t len);
 void streams_end_session(struct streams *streams, const char *session);
 /* Ends streams whose key is no longer valid, keeps sessions of others alive. */

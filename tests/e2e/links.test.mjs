@@ -6,9 +6,10 @@ import { register } from "./downstream.mjs";
 import { openStream } from "./http.mjs";
 import { Legacy } from "./mcp.mjs";
 import { rawServer } from "./raw-server.mjs";
-import { useStack } from "./stack.mjs";
+import { descriptors, residentKib, useStack } from "./stack.mjs";
 import { until } from "./wait.mjs";
 
+const SESSIONS = 2000;
 const ELICIT = { elicitation: {} };
 const waiting = new Map();
 let server;
@@ -159,5 +160,36 @@ describe("the stream of the server's session", () => {
       server.streams.get(id).write(`data: ${JSON.stringify({ jsonrpc: "2.0", method, params })}\n\n`);
     assert.deepEqual(await stream.next(), { jsonrpc: "2.0", method: "notifications/message", params });
     stream.close();
+  });
+});
+
+describe("many sessions", () => {
+  test("leave no session with the server, no descriptor and no memory behind", { timeout: 120_000 }, async () => {
+    const names = ["gateway", "gateway-2", "gateway-3"];
+    const measure = () => names.map((name) => ({ fds: descriptors(stack.pid(name)).length, kib: residentKib(stack.pid(name)) }));
+    const lives = () => server.sessions.size;
+    /** So many sessions one after the other on a few workers, each used at two gateways and ended at a third. */
+    const run = async (count) => {
+      let left = count;
+      await Promise.all(Array.from({ length: 12 }, async (_, worker) => {
+        while (left-- > 0) {
+          const at = (n) => urls[(worker + n) % urls.length];
+          const client = await open({ url: at(0) });
+          for (const url of [at(0), at(1)]) await callAt(client, url);
+          await client.send(undefined, { method: "DELETE", headers: { "Content-Type": undefined }, url: at(2) });
+        }
+      }));
+      await until("the server's sessions are ended", () => lives() <= before.lives, { deadline: 30_000 });
+    };
+    const before = { lives: lives() };
+    await run(300);
+    const warm = measure();
+    await run(SESSIONS);
+    const after = await until("what they held is given back", () => {
+      const now = measure();
+      return now.every(({ fds }, i) => fds <= warm[i].fds + 8) && now;
+    }, { deadline: 30_000 });
+    for (const [i, { kib }] of after.entries())
+      assert.ok(kib - warm[i].kib < SESSIONS * 2, `${names[i]} grew by ${kib - warm[i].kib} KiB over ${SESSIONS} sessions`);
   });
 });
