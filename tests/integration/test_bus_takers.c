@@ -61,7 +61,6 @@ START_TEST(one_after_the_other_they_are_all_answered)
 
     for (int i = 0; i < 2000; i++)
         expect_echo(other, "x");
-    ck_assert_int_le(atomic_load(&most), 2); /* the answer is there before its thread is */
     bus_takers_free(takers);
     bus_free(other);
 }
