@@ -266,21 +266,28 @@ enum status links_new(struct links **ret_links, struct gateway *gw, struct error
     return ST_OK;
 }
 
-void links_free(struct links *links)
+void links_stop(struct links *links)
 {
     if (links == NULL)
         return;
     if (links->watch != NULL)
-        bus_kv_watch_stop(links->watch);
-    bus_sub_free(links->alive);
-    bus_sub_free(links->heard);
+        bus_kv_watch_stop(TAKE(links->watch));
+    bus_sub_free(TAKE(links->alive));
+    bus_sub_free(TAKE(links->heard));
     (void)pthread_mutex_lock(&links->lock);
     links->stop = true;
     links->stop_ms = clock_mono_ms() + STOP_MS;
     (void)pthread_cond_broadcast(&links->cond);
     (void)pthread_mutex_unlock(&links->lock);
-    for (int i = 0; i < links->n_threads; i++)
-        (void)pthread_join(links->threads[i], NULL);
+    while (links->n_threads > 0)
+        (void)pthread_join(links->threads[--links->n_threads], NULL);
+}
+
+void links_free(struct links *links)
+{
+    if (links == NULL)
+        return;
+    links_stop(links);
     while (links->first != NULL) {
         struct job *job = links->first;
 

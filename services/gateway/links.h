@@ -11,7 +11,9 @@
 
 struct links;
 enum status links_new(struct links **ret_links, struct gateway *gw, struct error *err) MUST_CHECK;
-/* Finishes what is to be ended, as far as it does in time. */
+/* Finishes what is to be ended, as far as it does in time. Sessions that are still
+ * there may go on calling. Both accept NULL. */
+void links_stop(struct links *links);
 void links_free(struct links *links);
 
 /* This copy's part in such a session; key = hash of the caller's session. */

@@ -171,13 +171,16 @@ static void stop(struct gateway *gw)
     if (gw->http != NULL)
         http_server_stop(TAKE(gw->http));
     bus_server_free(TAKE(gw->listed));
-    notifier_free(TAKE(gw->notifier));
+    notifier_stop(gw->notifier);
     watching_stop(gw->watching);
     parking_free(TAKE(gw->parking));
     inflight_free(TAKE(gw->inflight));
-    links_free(TAKE(gw->links));
+    links_stop(gw->links);
     servers_free(TAKE(gw->servers));
     sessions_free(TAKE(gw->sessions));
+    /* Those two told them what they saw until now. */
+    links_free(TAKE(gw->links));
+    notifier_free(TAKE(gw->notifier));
     streams_free(TAKE(gw->streams));
     watching_free(TAKE(gw->watching));
     if (gw->audit != NULL)

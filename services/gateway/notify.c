@@ -181,18 +181,26 @@ enum status notifier_new(struct notifier **ret_notifier, struct gateway *gw, str
     return ST_OK;
 }
 
-void notifier_free(struct notifier *n)
+void notifier_stop(struct notifier *n)
 {
     if (n == NULL)
         return;
     if (n->tail != NULL)
-        bus_tail_stop(n->tail);
+        bus_tail_stop(TAKE(n->tail));
     (void)pthread_mutex_lock(&n->lock);
     n->stop = true;
     (void)pthread_cond_broadcast(&n->cond);
     (void)pthread_mutex_unlock(&n->lock);
     if (n->running)
         (void)pthread_join(n->thread, NULL);
+    n->running = false;
+}
+
+void notifier_free(struct notifier *n)
+{
+    if (n == NULL)
+        return;
+    notifier_stop(n);
     (void)pthread_mutex_destroy(&n->lock);
     (void)pthread_cond_destroy(&n->cond);
     arena_done(&n->arena);
