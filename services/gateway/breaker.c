@@ -32,7 +32,8 @@ bool breaker_tell(struct breaker *breaker, const struct breaker_limits *limits,
     if (outcome != BREAKER_FAULT)
         return false;
     breaker->faults += breaker->faults < INT32_MAX;
-    if (trial) {
+    /* Closed meanwhile by somebody who knows better, a trial is a call like others. */
+    if (trial && breaker->pause_ms > 0) {
         pause_for(breaker, pause_ms < limits->pause_max_ms ? pause_ms : limits->pause_max_ms,
                   now_ms, random);
         return true;

@@ -93,6 +93,21 @@ START_TEST(a_call_from_before_does_not_make_the_pause_longer)
 }
 END_TEST
 
+START_TEST(a_trial_that_fails_after_the_breaker_was_reset_does_not_open_it)
+{
+    struct breaker b = {.faults = 3, .pause_ms = 1000, .resume_ms = 1000};
+    bool trial;
+
+    ck_assert(breaker_ask(&b, 1000, &trial));
+    ck_assert(trial);
+    b = (struct breaker){.trying = b.trying}; /* as gate_reset does */
+    ck_assert(!breaker_tell(&b, &limits, BREAKER_FAULT, trial, 1100, 0));
+    ck_assert_int_eq(b.faults, 1);
+    ck_assert(breaker_ask(&b, 1100, &trial));
+    ck_assert(!trial);
+}
+END_TEST
+
 START_TEST(copies_do_not_try_again_at_the_same_moment)
 {
     struct breaker b = {0};
@@ -152,6 +167,7 @@ int main(void)
     tcase_add_test(tcase, each_failed_trial_doubles_the_pause_up_to_the_longest);
     tcase_add_test(tcase, a_trial_that_says_nothing_lets_the_next_one_try);
     tcase_add_test(tcase, a_call_from_before_does_not_make_the_pause_longer);
+    tcase_add_test(tcase, a_trial_that_fails_after_the_breaker_was_reset_does_not_open_it);
     tcase_add_test(tcase, copies_do_not_try_again_at_the_same_moment);
     tcase_add_test(tcase, zero_faults_never_open_it);
     tcase_add_loop_test(tcase, credentials_and_the_connections_own_headers_are_never_passed_on, 0,
