@@ -37,7 +37,7 @@ static struct link *find(struct picture *picture, const char *key, struct link_m
     return link;
 }
 
-static void refuse(struct links *links, const struct job *job)
+static void refuse(struct links *links, const struct link_job *job)
 {
     CLEANUP(arena_done) struct arena arena = {0};
     struct picture *picture = servers_look(links->gw->servers);
@@ -59,7 +59,7 @@ static void refuse(struct links *links, const struct job *job)
     picture_unref(picture);
 }
 
-void links_ask(struct links *links, const struct job *job)
+void links_ask(struct links *links, const struct link_job *job)
 {
     CLEANUP(arena_done) struct arena arena = {0};
     struct bus_message reply;

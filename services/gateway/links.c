@@ -10,70 +10,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JOBS_MAX = 100000, END_MS = 2000, STOP_MS = 3000 };
+enum { END_MS = 2000, STOP_MS = 3000 };
 
-/* ---- the queue ---------------------------------------------------------------------- */
+/* ---- what is to be done --------------------------------------------------------------- */
 
-static void job_free(struct job *job)
-{
-    free(job->server);
-    free(job->json);
-    free(job);
-}
-
-static void add(struct links *links, struct job *job)
+static void add(struct links *links, struct link_job *job)
 {
     bool taken;
 
     (void)pthread_mutex_lock(&links->lock);
-    taken = links->n_jobs < JOBS_MAX && !links->stop;
-    if (taken) {
-        *links->last = job;
-        links->last = &job->next;
-        links->n_jobs++;
+    taken = !links->stop && link_jobs_add(&links->jobs, job);
+    if (taken)
         (void)pthread_cond_signal(&links->cond);
-    }
     (void)pthread_mutex_unlock(&links->lock);
     if (!taken)
-        job_free(job);
-}
-
-static struct job *job_new(enum job_kind kind, const char *key)
-{
-    struct job *job = calloc(1, sizeof(*job));
-
-    if (job == NULL)
-        abort();
-    job->kind = kind;
-    (void)snprintf(job->key, sizeof(job->key), "%s", key);
-    return job;
+        link_job_free(job);
 }
 
 void links_end(struct links *links, const char *session, bool remove)
 {
     if (links != NULL)
-        add(links, job_new(remove ? JOB_END : JOB_DROP, session));
+        add(links, link_job_new(remove ? JOB_END : JOB_DROP, session));
 }
 
 void links_resume(struct links *links, const char *session)
 {
     if (links != NULL)
-        add(links, job_new(JOB_RESUME, session));
+        add(links, link_job_new(JOB_RESUME, session));
 }
 
 void links_asked(struct links *links, const char *server, const char *key, const char *json,
                  size_t len)
 {
-    struct job *job = job_new(JOB_ASKED, key);
-
-    job->server = strdup(server);
-    job->json = malloc(len + 1);
-    if (job->server == NULL || job->json == NULL)
-        abort();
-    memcpy(job->json, json, len);
-    job->json[len] = '\0';
-    job->len = len;
-    add(links, job);
+    add(links, link_job_asked(server, key, json, len));
 }
 
 /* ---- ends ------------------------------------------------------------------------------ */
@@ -163,7 +132,7 @@ static void resume(struct links *links, const char *key)
 /* ---- threads ----------------------------------------------------------------------------------
  */
 
-static void run_job(struct links *links, const struct job *job)
+static void run_job(struct links *links, const struct link_job *job)
 {
     switch (job->kind) {
     case JOB_END:
@@ -190,21 +159,20 @@ static void *work(void *arg)
     struct links *links = arg;
 
     (void)pthread_mutex_lock(&links->lock);
-    while (!links->stop || (links->first != NULL && clock_mono_ms() < links->stop_ms)) {
-        struct job *job = links->first;
+    while (!links->stop || clock_mono_ms() < links->stop_ms) {
+        struct link_job *job = link_jobs_take(&links->jobs);
 
+        if (job == NULL && links->stop)
+            break;
         if (job == NULL) {
             (void)pthread_cond_wait(&links->cond, &links->lock);
             continue;
         }
-        links->first = job->next;
-        if (links->first == NULL)
-            links->last = &links->first;
-        links->n_jobs--;
         (void)pthread_mutex_unlock(&links->lock);
         run_job(links, job);
-        job_free(job);
         (void)pthread_mutex_lock(&links->lock);
+        link_jobs_finish(&links->jobs, job);
+        (void)pthread_cond_signal(&links->cond); /* a question may be taken now */
     }
     (void)pthread_mutex_unlock(&links->lock);
     return NULL;
@@ -225,7 +193,7 @@ static void present(const char *key, const void *data, size_t len, void *arg)
     links->told = links->told || key == NULL;
     (void)pthread_mutex_unlock(&links->lock);
     if (first && key != NULL && data != NULL)
-        add(links, job_new(JOB_CHECK, key));
+        add(links, link_job_new(JOB_CHECK, key));
 }
 
 static enum status follow(struct links *links, struct error *err)
@@ -251,7 +219,7 @@ enum status links_new(struct links **ret_links, struct gateway *gw, struct error
         abort();
     *ret_links = links;
     links->gw = gw;
-    links->last = &links->first;
+    link_jobs_init(&links->jobs);
     (void)pthread_mutex_init(&links->lock, NULL);
     (void)pthread_cond_init(&links->cond, NULL);
     (void)crypto_generichash(links->seal_key, sizeof(links->seal_key),
@@ -288,12 +256,7 @@ void links_free(struct links *links)
     if (links == NULL)
         return;
     links_stop(links);
-    while (links->first != NULL) {
-        struct job *job = links->first;
-
-        links->first = job->next;
-        job_free(job);
-    }
+    link_jobs_done(&links->jobs);
     if (links->kv != NULL)
         bus_kv_free(links->kv);
     (void)pthread_cond_destroy(&links->cond);

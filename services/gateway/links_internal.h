@@ -2,32 +2,14 @@
 /* What links.c and share.c have in common. */
 #pragma once
 
+#include "link_jobs.h"
 #include "links.h"
 #include "mcp/seal.h"
-#include "session.h"
 
 #include "mal/gateway/v1/state.pb-c.h"
 
 #define LINKS_ALIVE "mal.gateway.v1.alive"
 #define LINKS_HEARD "mal.gateway.v1.heard"
-
-enum { LINK_THREADS = 4 };
-
-enum job_kind {
-    JOB_END,    /* the caller's session is over: end the one with the server */
-    JOB_DROP,   /* the same, but another copy ends it */
-    JOB_CHECK,  /* was there at the start: perhaps its session is over */
-    JOB_RESUME, /* the caller listens here now */
-    JOB_ASKED,  /* find who answers */
-};
-
-struct job {
-    struct job *next;
-    enum job_kind kind;
-    char key[SESSION_HASH_SIZE];
-    char *server, *json; /* of JOB_ASKED */
-    size_t len;
-};
 
 struct links {
     struct gateway *gw;
@@ -37,8 +19,7 @@ struct links {
     unsigned char seal_key[MCP_SEAL_KEY_SIZE];
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t cond;
-    struct job *first, **last;
-    size_t n_jobs;
+    struct link_jobs jobs;
     bool told, stop; /* told: everything that was there at the start */
     int64_t stop_ms; /* until then jobs are done */
     pthread_t threads[LINK_THREADS];
@@ -60,6 +41,6 @@ void links_asked(struct links *links, const char *server, const char *key, const
 /* ---- heard.c ------------------------------------------------------------------------ */
 
 /* Finds who answers a question, or refuses it. */
-void links_ask(struct links *links, const struct job *job);
+void links_ask(struct links *links, const struct link_job *job);
 /* Of LINKS_HEARD; arg = links. */
 void links_told(struct bus_message *msg, void *arg);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRIES = 8, ALIVE_MS = 1000, CHECK_MS = 2000 };
+enum { TRIES = 8, ALIVE_MS = 1000, CHECK_MS = 2000, TOLD_MAX = 100, SECOND_MS = 1000 };
 
 struct share {
     struct links *links;
@@ -20,6 +20,9 @@ struct share {
     char *known;          /* what was loaded or saved last; secret */
     bool hearing;
     int64_t check_ms; /* when to look next whether its owner lives */
+    /* Of the thread that reads the streams. */
+    int64_t told_second;
+    int told; /* in that second */
 };
 
 /* ---- entries ----------------------------------------------------------------------- */
@@ -212,6 +215,18 @@ void share_hear(struct share *share, struct downstream_session *session, int64_t
         log_debug("server %s: its stream could not be opened", share->server);
 }
 
+/* So much that a server out of its mind does not keep the bus and all copies busy. */
+static bool may_tell(struct share *share)
+{
+    int64_t second = clock_mono_ms() / SECOND_MS;
+
+    if (second != share->told_second) {
+        share->told_second = second;
+        share->told = 0;
+    }
+    return share->told++ < TOLD_MAX;
+}
+
 /* On the thread that reads the streams. */
 static void heard(struct downstream_session *session, const struct downstream_message *msg,
                   void *arg)
@@ -226,7 +241,7 @@ static void heard(struct downstream_session *session, const struct downstream_me
     raw = json_raw(&msg->json, msg->json.nodes, &len);
     if (msg->kind == DOWNSTREAM_REQUEST)
         links_asked(share->links, share->server, share->key, raw, len);
-    else
+    else if (may_tell(share))
         links_publish(share->links, share->key, raw, len);
 }
 
