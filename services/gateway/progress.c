@@ -3,15 +3,15 @@
  * proxies from closing the connection. */
 #include "progress.h"
 
+#include "base/clock.h"
 #include "respond.h"
 
 #include "mal/gateway/v1/state.pb-c.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 enum { KEEPALIVE_MS = 15000 };
 
@@ -22,11 +22,11 @@ struct progress {
     const char *token;   /* as written */
     size_t token_len;
     double last;
-    pthread_t thread;
+    pthread_mutex_t lock; /* of the stream */
+    /* Under ticker.lock. */
+    struct progress *next, **prev;
+    int64_t due_ms; /* when a comment is to be sent */
     bool ticking;
-    pthread_mutex_t lock; /* of the stream and what follows */
-    pthread_cond_t cond;
-    bool stop;
 };
 
 /* With the lock held. */
@@ -83,28 +83,100 @@ int64_t progress_keepalive_ms(void)
     return KEEPALIVE_MS;
 }
 
+/* ---- comments ---------------------------------------------------------------------
+ * One thread sends those of all calls. Each waits equally long for its first, so the
+ * list is in the order in which they are due, and who is added is due later than the
+ * thread next looks: it need not be woken. */
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t idle; /* one is not ticking any more */
+    bool running;
+    struct progress *first, **last;
+} ticker = {
+    .lock = PTHREAD_MUTEX_INITIALIZER, .idle = PTHREAD_COND_INITIALIZER, .last = &ticker.first};
+
+/* With ticker.lock held, as the next. */
+static void append(struct progress *p, int64_t due_ms)
+{
+    p->due_ms = due_ms;
+    p->next = NULL;
+    p->prev = ticker.last;
+    *ticker.last = p;
+    ticker.last = &p->next;
+}
+
+static void take_out(struct progress *p)
+{
+    *p->prev = p->next;
+    if (p->next != NULL)
+        p->next->prev = p->prev;
+    else
+        ticker.last = p->prev;
+}
+
+/* Whoever writes at the moment keeps the connection open as well. */
+static void comment(struct progress *p)
+{
+    if (pthread_mutex_trylock(&p->lock) != 0)
+        return;
+    if (stream(p))
+        (void)!http_sse_comment(p->m->x->req);
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
 static void *tick(void *arg)
 {
-    struct progress *p = arg;
-    int64_t every_ms = progress_keepalive_ms();
-    struct timespec until;
+    int64_t every_ms = progress_keepalive_ms(), now, wait_ms;
 
-    (void)pthread_mutex_lock(&p->lock);
-    while (!p->stop) {
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += every_ms / 1000;
-        until.tv_nsec += (every_ms % 1000) * 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_nsec -= 1000000000L;
-            until.tv_sec++;
+    (void)arg;
+    (void)pthread_mutex_lock(&ticker.lock);
+    for (;;) {
+        struct progress *p = ticker.first;
+
+        now = clock_mono_ms();
+        if (p != NULL && p->due_ms <= now) {
+            take_out(p);
+            append(p, now + every_ms);
+            p->ticking = true;
+            (void)pthread_mutex_unlock(&ticker.lock);
+            comment(p);
+            (void)pthread_mutex_lock(&ticker.lock);
+            p->ticking = false;
+            (void)pthread_cond_broadcast(&ticker.idle);
+            continue;
         }
-        if (pthread_cond_timedwait(&p->cond, &p->lock, &until) == ETIMEDOUT && !p->stop &&
-            (!stream(p) || http_sse_comment(p->m->x->req) != ST_OK))
-            break; /* nobody reads any more */
+        wait_ms = p != NULL ? p->due_ms - now : every_ms;
+        (void)pthread_mutex_unlock(&ticker.lock);
+        (void)usleep((useconds_t)(wait_ms * 1000));
+        (void)pthread_mutex_lock(&ticker.lock);
     }
-    (void)pthread_mutex_unlock(&p->lock);
     return NULL;
 }
+
+static void tick_begin(struct progress *p)
+{
+    pthread_t thread;
+
+    (void)pthread_mutex_lock(&ticker.lock);
+    append(p, clock_mono_ms() + progress_keepalive_ms());
+    if (!ticker.running && pthread_create(&thread, NULL, tick, NULL) == 0) {
+        (void)pthread_detach(thread);
+        ticker.running = true;
+    }
+    (void)pthread_mutex_unlock(&ticker.lock);
+}
+
+static void tick_end(struct progress *p)
+{
+    (void)pthread_mutex_lock(&ticker.lock);
+    take_out(p);
+    while (p->ticking)
+        (void)pthread_cond_wait(&ticker.idle, &ticker.lock);
+    (void)pthread_mutex_unlock(&ticker.lock);
+}
+
+/* ---- a call ----------------------------------------------------------------------- */
 
 static void subscribe(struct progress *p)
 {
@@ -130,9 +202,8 @@ struct progress *progress_begin(struct mcp *m, const struct tool *tool)
     p->m = m;
     p->headers = respond_headers(m->x, m->headers);
     (void)pthread_mutex_init(&p->lock, NULL);
-    (void)pthread_cond_init(&p->cond, NULL);
     subscribe(p);
-    p->ticking = pthread_create(&p->thread, NULL, tick, p) == 0;
+    tick_begin(p);
     return p;
 }
 
@@ -140,14 +211,8 @@ void progress_end(struct progress *p)
 {
     if (p == NULL)
         return;
-    (void)pthread_mutex_lock(&p->lock);
-    p->stop = true;
-    (void)pthread_cond_signal(&p->cond);
-    (void)pthread_mutex_unlock(&p->lock);
-    if (p->ticking)
-        (void)pthread_join(p->thread, NULL);
+    tick_end(p);
     if (p->sub != NULL)
         bus_sub_free(p->sub); /* joins: nothing is written any more */
     (void)pthread_mutex_destroy(&p->lock);
-    (void)pthread_cond_destroy(&p->cond);
 }

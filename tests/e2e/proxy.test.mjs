@@ -9,7 +9,7 @@ import { until } from "./wait.mjs";
 
 let hub;
 let legacy;
-const stack = useStack({ before, after }, { env: { MAL_PROXY_MAX_INFLIGHT: "2", MAL_ENV_ALLOW: "HOME" } }, async () => {
+const stack = useStack({ before, after }, { env: { MAL_PROXY_MAX_INFLIGHT: "2", MAL_ENV_ALLOW: "HOME", MAL_SSE_KEEPALIVE_MS: "200" } }, async () => {
   hub = new Modern(stack);
   legacy = await legacyServer();
   await serve(stack, "old", legacy.url, { headers: { "X-Token": "of-the-server" } });
@@ -70,6 +70,19 @@ describe("mal_proxy_mcp_call", () => {
     assert.equal(failure(slow).reason, "MCP_TIMEOUT");
     assert.equal(quick.content[0].text, "quick");
     await until("the server hears of it", () => legacy.seen.includes("aborted"));
+  });
+
+  test("sends comments while it waits, to every caller, and to none that has its answer", async () => {
+    const slow = (ms) => hub.post("tools/call", { name: "mal_proxy_mcp_call", arguments: { mcp_id: "old", tool_name: "slow", arguments: { ms } } });
+    const comments = ({ text }) => text.split("\n").filter((line) => line.startsWith(":")).length;
+    for (const answers of [await Promise.all([slow(900), slow(500)]), await Promise.all([slow(450), slow(1)])]) {
+      const counts = answers.map(comments);
+      for (const answer of answers) assert.equal(answer.message.result.content[0].text, "done");
+      // Every 200 ms, which a busy machine may stretch but never shortens.
+      assert.ok(counts[0] >= 1 && counts[0] <= 5, counts.join());
+      assert.ok(counts[1] <= 3, counts.join());
+    }
+    assert.match((await slow(1)).headers["content-type"], /json/);
   });
 
   test("refuses more calls at once than the server may have", async () => {
