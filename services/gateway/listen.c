@@ -46,8 +46,9 @@ static bool read_uris(struct mcp *m, const struct json_node *node, struct stream
          item = json_next(item)) {
         const char *uri = json_text(m->x->arena, m->msg.json, item);
 
-        if (uri == NULL) {
-            reply_error(m, MCP_INVALID_PARAMS, "resourceSubscriptions must be texts");
+        if (uri == NULL || strlen(uri) > SESSION_URI_MAX) {
+            reply_error(m, MCP_INVALID_PARAMS,
+                        "resourceSubscriptions must be texts of at most %d bytes", SESSION_URI_MAX);
             return false;
         }
         if (is_told(m->x, uri))

@@ -256,8 +256,13 @@ static void subscribe(struct mcp *m, bool on)
         reply_error(m, MCP_METHOD_NOT_FOUND, "this server tells no changes of resources");
         return;
     }
-    if (!mcp_need(m, "uri", &uri) ||
-        (older && (on || !shared) && !pass_request(m, m->x->mount, NULL)))
+    if (!mcp_need(m, "uri", &uri))
+        return;
+    if (strlen(uri) > SESSION_URI_MAX) {
+        reply_error(m, MCP_INVALID_PARAMS, "params.uri has more than %d bytes", SESSION_URI_MAX);
+        return;
+    }
+    if (older && (on || !shared) && !pass_request(m, m->x->mount, NULL))
         return;
     status = sessions_subscribe(m->x->gw->sessions, m->x, m->session->hash, uri, on);
     if (status == ST_OK && on && sessions_owner(m->x->gw->sessions, m->session->hash, owner) &&

@@ -6,7 +6,12 @@
 #include "gateway.h"
 #include "mcp/era.h"
 
-enum { SESSION_HASH_SIZE = 33, SESSION_ID_SIZE = 33, SESSION_URIS_MAX = 200 };
+enum {
+    SESSION_HASH_SIZE = 33,
+    SESSION_ID_SIZE = 33,
+    SESSION_URIS_MAX = 200,
+    SESSION_URI_MAX = 2048
+};
 
 /* What one exchange needs to know of its session. */
 struct session {

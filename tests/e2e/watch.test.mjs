@@ -87,6 +87,16 @@ for (const id of ids) {
       });
     }
 
+    test("a resource with a URI of more than 2,048 bytes is not subscribed to", async () => {
+      const uri = `test://${"x".repeat(2048)}`;
+      const client = await Legacy.open(stack, "2025-11-25", at(id));
+      const { code, message } = await client.error("resources/subscribe", { uri });
+      assert.equal(code, -32602);
+      assert.match(message, /2048 bytes/);
+      const modern = await new Modern(stack, at(id)).error("subscriptions/listen", { notifications: { resourceSubscriptions: [uri] } });
+      assert.equal(modern.code, -32602);
+    });
+
     test("list changes are told at once to those who asked, in both eras", async () => {
       const modern = await new Modern(stack, at(id)).listen({ toolsListChanged: true }, { id: 3 });
       const client = await Legacy.open(stack, "2025-11-25", at(id));
