@@ -4,7 +4,7 @@
  * but for what names the hop (server's label, ids, tokens).
  *
  * Whatever the tables do not name is passed on unchanged: unknown members, vendor
- * keys of _meta, unknown capabilities. tests/unit/test_mcp_bridge.c has a case
+ * keys of _meta, unknown capabilities. tests/unit/test_mcp_bridge_*.c have a case
  * for each row. Texts are written on one line. */
 #pragma once
 

@@ -63,6 +63,9 @@ static const char *named_by(const char *method)
         return "name";
     if (strcmp(method, "resources/read") == 0)
         return "uri";
+    if (strcmp(method, "tasks/get") == 0 || strcmp(method, "tasks/update") == 0 ||
+        strcmp(method, "tasks/cancel") == 0)
+        return "taskId";
     return NULL;
 }
 

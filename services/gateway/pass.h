@@ -6,6 +6,7 @@
  *   pass_reply.c  results and errors for the caller
  *   pass_ask.c    what the server asks, of older callers
  *   pass_state.c  the same of modern callers: requestState
+ *   pass_task.c   tasks of modern servers, for older callers
  *   park.c        exchanges that wait for the retry of a modern caller
  *   resume.c      retries that come to another copy than the one that holds them */
 #pragma once
@@ -56,6 +57,7 @@ struct pass {
     bool paused; /* the answer is a question: the call goes on with a retry */
     bool again;  /* another round, with relay.request.params_text */
     unsigned round;
+    int64_t task_until_ms; /* a task of the server's is looked at; 0 = there is none */
     struct asking *asking;
     struct parked *parked; /* the exchange is to wait for a retry */
     struct pass_question questions[PASS_QUESTIONS];
@@ -77,6 +79,10 @@ enum status pass_run(struct pass *pass, bool go_on) MUST_CHECK;
 bool pass_askable(const struct mcp *m);
 
 void pass_answered(struct relay *relay, const struct downstream_message *msg);
+/* What the server answered, for the caller. */
+void pass_answer(struct pass *pass, const struct downstream_message *msg);
+/* The result is a task, or how far one is. */
+void pass_task(struct pass *pass, const struct downstream_message *msg);
 /* The failure in the form that the method has. */
 void pass_fail(struct pass *pass, const struct error *err);
 /* "MCP server 'x' <words>." */

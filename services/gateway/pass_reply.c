@@ -241,7 +241,7 @@ static void put_result(struct pass *pass, const struct downstream_message *msg)
             put_bridged(pass, &bridge, msg, NULL);
             return;
         }
-        pass_broken(pass, DOWNSTREAM_FAULT_PROTOCOL, "made a task, which nobody had asked for");
+        pass_task(pass, msg);
         return;
     case BRIDGE_INVALID:
         break;
@@ -250,14 +250,22 @@ static void put_result(struct pass *pass, const struct downstream_message *msg)
                 "gave a result that its revision of the protocol does not know");
 }
 
-void pass_answered(struct relay *relay, const struct downstream_message *msg)
+void pass_answer(struct pass *pass, const struct downstream_message *msg)
 {
-    struct pass *pass = relay->arg;
-
     if (msg->kind == DOWNSTREAM_ERROR) {
         pass->is_error = true;
         put_error(pass, msg);
     } else {
         put_result(pass, msg);
     }
+}
+
+void pass_answered(struct relay *relay, const struct downstream_message *msg)
+{
+    struct pass *pass = relay->arg;
+
+    if (pass->task_until_ms != 0 && msg->kind == DOWNSTREAM_RESULT)
+        pass_task(pass, msg);
+    else
+        pass_answer(pass, msg);
 }
