@@ -60,6 +60,17 @@ static bool decode_integer(struct codec *c, const struct path *path,
     return false;
 }
 
+/* Whether all strings of the value, keys included, are text; says so if not. */
+static bool is_text(struct codec *c, const struct path *path, const struct json_node *node)
+{
+    for (uint32_t i = 0; i < node->span; i++)
+        if (node[i].type == JSON_T_STRING && node[i].broken) {
+            codec_bad(c, path, "must not hold the character NUL or half a surrogate pair");
+            return false;
+        }
+    return true;
+}
+
 static bool decode_string(struct codec *c, const struct path *path, const struct field_rule *rule,
                           const struct json_node *node, void *slot)
 {
@@ -68,7 +79,7 @@ static bool decode_string(struct codec *c, const struct path *path, const struct
 
     if (node->type == JSON_T_STRING) {
         slot_set_pointer(slot, json_text(c->arena, c->json, node));
-        return true;
+        return is_text(c, path, node);
     }
     if (rule->flags & RULE_SCALARS && node->type != JSON_T_NULL && node->type != JSON_T_ARRAY &&
         node->type != JSON_T_OBJECT) {
@@ -149,7 +160,8 @@ static bool decode_value(struct codec *c, const struct path *path,
         return decode_message(c, path, rule, node, slot);
     case PROTOBUF_C_TYPE_STRING:
         if (rule->flags & RULE_JSON) {
-            decode_json(c, path, rule, c->json, node, slot);
+            if (is_text(c, path, node))
+                decode_json(c, path, rule, c->json, node, slot);
             return true;
         }
         fits = decode_string(c, path, rule, node, slot);
@@ -191,9 +203,11 @@ static void decode_map(struct codec *c, const struct path *path,
 
         entries[i] = message_new(c->arena, field->descriptor);
         slot_set_pointer(field_slot(entries[i], key), name);
-        child = json_next(child);
         if (text_has_control(name))
             inner.name = "?";
+        if (child->broken)
+            codec_bad(c, path, "has a key with characters that are not allowed");
+        child = json_next(child);
         /* What fits is checked with its key below. */
         if (value->type == PROTOBUF_C_TYPE_STRING
                 ? decode_string(c, &inner, rule, child, field_slot(entries[i], value))

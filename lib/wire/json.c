@@ -21,6 +21,7 @@ struct scanner {
     uint32_t open;
     uint32_t depth, max_depth, max_nodes;
     bool loose;
+    bool broken; /* the string at hand has escapes of no character */
 };
 
 static enum status refuse(struct scanner *s, const char *at, const char *why)
@@ -76,6 +77,12 @@ static int hex4(const char *p, const char *end)
     return value;
 }
 
+static enum status no_character(struct scanner *s, const char *at, const char *why)
+{
+    s->broken = true;
+    return s->loose ? ST_OK : refuse(s, at, why);
+}
+
 /* Checks the escape whose backslash is at p and steps over it. */
 static enum status scan_escape(struct scanner *s)
 {
@@ -92,20 +99,19 @@ static enum status scan_escape(struct scanner *s)
     if (unit < 0)
         return refuse(s, at, "\\u without four hexadecimal digits");
     s->p += 4;
-    if (s->loose)
-        return ST_OK;
     if (unit == 0)
-        return refuse(s, at, "NUL character");
+        return no_character(s, at, "NUL character");
     if (unit < 0xd800 || unit > 0xdfff)
         return ST_OK;
     if (unit < 0xdc00 && s->end - s->p >= 6 && s->p[0] == '\\' && s->p[1] == 'u') {
         int low = hex4(s->p + 2, s->end);
 
-        s->p += 6;
-        if (low >= 0xdc00 && low <= 0xdfff)
+        if (low >= 0xdc00 && low <= 0xdfff) {
+            s->p += 6;
             return ST_OK;
+        }
     }
-    return refuse(s, at, "half of a surrogate pair");
+    return no_character(s, at, "half of a surrogate pair");
 }
 
 /* From the opening quote to behind the closing one. */
@@ -118,6 +124,7 @@ static enum status scan_string(struct scanner *s)
 
     TRY(add_node(s, JSON_T_STRING, start));
     s->p = start;
+    s->broken = false;
     for (;;) {
         s->p += plain_run(s->p, s->end, &bits);
         if (s->p == s->end)
@@ -134,6 +141,7 @@ static enum status scan_string(struct scanner *s)
     node = &s->nodes[s->n - 1];
     node->len = (uint32_t)(s->p - start);
     node->escaped = escaped;
+    node->broken = s->broken;
     s->p++;
     return ST_OK;
 }

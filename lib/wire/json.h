@@ -25,6 +25,7 @@ enum json_type {
 struct json_node {
     enum json_type type;
     bool escaped;   /* a string with \ in it */
+    bool broken;    /* a string with escapes of no character (loose reading only) */
     uint32_t start; /* offset of the first byte (strings: after the quote) */
     uint32_t len;   /* bytes (strings: without quotes, escapes as written) */
     uint32_t span;  /* nodes of this subtree, itself included */
@@ -41,7 +42,8 @@ struct json_limits {
     uint32_t depth; /* default 64 */
     uint32_t nodes; /* default 200,000 */
     /* Takes escaped NUL and lone surrogates, which servers in JavaScript send;
-     * json_text and json_is see U+FFFD for them, json_raw what was written. */
+     * json_text and json_is see U+FFFD for them, json_raw what was written; such a
+     * string is broken, and wire_from_json refuses it by its field. */
     bool loose;
 };
 

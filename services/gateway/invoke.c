@@ -108,7 +108,7 @@ static enum status take_confirm(struct invocation *inv, const struct json *json,
     }
     strbuf_char(&rest, '}');
     return json_parse(inv->x->arena, arena_memdup(inv->x->arena, rest.data, rest.len), rest.len,
-                      NULL, ret_json, &inv->call.error);
+                      &(struct json_limits){.loose = true}, ret_json, &inv->call.error);
 }
 
 static const char *const id_fields[] = {"id", "mcp_id", "sprint_id"};

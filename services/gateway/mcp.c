@@ -162,6 +162,8 @@ static void post(struct exchange *x, const char *version_header)
     size_t len;
     int http_status = 400;
     struct json json;
+    /* Who gets the argument says what is wrong with it. */
+    const struct json_limits limits = {.loose = true};
     struct error err = {0};
 
     if (!is_json_type(http_header(x->req, "Content-Type"))) {
@@ -178,7 +180,7 @@ static void post(struct exchange *x, const char *version_header)
         mcp_refuse(x, 400, NULL, MCP_HEADER_MISMATCH, "MCP-Protocol-Version was sent twice", NULL);
         return;
     }
-    if (json_parse(x->arena, body, len, NULL, &json, &err) != ST_OK) {
+    if (json_parse(x->arena, body, len, &limits, &json, &err) != ST_OK) {
         mcp_refuse(x, 400, NULL, MCP_PARSE_ERROR, err.message, NULL);
         return;
     }

@@ -132,6 +132,7 @@ static enum status merge(struct rest *rest, struct call *call, const char *body,
                          struct json *ret_json)
 {
     CLEANUP(strbuf_done) struct strbuf merged = STRBUF_INIT;
+    const struct json_limits limits = {.loose = true}; /* fields are checked by name */
     const struct json_node *root;
     const char *inner;
 
@@ -143,7 +144,7 @@ static enum status merge(struct rest *rest, struct call *call, const char *body,
         body = "{}";
         len = 2;
     }
-    TRY(json_parse(rest->x->arena, body, len, NULL, ret_json, &call->error));
+    TRY(json_parse(rest->x->arena, body, len, &limits, ret_json, &call->error));
     root = ret_json->nodes;
     if (root->type != JSON_T_OBJECT)
         return call_fail(call, ST_INVALID_ARGUMENT, "The body must be a JSON object.");
@@ -161,7 +162,7 @@ static enum status merge(struct rest *rest, struct call *call, const char *body,
         strbuf_char(&merged, ',');
     strbuf_add(&merged, inner + 1, len - 1);
     return json_parse(rest->x->arena, arena_memdup(rest->x->arena, merged.data, merged.len),
-                      merged.len, NULL, ret_json, &call->error);
+                      merged.len, &limits, ret_json, &call->error);
 }
 
 /* False: refused before there was a call. */

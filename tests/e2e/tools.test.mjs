@@ -168,8 +168,10 @@ describe("the input schemas hold at the door", () => {
 
   test("NUL, control characters and invalid UTF-8 are refused", async () => {
     const client = hub();
-    const nul = { name: "mal_register_skill", arguments: skill("nul", { name: "a\u0000b" }) };
-    assert.equal((await client.error("tools/call", nul)).status, 400);
+    for (const [field, surplus] of [["name", { name: "a\u0000b" }], ["tags[0]", { tags: ["a\u0000"] }], ["description", { description: "\ud83d" }]]) {
+      const nul = await client.fails("mal_register_skill", skill("nul", surplus), "INVALID_ARGUMENT");
+      assert.deepEqual(nul.fields.map((entry) => entry.field), [field], nul.text);
+    }
     await client.fails("mal_register_skill", skill("control", { name: "a\u0007b" }), "INVALID_ARGUMENT");
     const message = JSON.stringify(client.message("tools/call", { name: "mal_get_skill", arguments: { id: "?" } }));
     const [head, tail] = message.split('"?"');

@@ -434,6 +434,9 @@ START_TEST(loose_reading_takes_characters_that_are_none)
     raw = json_raw(&json, json.nodes, &raw_len);
     ck_assert_uint_eq(raw_len, len);
     ck_assert_mem_eq(raw, loose[_i].text, len);
+    ck_assert(json.nodes->broken);
+    ck_assert_int_eq(json_parse(&arena, "\"\\ud83d\\ude00\\n\"", 16, &limits, &json, NULL), ST_OK);
+    ck_assert(!json.nodes->broken);
 }
 END_TEST
 
