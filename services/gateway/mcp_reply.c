@@ -51,6 +51,8 @@ void reply_instructions(struct mcp *m)
     const char *text = m->x->virtual != NULL ? m->x->virtual->config->description
                                              : SERVER_INSTRUCTIONS;
 
+    if (m->x->search)
+        text = arena_printf(m->x->arena, SEARCH_INSTRUCTIONS " %s", text);
     if (*text != '\0')
         mcp_put_member(&m->out, "instructions", text);
 }

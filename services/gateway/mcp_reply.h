@@ -17,6 +17,9 @@
     "mal_get_skill_content or as the resource skill://<id>/SKILL.md. Tools that delete or run "    \
     "something ask the user first."
 
+#define SEARCH_INSTRUCTIONS                                                                        \
+    "Only two tools are listed: find-tool finds others by what they do, call-tool calls them."
+
 enum { TTL_NONE = -1, TTL_STALE = 0, TTL_STABLE_MS = 60000 };
 
 /* {"jsonrpc":…,"result":{ and, for modern callers, resultType and, with ttl_ms

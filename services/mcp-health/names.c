@@ -2,9 +2,12 @@
 /* Names of exposed tools in /mcp, kept so that a name goes on meaning its tool. */
 #include "names.h"
 
+#include "base/log.h"
 #include "bus/bus.h"
 #include "names.sql.h"
 #include "naming.h"
+
+enum { WANTED_MAX = 20000 }; /* as in names.sql */
 
 static enum naming naming_of(const char *mode)
 {
@@ -34,6 +37,9 @@ static enum status read_wanted(struct call *call, struct named_tool **ret, size_
     struct pg_rows rows;
 
     TRY(pg_rows(call, &rows, sql_names_wanted, ""));
+    if (rows.n == WANTED_MAX)
+        log_warn("more tools are exposed than /mcp takes; those beyond %d have no name there",
+                 WANTED_MAX);
     *ret_n = (size_t)rows.n;
     *ret = arena_alloc(call->arena, *ret_n * sizeof(**ret));
     for (int i = 0; i < rows.n; i++) {

@@ -7,7 +7,9 @@
 #include "virtual.h"
 #include "virtual.sql.h"
 
-enum { TOKEN_BYTES = 4, DEFINITION_DEPTH = 128 };
+#include <stdlib.h>
+
+enum { TOKEN_BYTES = 4, DEFINITION_DEPTH = 128, SERVERS_MAX = 200 };
 
 /* ---- what a list of the tools takes ----------------------------------------- */
 
@@ -187,6 +189,19 @@ static const char *tools_json(struct call *call, const McpHealth__PutVirtualServ
     return take_text(call, &out);
 }
 
+/* Gateways hold all of them. */
+static enum status check_room(struct call *call, const char *id)
+{
+    const char *others;
+
+    TRY(pg_text(call, sql_virtual_others, &others, "s", id));
+    if (strtol(others, NULL, 10) < SERVERS_MAX)
+        return ST_OK;
+    call_hint(call, "DELETE /api/v1/virtual-servers/{id} of one that is not needed.");
+    return call_fail(call, ST_RESOURCE_EXHAUSTED,
+                     "There are %d virtual servers, as many as may be.", SERVERS_MAX);
+}
+
 enum status mcp_health_put_virtual_server(struct call *call,
                                           const McpHealth__PutVirtualServerRequest *req,
                                           McpHealth__PutVirtualServerResponse *rsp)
@@ -198,6 +213,7 @@ enum status mcp_health_put_virtual_server(struct call *call,
     TRY(health_trusted(call));
     TRY(check(call, req));
     TRY(tx_begin(&tx, call));
+    TRY(check_room(call, req->id));
     TRY(pg_text(call, sql_virtual_put, &created, "ssss", req->id, req->name, req->description,
                 tools_json(call, req)));
     rsp->created = strcmp(created, "t") == 0;

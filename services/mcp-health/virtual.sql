@@ -8,6 +8,9 @@ select id, name, description, tools, created_at, updated_at
 -- name: virtual_count :one mcp_health.v1.ListVirtualServersResponse
 select count(*)::int as total from virtual_server where not removed;
 
+-- name: virtual_others :one
+select count(*) from virtual_server where not removed and id <> $1;
+
 -- name: virtual_get :one mcp_health.v1.Virtual
 select id, name, description, tools, created_at, updated_at
   from virtual_server

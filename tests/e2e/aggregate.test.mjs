@@ -6,13 +6,14 @@ import { expose, fixture, legacyServer, register } from "./downstream.mjs";
 import { LEGACY, Legacy, MODERN, Modern } from "./mcp.mjs";
 import { checkMessage, learn } from "./schema.mjs";
 import { useStack } from "./stack.mjs";
+import { node, npm, serve } from "./stdio.mjs";
 import { until } from "./wait.mjs";
 
 let old;
 let young;
 let third;
 let hub;
-const stack = useStack({ before, after }, { gateways: 2, env: { MAL_LIST_PAGE: "20", MAL_PIN_TOOLS: "off" } }, async () => {
+const stack = useStack({ before, after }, { gateways: 2, env: { MAL_LIST_PAGE: "20", MAL_STDIO_ALLOW: node, MAL_PIN_TOOLS: "off" } }, async () => {
   hub = new Modern(stack);
   learn(await hub.all("tools/list", "tools"));
   [old, young, third] = await Promise.all([fixture("legacy"), fixture("modern"), legacyServer()]);
@@ -107,6 +108,35 @@ describe("the list", () => {
     assert.equal((await narrow.error("tools/call", { name: "old_echo", arguments: { message: "x" } })).code, -32602);
     assert.equal((await reader.error("tools/call", { name: "new_echo", arguments: { message: "x" } })).code, -32602);
   });
+});
+
+describe("programs from npm that are exposed", () => {
+  const tools = [
+    ["everything", "get-sum", { a: 2, b: 3 }, /5/],
+    ["memory", "read_graph", {}, /entities/],
+    ["sequential-thinking", "sequentialthinking", { thought: "first", thoughtNumber: 1, totalThoughts: 2, nextThoughtNeeded: true }, /thoughtNumber/],
+  ];
+  before(async () => {
+    await Promise.all(tools.map(([id]) => serve(stack, `npm-${id}`, npm(id), { tool: null, policy: { expose: true } })));
+    await until("they are listed", async () => {
+      const list = await names();
+      return tools.every(([, name]) => list.includes(name));
+    }, { deadline: 40_000 });
+  });
+
+  for (const kind of KINDS)
+    test(`are called by ${kind}`, async () => {
+      const session = await connect(kind, stack);
+      try {
+        for (const [, name, args, answer] of tools) {
+          const result = await session.client.callTool({ name, arguments: args });
+          assert.ok(!result.isError, result.content[0].text);
+          assert.match(result.content[0].text, answer);
+        }
+      } finally {
+        await session.close();
+      }
+    });
 });
 
 describe("a change of what is exposed", () => {

@@ -46,6 +46,7 @@ for (const kind of KINDS) {
 
     test("sees two tools, finds others by words, calls them", async () => {
       assert.deepEqual((await session.tools()).map(({ name }) => name), ["find-tool", "call-tool"]);
+      assert.match(session.client.getInstructions(), /find-tool/);
       const { structuredContent } = await call("find-tool", { query: "says the same again", limit: 3 });
       const [best] = structuredContent.tools;
       assert.deepEqual([best.name, best.description], ["echo", "Says the same again"]);

@@ -175,6 +175,21 @@ START_TEST(a_virtual_server_is_put_listed_and_deleted)
 }
 END_TEST
 
+START_TEST(virtual_servers_are_bounded)
+{
+    fresh_call();
+    ck_assert_str_eq(value("with v as (insert into mcp_health.virtual_server (id, name, tools) "
+                           "select 'v' || i, 'V', '[]' from generate_series(1, 200) i returning 1) "
+                           "select count(*) from v"),
+                     "200");
+    FAILS(f, "PutVirtualServer", "{'id':'one','name':'V','tools':[{'tool':'mal_get_skill'}]}",
+          ST_RESOURCE_EXHAUSTED);
+    OK(f, "PutVirtualServer", "{'id':'v7','name':'V','tools':[{'tool':'mal_get_skill'}]}");
+    FAILS(f, "PutVirtualServer", "{'id':'v7','name':'V','tools':[{'tool':'mal_nothing'}]}",
+          ST_INVALID_ARGUMENT);
+}
+END_TEST
+
 START_TEST(a_virtual_server_that_cannot_be_served_is_refused)
 {
     store("far", false);
@@ -276,6 +291,7 @@ int main(void)
     tcase_add_test(tcase, servers_that_use_a_secret_hear_of_its_new_value);
     tcase_add_test(tcase, a_virtual_server_is_put_listed_and_deleted);
     tcase_add_test(tcase, a_virtual_server_that_cannot_be_served_is_refused);
+    tcase_add_test(tcase, virtual_servers_are_bounded);
     tcase_add_test(tcase, evidence_becomes_state_history_and_one_event_for_each_change);
     tcase_add_test(tcase, an_inactive_server_has_no_evidence);
     tcase_add_test(tcase, calls_that_all_fail_make_an_error_at_once);
