@@ -2,6 +2,8 @@
 /* Gathering the words of a failure. */
 #include "base/error.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -15,6 +17,7 @@ enum status error_set(struct error *err, enum status status, const char *fmt, ..
     va_start(ap, fmt);
     (void)vsnprintf(err->message, sizeof err->message, fmt, ap);
     va_end(ap);
+    utf8_mend(err->message);
     return status;
 }
 
@@ -27,10 +30,12 @@ void error_hint(struct error *err, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(err->hint, sizeof err->hint, fmt, ap);
     va_end(ap);
+    utf8_mend(err->hint);
 }
 
 void error_field(struct error *err, struct arena *arena, const char *field, const char *fmt, ...)
 {
+    char *message;
     va_list ap;
 
     if (!err)
@@ -41,11 +46,13 @@ void error_field(struct error *err, struct arena *arena, const char *field, cons
     if (!err->fields)
         err->fields = arena_alloc(arena, ERROR_FIELDS_MAX * sizeof *err->fields);
     va_start(ap, fmt);
+    message = arena_vprintf(arena, fmt, ap);
+    va_end(ap);
+    utf8_mend(message);
     err->fields[err->n_fields++] = (struct field_error){
         .field = arena_strdup(arena, field),
-        .message = arena_vprintf(arena, fmt, ap),
+        .message = message,
     };
-    va_end(ap);
 }
 
 void error_clear(struct error *err)

@@ -90,3 +90,16 @@ size_t utf8_repair(const char *text, size_t len, char *out)
     }
     return written;
 }
+
+void utf8_mend(char *text)
+{
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i < len;) {
+        size_t n = sequence((const uint8_t *)text + i, len - i);
+
+        if (n == 0)
+            text[i] = '?';
+        i += n > 0 ? n : 1;
+    }
+}

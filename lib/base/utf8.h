@@ -12,3 +12,5 @@ size_t utf8_length(const char *text, size_t len);
 /* Replaces every invalid byte by U+FFFD; returns bytes written to out, which
  * has room for 3 * len. */
 size_t utf8_repair(const char *text, size_t len, char *out);
+/* Replaces every invalid byte by '?', in place: of text that was cut, for instance. */
+void utf8_mend(char *text);

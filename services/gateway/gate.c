@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "breaker.h"
 #include "http/http.h"
 #include "svc/metrics.h"
@@ -228,6 +229,7 @@ static enum breaker_outcome note(struct gate *gate, const struct error *err, boo
         gate->since.failed++;
     count(gate, slow ? "slow" : "failed");
     (void)snprintf(gate->since.words, sizeof(gate->since.words), "%.399s", err->message);
+    utf8_mend(gate->since.words);
     return slow && hurried ? BREAKER_NOTHING : BREAKER_FAULT;
 }
 

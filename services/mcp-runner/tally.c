@@ -3,6 +3,7 @@
 #include "runner.h"
 
 #include "base/log.h"
+#include "base/utf8.h"
 #include "mal/mcp_health/v1/mcp_health.pb-c.h"
 #include "wire/codec.h"
 
@@ -23,8 +24,10 @@ void tally_count(struct runner *runner, const char *server, const struct error *
         entry->tally.ok += !err;
         entry->tally.doubts += doubt;
         entry->tally.failed += failed;
-        if (err)
+        if (err) {
             (void)snprintf(entry->tally.words, sizeof(entry->tally.words), "%.399s", err->message);
+            utf8_mend(entry->tally.words);
+        }
     }
     pthread_mutex_unlock(&runner->lock);
 }

@@ -183,6 +183,23 @@ static const struct setting table[] = {
 };
 static const struct setting *const tables[] = {table, NULL};
 
+START_TEST(an_error_that_cuts_a_character_is_still_text)
+{
+    CLEANUP(arena_done) struct arena arena;
+    struct error err = {0};
+
+    arena_init(&arena);
+    (void)error_set(&err, ST_INTERNAL, "it says: %.4s", "nö\xc3\xb6");
+    ck_assert_str_eq(err.message, "it says: nö?");
+    error_hint(&err, "%.1s \xff", "ö");
+    ck_assert_str_eq(err.hint, "? ?");
+    error_field(&err, &arena, "f", "%.4s", "\xf0\x9f\x98\x80\xf0");
+    ck_assert_str_eq(err.fields[0].message, "\xf0\x9f\x98\x80");
+    error_field(&err, &arena, "g", "%.5s", "\xf0\x9f\x98\x80\xf0");
+    ck_assert_str_eq(err.fields[1].message, "\xf0\x9f\x98\x80?");
+}
+END_TEST
+
 START_TEST(settings_take_the_environment_over_the_default)
 {
     struct error err = {0};
@@ -248,6 +265,7 @@ int main(void)
     tcase_add_test(tests, length_counts_code_points_and_repair_keeps_the_rest);
     tcase_add_test(tests, a_status_has_its_http_number_and_name);
     tcase_add_test(tests, an_error_keeps_its_words_and_bounds_its_fields);
+    tcase_add_test(tests, an_error_that_cuts_a_character_is_still_text);
     tcase_add_test(tests, settings_take_the_environment_over_the_default);
     tcase_add_test(tests, every_mistake_in_the_settings_is_told_at_once);
     tcase_add_test(tests, a_secret_is_never_printed);
