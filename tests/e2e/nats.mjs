@@ -6,10 +6,11 @@ import { within } from "./wait.mjs";
 const TIMEOUT_MS = 5000;
 
 /** Sends one request and gives the body of the reply as text; `many` collects until the time is up. */
-export async function natsRequest(url, subject, body = "", { many = 0 } = {}) {
+export async function natsRequest(url, subject, body = "", { many = 0, headers = {} } = {}) {
   const { hostname, port, username, password } = new URL(url);
   const inbox = `_INBOX.${randomUUID().replaceAll("-", "")}`;
   const socket = net.connect(Number(port), hostname);
+  const head = `NATS/1.0\r\n${Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
   const replies = [];
   let buffer = Buffer.alloc(0);
   const first = new Promise((resolve, reject) => {
@@ -35,7 +36,7 @@ export async function natsRequest(url, subject, body = "", { many = 0 } = {}) {
         if (words[0] === "-ERR") reject(new Error(line));
         if (words[0] !== "INFO") continue;
         const connect = { verbose: false, pedantic: false, headers: true, no_responders: true, user: username, pass: password };
-        socket.write(`CONNECT ${JSON.stringify(connect)}\r\nSUB ${inbox} 1\r\nPUB ${subject} ${inbox} ${Buffer.byteLength(body)}\r\n${body}\r\n`);
+        socket.write(`CONNECT ${JSON.stringify(connect)}\r\nSUB ${inbox} 1\r\nHPUB ${subject} ${inbox} ${head.length} ${head.length + Buffer.byteLength(body)}\r\n${head}${body}\r\n`);
       }
     });
   });

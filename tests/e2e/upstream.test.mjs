@@ -13,7 +13,7 @@ const drop = ({ req }) => req.socket.destroy();
 
 let hub;
 let raw;
-const stack = useStack({ before, after }, { env: { MAL_BREAKER_PAUSE_MS: "1500" } }, async () => {
+const stack = useStack({ before, after }, { env: { MAL_BREAKER_PAUSE_MS: "8000" } }, async () => {
   hub = new Modern(stack);
   raw = await rawServer({ drop: { run: drop }, hang: { run: hang } });
   await serve(stack, "raw", raw.url, { headers: { "X-Fixed": "of-the-server" } });
@@ -162,11 +162,11 @@ describe("time", () => {
     const late = failure(await call("raw", "hang", {}));
     assert.deepEqual([late.status, late.reason], ["DEADLINE_EXCEEDED", "MCP_TIMEOUT"]);
     assert.match(late.text, /'raw'/);
-    assert.ok(Date.now() - began < 10_000);
+    assert.ok(Date.now() - began < 20_000);
     const mounted = Date.now();
     const result = await new Modern(stack, at("raw")).result("tools/call", { name: "hang", arguments: {} });
     assert.equal(result._meta["mal.hub/error"].reason, "MCP_TIMEOUT");
-    assert.ok(Date.now() - mounted < 10_000);
+    assert.ok(Date.now() - mounted < 20_000);
   });
 });
 
@@ -192,11 +192,11 @@ describe("a server that fails again and again", () => {
     let healthy = false;
     const server = await rawServer({ moody: { run: (one) => (healthy ? one.reply({ content: [] }) : hang(one)) } });
     await serve(stack, "moody", server.url);
-    await policy("moody", server, { tool_timeouts: { moody: "200" } });
+    await policy("moody", server, { tool_timeouts: { moody: "1000" } });
     const open = await until("it is left alone", async () => {
       const error = failure(await call("moody", "moody"));
       return error.reason === "MCP_CIRCUIT_OPEN" && error;
-    }, { deadline: 30_000 });
+    }, { deadline: 60_000 });
     assert.equal(open.status, "UNAVAILABLE");
     assert.match(open.text, /'moody'[^]*in a row/);
     assert.equal(await stack.metric("gateway", "mal_gateway_circuit_open", 'server="moody"'), 1);
@@ -205,7 +205,7 @@ describe("a server that fails again and again", () => {
     assert.equal(server.calls("moody").length, before, "nothing reaches it");
     assert.ok(!(await call("raw", "echo", { text: "x" })).isError, "others are called");
     healthy = true;
-    await until("it is called again", async () => !(await call("moody", "moody")).isError, { deadline: 15_000 });
+    await until("it is called again", async () => !(await call("moody", "moody")).isError, { deadline: 60_000 });
     assert.equal(await stack.metric("gateway", "mal_gateway_circuit_open", 'server="moody"'), 0);
     await server.close();
   });
