@@ -39,7 +39,7 @@ for (const kind of KINDS) {
   describe(`${kind} in search mode`, () => {
     let session;
     before(async () => {
-      session = await connect(kind, stack, at());
+      session = await connect(kind, stack, { ...at(), elicit: async () => ({ action: "accept", content: { name: "Ana" } }) });
     });
     after(() => session?.close());
     const call = (name, args) => session.client.callTool({ name, arguments: args });
@@ -61,6 +61,13 @@ for (const kind of KINDS) {
       assert.ok((await call("call-tool", { name: "mal_list_skills", arguments: { limit: 1 } })).structuredContent.total > 0);
       assert.deepEqual((await call("call-tool", { name: "third_echo", arguments: { text: "old" } })).content, [{ type: "text", text: "old" }]);
       assert.equal((await call("call-tool", { name: "third_fails" })).isError, true);
+    });
+
+    test("is asked by servers of both eras", async () => {
+      for (const name of ["third_ask", "test_input_required_result_elicitation"]) {
+        const { content } = await call("call-tool", { name });
+        assert.match(content[0].text, /Ana/, name);
+      }
     });
 
     test("hears progress of a tool that is called through call-tool", async () => {
