@@ -76,7 +76,7 @@ function count({ details, name, file, skip, todo, nesting }, failed) {
 }
 
 /** Several files at once share two cores well; those that measure or kill go alone. */
-const ALONE = ["chaos.test.mjs", "faults.test.mjs", "limits.test.mjs"];
+const ALONE = ["chaos.test.mjs", "faults.test.mjs", "leak.test.mjs", "limits.test.mjs", "scale.test.mjs"];
 
 async function runFiles(names, concurrency) {
   if (!names.length) return;
