@@ -20,7 +20,7 @@ static const char keys_help[] =
     "       mal keys revoke ID\n\n"
     "  --dir DIR   folder of the private stack (default .mal); MAL_NATS_URL,\n"
     "              MAL_NATS_USER and MAL_NATS_PASSWORD name another hub\n"
-    "  --servers   downstream MCP servers that the key may use; without it all\n"
+    "  --servers   downstream and virtual MCP servers that the key may use; without it all\n"
     "  --json      print JSON\n\n"
     "A secret is shown once, when it is made.\n";
 

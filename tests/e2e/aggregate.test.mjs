@@ -7,7 +7,9 @@ import { LEGACY, Legacy, MODERN, Modern } from "./mcp.mjs";
 import { checkMessage, learn } from "./schema.mjs";
 import { useStack } from "./stack.mjs";
 import { node, npm, serve } from "./stdio.mjs";
-import { until } from "./wait.mjs";
+import { until as wait } from "./wait.mjs";
+
+const until = (what, check) => wait(what, check, { deadline: 40_000 });
 
 let old;
 let young;
@@ -122,7 +124,7 @@ describe("programs from npm that are exposed", () => {
     await until("they are listed", async () => {
       const list = await names();
       return tools.every(([, name]) => list.includes(name));
-    }, { deadline: 40_000 });
+    });
   });
 
   for (const kind of KINDS)
@@ -143,7 +145,7 @@ describe("programs from npm that are exposed", () => {
 describe("a change of what is exposed", () => {
   const changed = async (stream) => {
     for (;;) {
-      const message = await stream.next(5000);
+      const message = await stream.next(30_000);
       assert.ok(message, "the stream is open");
       if (message.method === "notifications/tools/list_changed") return message;
     }
@@ -157,8 +159,7 @@ describe("a change of what is exposed", () => {
       await expose(stack, "third", { prefix_mode: "never" });
       const heard = await Promise.all([...modern, legacy].map(changed));
       heard.forEach((message, i) => checkMessage(i < 2 ? MODERN : "2025-11-25", message));
-      const list = await names();
-      assert.ok(list.includes("fails") && list.includes("slow"));
+      await until("its tools are listed", async () => { const list = await names(); return list.includes("fails") && list.includes("slow"); });
       assert.deepEqual((await hub.result("tools/call", { name: "fails", arguments: {} })).isError, true);
 
       await stack.mal("mcp", "expose", "third", "prefix_mode=always", "prefix=t3");

@@ -6,7 +6,9 @@ import { curate, expose, fixture, legacyServer, register } from "./downstream.mj
 import { LEGACY, Legacy, Modern } from "./mcp.mjs";
 import { skill } from "./samples.mjs";
 import { useStack } from "./stack.mjs";
-import { until } from "./wait.mjs";
+import { until as wait } from "./wait.mjs";
+
+const until = (what, check) => wait(what, check, { deadline: 40_000 });
 
 let young;
 let third;

@@ -11,7 +11,9 @@ import { LEGACY, Legacy, MODERN, Modern } from "./mcp.mjs";
 import { skill } from "./samples.mjs";
 import { checkMessage } from "./schema.mjs";
 import { useStack } from "./stack.mjs";
-import { until } from "./wait.mjs";
+import { until as wait } from "./wait.mjs";
+
+const until = (what, check) => wait(what, check, { deadline: 40_000 });
 
 const SET = {
   name: "Daily work",
@@ -135,7 +137,7 @@ describe("a virtual server", () => {
       const before = JSON.parse((await stack.mal("mcp", "virtual", "show", "short")).stdout);
       writeFileSync(file, JSON.stringify({ ...before, tools: [...before.tools, { server: "old", tool: "echo", name: "again" }] }));
       assert.match((await stack.mal("mcp", "virtual", "set", "short", file)).stdout, /2 tools/);
-      const heard = await Promise.all([...modern, legacy].map((stream) => stream.next(5000)));
+      const heard = await Promise.all([...modern, legacy].map((stream) => stream.next(30_000)));
       heard.forEach((message, i) => {
         assert.equal(message.method, "notifications/tools/list_changed");
         checkMessage(i < 2 ? MODERN : "2025-11-25", message);
