@@ -46,6 +46,7 @@ void pass_task(struct pass *pass, const struct downstream_message *msg)
     const struct json_node *status = json_get(json, msg->result, "status");
     const char *task = json_text(pass->m->x->arena, json, json_get(json, msg->result, "taskId"));
     struct downstream_message last = *msg;
+    bool stopping = pass->m->x->gw->stopping;
 
     if (pass->task_until_ms == 0)
         pass->task_until_ms = clock_mono_ms() + pass->timeout_ms;
@@ -58,8 +59,12 @@ void pass_task(struct pass *pass, const struct downstream_message *msg)
         (void)json_int(json, json_get(json, last.error, "code"), &last.code);
         pass_answer(pass, &last);
     } else if (json_is(json, status, "working") && task != NULL &&
-               clock_mono_ms() < pass->task_until_ms) {
+               clock_mono_ms() < pass->task_until_ms && !stopping) {
         look_again(pass, msg, task);
+    } else if (json_is(json, status, "working") && stopping) {
+        pass_broken(pass, DOWNSTREAM_FAULT_CLOSED,
+                    "still works on its task, but this gateway stops; what becomes of it is not "
+                    "known here");
     } else if (json_is(json, status, "working")) {
         pass_broken(pass, DOWNSTREAM_FAULT_TIMEOUT, "has not finished the task in time");
     } else if (json_is(json, status, "cancelled")) {

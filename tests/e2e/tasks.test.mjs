@@ -103,6 +103,21 @@ describe("an older caller", () => {
     });
   }
 
+  test("is told at once when the gateway stops while its task is looked at", async () => {
+    const client = await Legacy.open(stack, "2025-11-25", at());
+    const waiting = client.result("tools/call", { name: "build", arguments: { how: "never" } });
+    const looks = () => server.heard.filter(({ method }) => method === "tasks/get").length;
+    const before = looks();
+    await until("it is looked at", () => looks() > before);
+    const at_stop = looks();
+    process.kill(stack.pid("gateway"), "SIGTERM");
+    const result = await waiting;
+    assert.equal(result.isError, true);
+    assert.match(result.content[0].text, /stops/);
+    assert.ok(looks() - at_stop < 10, `${looks() - at_stop} looks`);
+    await until("it is back", async () => (await new Modern(stack, at()).post("tools/list")).status === 200, { deadline: 15_000 });
+  });
+
   test("hears of a task that failed as an error, and knows no methods of tasks", async () => {
     const client = await Legacy.open(stack, "2025-11-25", at());
     const { code, message } = await client.error("tools/call", { name: "build", arguments: { how: "fail" } });
