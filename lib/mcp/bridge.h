@@ -51,6 +51,9 @@ void bridge_put_params(struct strbuf *out, const struct bridge *bridge, const ch
 /* The caller's capabilities, as the server's revision writes them. node NULL = {}. */
 void bridge_put_client_capabilities(struct strbuf *out, const struct bridge *bridge,
                                     const struct json *json, const struct json_node *node);
+/* Of a modern caller's what an older server can ask it, in the same words for all who
+ * mean the same: sessions and programs are kept for each form. node NULL = {}. */
+void bridge_put_askable(struct strbuf *out, const struct json *json, const struct json_node *node);
 /* The server's, for the caller. */
 void bridge_put_server_capabilities(struct strbuf *out, const struct bridge *bridge,
                                     const struct json *json, const struct json_node *node);

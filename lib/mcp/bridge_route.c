@@ -114,6 +114,33 @@ void bridge_put_client_capabilities(struct strbuf *out, const struct bridge *bri
     strbuf_char(out, '}');
 }
 
+void bridge_put_askable(struct strbuf *out, const struct json *json, const struct json_node *node)
+{
+    static const struct {
+        const char *name, *parts[2];
+    } known[] = {
+        {"elicitation", {"form", "url"}}, {"roots", {NULL}}, {"sampling", {"context", "tools"}}};
+    const char *comma = "";
+
+    strbuf_char(out, '{');
+    for (size_t i = 0; node != NULL && i < ARRAY_SIZE(known); i++) {
+        const struct json_node *value = json_get(json, node, known[i].name);
+        const char *const *parts = known[i].parts, *inner = "";
+
+        if (value == NULL)
+            continue;
+        strbuf_printf(out, "%s\"%s\":{", comma, known[i].name);
+        comma = ",";
+        for (size_t j = 0; j < ARRAY_SIZE(known[i].parts) && value->type == JSON_T_OBJECT; j++)
+            if (parts[j] != NULL && json_get(json, value, parts[j]) != NULL) {
+                strbuf_printf(out, "%s\"%s\":{}", inner, parts[j]);
+                inner = ",";
+            }
+        strbuf_char(out, '}');
+    }
+    strbuf_char(out, '}');
+}
+
 void bridge_put_server_capabilities(struct strbuf *out, const struct bridge *bridge,
                                     const struct json *json, const struct json_node *node)
 {

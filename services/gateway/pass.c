@@ -122,31 +122,22 @@ static const char *raw_of(struct pass *pass, const struct json *json, const stru
     return arena_memdup(pass->m->x->arena, raw, len);
 }
 
-/* The caller's capabilities in the server's words. only: of these keys. */
-static const char *put_capabilities(struct pass *pass, enum mcp_version server,
-                                    const char *const *only)
+/* An older caller's capabilities in a modern server's words. */
+static const char *modern_capabilities(struct pass *pass)
 {
     CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
-    const struct bridge bridge = {.server = server, .caller = pass->m->version};
-    struct json json;
+    const struct bridge bridge = {.server = MCP_2026_07_28, .caller = pass->m->version};
 
     bridge_put_client_capabilities(&out, &bridge, &pass->caps_json, pass->caps);
-    if (only == NULL || json_parse(pass->m->x->arena, arena_strdup(pass->m->x->arena, out.data),
-                                   out.len, NULL, &json, NULL) != ST_OK)
-        return arena_memdup(pass->m->x->arena, out.data, out.len);
-    strbuf_clear(&out);
-    strbuf_char(&out, '{');
-    for (; *only != NULL; only++) {
-        const struct json_node *node = json_get(&json, json.nodes, *only);
+    return arena_memdup(pass->m->x->arena, out.data, out.len);
+}
 
-        if (node == NULL)
-            continue;
-        if (out.len > 1)
-            strbuf_char(&out, ',');
-        strbuf_printf(&out, "\"%s\":", *only);
-        json_put_node(&out, &json, node);
-    }
-    strbuf_char(&out, '}');
+/* A modern caller's in an older server's. */
+static const char *older_capabilities(struct pass *pass)
+{
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+
+    bridge_put_askable(&out, &pass->caps_json, pass->caps);
     return arena_memdup(pass->m->x->arena, out.data, out.len);
 }
 
@@ -154,7 +145,6 @@ static const char *put_capabilities(struct pass *pass, enum mcp_version server,
  * request, an older one by the session, which such callers share. */
 static void declare(struct pass *pass)
 {
-    static const char *const questions[] = {"elicitation", "roots", "sampling", NULL};
     struct mcp *m = pass->m;
     const struct definitions *definitions = pass->server->definitions;
     enum mcp_version server = definitions != NULL ? definitions->version : MCP_UNKNOWN;
@@ -164,14 +154,12 @@ static void declare(struct pass *pass)
         if (pass->caps == NULL)
             pass->relay.request.capabilities = "{}";
         else
-            pass->relay.request.capabilities = m->modern
-                                                   ? raw_of(pass, &pass->caps_json, pass->caps)
-                                                   : put_capabilities(pass, MCP_2026_07_28, NULL);
+            pass->relay.request.capabilities =
+                m->modern ? raw_of(pass, &pass->caps_json, pass->caps) : modern_capabilities(pass);
     }
     if (server == MCP_2026_07_28 || pass->caps == NULL)
         return;
-    caps = m->modern ? put_capabilities(pass, MCP_2025_11_25, questions)
-                     : raw_of(pass, &pass->caps_json, pass->caps);
+    caps = m->modern ? older_capabilities(pass) : raw_of(pass, &pass->caps_json, pass->caps);
     if (strcmp(caps, "{}") == 0)
         return;
     pass->relay.capabilities = caps;

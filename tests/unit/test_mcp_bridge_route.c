@@ -96,6 +96,32 @@ START_TEST(capabilities_take_the_other_sides_form)
 }
 END_TEST
 
+START_TEST(what_a_modern_caller_can_be_asked_has_one_form)
+{
+    static const struct {
+        const char *given, *told;
+    } cases[] = {
+        {"{}", "{}"},
+        {"{\"sampling\":{\"tools\":{\"n\":1},\"context\":{}},\"elicitation\":{\"url\":{},\"x\":5}}",
+         "{\"elicitation\":{\"url\":{}},\"sampling\":{\"context\":{},\"tools\":{}}}"},
+        {"{\"roots\":{\"listChanged\":true},\"experimental\":{\"n\":7},\"elicitation\":{}}",
+         "{\"elicitation\":{},\"roots\":{}}"},
+        {"{\"elicitation\":true,\"sampling\":[1,2]}", "{\"elicitation\":{},\"sampling\":{}}"}};
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct json *json = parse(cases[i].given);
+
+        strbuf_clear(&out);
+        bridge_put_askable(&out, json, json->nodes);
+        ck_assert_str_eq(out.data, cases[i].told);
+    }
+    strbuf_clear(&out);
+    bridge_put_askable(&out, NULL, NULL);
+    ck_assert_str_eq(out.data, "{}");
+}
+END_TEST
+
 START_TEST(labels_take_the_words_of_the_revision)
 {
     static const char full[] =
@@ -122,6 +148,7 @@ static void fill(TCase *tcase)
     tcase_add_loop_test(tcase, params_take_the_servers_form, 0, (int)ARRAY_SIZE(params));
     tcase_add_loop_test(tcase, capabilities_take_the_other_sides_form, 0,
                         (int)ARRAY_SIZE(capabilities));
+    tcase_add_test(tcase, what_a_modern_caller_can_be_asked_has_one_form);
     tcase_add_loop_test(tcase, labels_take_the_words_of_the_revision, 0, 4);
 }
 
