@@ -100,6 +100,11 @@ enum status bench_slow_clients(struct arena *arena, const struct bench_stack *st
                                struct error *err) MUST_CHECK;
 
 /* ---- bench_audit.c ---- */
+/* Starts a second gateway of the stack, built without audit, and waits until it
+ * answers the target, whose url becomes its own. */
+enum status bench_unaudited_start(struct arena *arena, const struct bench_stack *stack,
+                                  struct bench_target *target, pid_t *ret_pid,
+                                  struct error *err) MUST_CHECK;
 /* By how much of its throughput the audit slows the hub down, 0 to 1. */
 enum status bench_audit(struct arena *arena, const struct bench_stack *stack, int clients,
                         int seconds, double *ret_share, struct error *err) MUST_CHECK;

@@ -59,9 +59,8 @@ static pid_t run(const char *binary, char **env)
     return pid;
 }
 
-/* A second gateway of the stack, built without audit. */
-static enum status start_unaudited(struct arena *arena, const struct bench_stack *stack,
-                                   struct bench_target *target, pid_t *ret_pid, struct error *err)
+enum status bench_unaudited_start(struct arena *arena, const struct bench_stack *stack,
+                                  struct bench_target *target, pid_t *ret_pid, struct error *err)
 {
     const char *binary = cli_binary(arena, "mal-bench-gateway");
     char **env = arena_alloc(arena, (VARIABLES_MAX + 3) * sizeof *env);
@@ -103,7 +102,7 @@ enum status bench_audit(struct arena *arena, const struct bench_stack *stack, in
     struct bench_target unaudited = audited;
     double with, without, share[ROUNDS];
     pid_t pid = 0;
-    enum status status = start_unaudited(arena, stack, &unaudited, &pid, err);
+    enum status status = bench_unaudited_start(arena, stack, &unaudited, &pid, err);
 
     for (int round = 0; round < ROUNDS && status == ST_OK; round++) {
         status = measure(arena, &audited, clients, seconds, &with, err);

