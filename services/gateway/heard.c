@@ -48,7 +48,8 @@ static void refuse(struct links *links, const struct link_job *job)
     size_t len;
 
     arena_init(&arena);
-    if (link != NULL && json_parse(&arena, job->json, job->len, NULL, &json, NULL) == ST_OK) {
+    if (link != NULL && json_parse(&arena, job->json, job->len,
+                                   &(struct json_limits){.loose = true}, &json, NULL) == ST_OK) {
         id = json_raw(&json, json_get(&json, json.nodes, "id"), &len);
         (void)!downstream_answer(link->session, id, len, NULL,
                                  "{\"code\":-32601,\"message\":\"nobody here can answer that\"}",

@@ -110,7 +110,8 @@ static void read_capabilities(struct pass *pass)
     /* Who takes no stream cannot be asked on it. */
     text = pass->streams ? m->session->capabilities : "";
     if (*text != '\0' &&
-        json_parse(m->x->arena, text, strlen(text), NULL, &pass->caps_json, NULL) == ST_OK)
+        json_parse(m->x->arena, text, strlen(text), &(struct json_limits){.loose = true},
+                   &pass->caps_json, NULL) == ST_OK)
         pass->caps = pass->caps_json.nodes;
 }
 

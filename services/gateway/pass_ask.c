@@ -128,7 +128,8 @@ static bool put_members(struct pass *pass, struct strbuf *out, const struct down
         return true;
     }
     params = arena_printf(pass->m->x->arena, "{%s}", entry.data);
-    if (json_parse(pass->m->x->arena, params, strlen(params), NULL, &json, NULL) != ST_OK)
+    if (json_parse(pass->m->x->arena, params, strlen(params), &(struct json_limits){.loose = true},
+                   &json, NULL) != ST_OK)
         return false;
     id = json_text(pass->m->x->arena, &msg->json,
                    json_get(&msg->json, msg->params, "elicitationId"));
@@ -204,7 +205,8 @@ static void pass_progress(struct pass *pass, const struct pass_question *questio
     struct json json;
 
     if (question->token == NULL || link == NULL ||
-        json_parse(pass->m->x->arena, params, strlen(params), NULL, &json, NULL) != ST_OK ||
+        json_parse(pass->m->x->arena, params, strlen(params), &(struct json_limits){.loose = true},
+                   &json, NULL) != ST_OK ||
         json.nodes->type != JSON_T_OBJECT)
         return;
     params = with_member(pass, &json, json.nodes, "progressToken",

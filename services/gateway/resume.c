@@ -299,8 +299,8 @@ static void *run(void *arg)
     struct mcp m = {.x = &x, .modern = true, .version = MCP_2026_07_28, .http_status = 200};
     struct json json;
 
-    if (json_parse(x.arena, (const char *)request->message.data, request->message.len, NULL, &json,
-                   NULL) == ST_OK &&
+    if (json_parse(x.arena, (const char *)request->message.data, request->message.len,
+                   &(struct json_limits){.loose = true}, &json, NULL) == ST_OK &&
         mcp_message_parse(x.arena, &json, json.nodes, &m.msg, NULL) == ST_OK) {
         const struct server *server = park_server(x.gw, request->handle, &x.picture);
         struct pass gone = {.m = &m};

@@ -306,8 +306,8 @@ static bool unwrap(struct mcp *m, const char *name, const struct json_node *argu
         json_put_node(&out, m->msg.json, json_next(key));
     }
     strbuf_str(&out, "}}");
-    if (json_parse(m->x->arena, arena_memdup(m->x->arena, out.data, out.len), out.len, NULL, json,
-                   NULL) != ST_OK ||
+    if (json_parse(m->x->arena, arena_memdup(m->x->arena, out.data, out.len), out.len,
+                   &(struct json_limits){.loose = true}, json, NULL) != ST_OK ||
         mcp_message_parse(m->x->arena, json, json->nodes, &msg, NULL) != ST_OK)
         return false;
     m->msg = msg;

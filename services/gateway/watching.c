@@ -198,7 +198,8 @@ static void heard(struct bus_message *bytes, void *arg)
     (void)pthread_mutex_unlock(&watching->lock);
     if (watched != NULL && *said->method != '\0' &&
         (*said->params == '\0' ||
-         json_parse(&arena, said->params, strlen(said->params), NULL, &json, NULL) == ST_OK))
+         json_parse(&arena, said->params, strlen(said->params),
+                    &(struct json_limits){.loose = true}, &json, NULL) == ST_OK))
         tell(watching->gw, said->server, said->method, &json, json.nodes);
     mcp_runner__heard__free_unpacked(said, NULL);
 }

@@ -75,6 +75,14 @@ for (const id of ["old", "shared", "own"]) {
   });
 }
 
+test("an answer that holds half a surrogate pair reaches the server all the same", async () => {
+  const client = await Legacy.open(stack, "2025-11-25", at("old"));
+  const stream = await client.open("tools/call", { name: "test_elicitation", arguments: {} });
+  const question = await stream.next();
+  await client.send({ jsonrpc: "2.0", id: question.id, result: { action: "accept", content: { username: "Ana \ud83d", email: "ana@example.com" } } });
+  assert.match(words((await stream.next()).result), /action=accept.*Ana/);
+});
+
 test("a program of the newer era asks older callers on their stream", async () => {
   const client = await Legacy.open(stack, "2025-11-25", at("own-new"));
   const stream = await client.open("tools/call", { name: "test_input_required_result_elicitation", arguments: {} });

@@ -87,8 +87,10 @@ describe("the search mode", () => {
       const { tools } = await client.result("tools/list");
       assert.deepEqual(tools.map(({ name }) => name), ["find-tool", "call-tool"]);
       assert.equal((await find(client, "echo OR slow", { limit: 20 })).filter(({ name }) => /echo|slow/.test(name)).length >= 3, true);
-      const { content } = await client.result("tools/call", { name: "call-tool", arguments: { name: "echo", arguments: { message: "x" } } });
-      assert.deepEqual(content, [{ type: "text", text: "Echo: x" }]);
+      for (const message of ["x", "half a pair: \ud83d"]) {
+        const { content } = await client.result("tools/call", { name: "call-tool", arguments: { name: "echo", arguments: { message } } });
+        assert.deepEqual(content, [{ type: "text", text: `Echo: ${message}` }]);
+      }
     }
   });
 
