@@ -108,7 +108,6 @@ enum status names_publish(struct call *call, struct bus_kv *kv, bool all)
     struct pg_rows rows;
     size_t n, n_given;
 
-    TRY(pg_exec(call, sql_names_lock, NULL, ""));
     TRY(read_wanted(call, &tools, &n));
     TRY(read_given(call, &given, &n_given));
     names_choose(call->arena, tools, n, given, n_given);

@@ -1,7 +1,3 @@
--- Names are chosen by one copy of the service at a time.
--- name: names_lock :exec
-select pg_advisory_xact_lock(hashtextextended('mcp_health.shown_name', 0));
-
 -- name: names_wanted :many
 select t.mcp_id, t.name as tool, p.prefix_mode, p.prefix
   from policy p join server s on s.id = p.mcp_id join tool t on t.mcp_id = s.id

@@ -155,6 +155,7 @@ enum status publish_changes(struct call *call, struct bus_kv *kv, bool first)
     bool any = first;
 
     TRY(tx_begin(&tx, call));
+    TRY(pg_exec(call, sql_publish_lock, NULL, ""));
     TRY(pg_all(call, &servers.base, "items", sql_publish_servers, ""));
     for (size_t i = 0; i < servers.n_items; i++)
         TRY(publish_server(call, kv, servers.items[i]));

@@ -1,3 +1,8 @@
+-- One copy of the service publishes at a time: names of tools depend on each other, and
+-- giving one looks at the row of its server.
+-- name: publish_lock :exec
+select pg_advisory_xact_lock(hashtextextended('mcp_health.publish', 0));
+
 -- What gateways and runners are to hear of. Locked, so that a change that comes
 -- meanwhile makes the row dirty again after this.
 -- name: publish_servers :many mcp_health.v1.Server
