@@ -42,13 +42,25 @@ struct bridge mount_bridge(const struct mcp *m, enum mcp_version server)
     };
 }
 
+/* A child of many would show each of them the tasks of the others. */
+static bool mount_has_tasks(const struct exchange *x)
+{
+    const struct server *server = x->mount;
+
+    return server->upstream != NULL ||
+           (server->config->policy != NULL && server->config->policy->per_caller) ||
+           (server->definitions != NULL && server->definitions->version >= MCP_2026_07_28);
+}
+
 /* What the server can do, in the caller's words. */
 static void put_capabilities(struct mcp *m)
 {
     const struct definitions *definitions = m->x->mount->definitions;
-    const struct bridge bridge = mount_bridge(m, MCP_UNKNOWN);
+    struct bridge bridge = mount_bridge(m, MCP_UNKNOWN);
     const struct json *json = definitions != NULL ? &definitions->capabilities : NULL;
 
+    if (!mount_has_tasks(m->x) && bridge.server > MCP_2025_06_18)
+        bridge.server = MCP_2025_06_18; /* which knows no tasks */
     reply_key(m, "capabilities");
     if (json == NULL || json->n_nodes == 0)
         strbuf_str(&m->out, "{}");
@@ -315,6 +327,10 @@ void mount_request(struct mcp *m)
     }
     if (!m->modern && strcmp(method, "resources/unsubscribe") == 0) {
         subscribe(m, false);
+        return;
+    }
+    if (strncmp(method, "tasks/", 6) == 0 && !mount_has_tasks(m->x)) {
+        unknown(m);
         return;
     }
     switch (bridge_route(&bridge, method)) {

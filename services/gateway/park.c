@@ -15,7 +15,7 @@
 #define QUESTION "question" /* the key of the only entry of inputRequests */
 #define TOO_LATE "{\"code\":-32603,\"message\":\"the client did not answer in time\"}"
 
-enum { TICK_MS = 1000, SHARE = 8 };
+enum { TICK_MS = 1000, SHARE = 8, QUESTION_MAX = 128 * 1024 };
 
 struct parked {
     struct parked *next;
@@ -147,6 +147,8 @@ bool park(struct pass *pass, const struct downstream_message *msg)
     if (!bridge_put_input_request(&entries, QUESTION, msg->method, &msg->json, msg->params))
         return false;
     strbuf_char(&entries, '}');
+    if (entries.len > QUESTION_MAX)
+        return false;
     parked = parked_new(pass, msg, &entries);
     (void)pthread_mutex_lock(&parking->lock);
     room = has_room(parking, pass);

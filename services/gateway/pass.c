@@ -225,6 +225,8 @@ enum status pass_run(struct pass *pass, bool go_on)
     } while (status == ST_OK && pass->again && !pass->flight.cancelled);
     pass_ask_end(pass);
     park_done(pass);
+    if (pass->task != NULL)
+        pass_task_cancel(pass);
     return status;
 }
 

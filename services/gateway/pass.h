@@ -57,6 +57,7 @@ struct pass {
     bool paused; /* the answer is a question: the call goes on with a retry */
     bool again;  /* another round, with relay.request.params_text */
     unsigned round;
+    const char *task;      /* its id, NULL once it is known to be done */
     int64_t task_until_ms; /* a task of the server's is looked at; 0 = there is none */
     struct asking *asking;
     struct parked *parked; /* the exchange is to wait for a retry */
@@ -83,6 +84,8 @@ void pass_answered(struct relay *relay, const struct downstream_message *msg);
 void pass_answer(struct pass *pass, const struct downstream_message *msg);
 /* The result is a task, or how far one is. */
 void pass_task(struct pass *pass, const struct downstream_message *msg);
+/* The caller cancelled: so is the task. */
+void pass_task_cancel(struct pass *pass);
 /* The failure in the form that the method has. */
 void pass_fail(struct pass *pass, const struct error *err);
 /* "MCP server 'x' <words>." */

@@ -2,6 +2,7 @@
 /* A modern server made a task of an older caller's call, which knows no tasks: it is
  * looked at until it is done, and its result is the call's. */
 #include "base/clock.h"
+#include "base/log.h"
 #include "mcp/message.h"
 #include "pass.h"
 
@@ -9,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { POLL_MS = 1000, POLL_MIN_MS = 50, POLL_MAX_MS = 10000, SLICE_MS = 50 };
+enum { POLL_MS = 1000, POLL_MIN_MS = 50, POLL_MAX_MS = 10000, SLICE_MS = 50, CANCEL_MS = 5000 };
 
 /* As long as the server wants, unless the caller cancels. */
 static void wait_for(const struct pass *pass, int64_t ms)
@@ -21,23 +22,50 @@ static void wait_for(const struct pass *pass, int64_t ms)
         (void)nanosleep(&slice, NULL);
 }
 
-static void look_again(struct pass *pass, const struct downstream_message *msg, const char *task)
+static void ask_about(struct pass *pass, const char *method, const char *task)
 {
     CLEANUP(strbuf_done) struct strbuf params = STRBUF_INIT;
     struct downstream_request *request = &pass->relay.request;
-    int64_t ms = POLL_MS;
 
-    (void)json_int(&msg->json, json_get(&msg->json, msg->result, "pollIntervalMs"), &ms);
-    wait_for(pass, ms < POLL_MIN_MS ? POLL_MIN_MS : ms > POLL_MAX_MS ? POLL_MAX_MS : ms);
     strbuf_char(&params, '{');
     mcp_put_member(&params, "taskId", task);
     strbuf_char(&params, '}');
-    request->method = "tasks/get";
+    request->method = method;
     request->target = NULL;
     request->json = NULL;
     request->params = NULL;
     request->params_text = arena_memdup(pass->m->x->arena, params.data, params.len);
+}
+
+static void look_again(struct pass *pass, const struct downstream_message *msg, const char *task)
+{
+    int64_t ms = POLL_MS;
+
+    (void)json_int(&msg->json, json_get(&msg->json, msg->result, "pollIntervalMs"), &ms);
+    wait_for(pass, ms < POLL_MIN_MS ? POLL_MIN_MS : ms > POLL_MAX_MS ? POLL_MAX_MS : ms);
+    ask_about(pass, "tasks/get", task);
     pass->again = true;
+}
+
+static void ignored(struct relay *relay, const struct downstream_message *msg)
+{
+    (void)relay;
+    (void)msg;
+}
+
+void pass_task_cancel(struct pass *pass)
+{
+    struct flight flight = {.request_id = pass->m->x->request_id};
+    struct error err = {0};
+
+    ask_about(pass, "tasks/cancel", TAKE(pass->task));
+    pass->relay.flight = &flight;
+    pass->relay.heard = ignored;
+    pass->relay.answered = ignored;
+    pass->relay.quiet = NULL;
+    pass->relay.request.deadline_ms = clock_mono_ms() + CANCEL_MS;
+    if (relay_run(&pass->relay, &err) != ST_OK)
+        log_debug("a task could not be cancelled: %s", err.message);
 }
 
 void pass_task(struct pass *pass, const struct downstream_message *msg)
@@ -48,6 +76,9 @@ void pass_task(struct pass *pass, const struct downstream_message *msg)
     struct downstream_message last = *msg;
     bool stopping = pass->m->x->gw->stopping;
 
+    /* Who gives up has to say so. */
+    pass->task =
+        json_is(json, status, "working") || json_is(json, status, "input_required") ? task : NULL;
     if (pass->task_until_ms == 0)
         pass->task_until_ms = clock_mono_ms() + pass->timeout_ms;
     if (json_is(json, status, "completed") &&

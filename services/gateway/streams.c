@@ -326,6 +326,7 @@ void streams_wishes(struct streams *streams, void (*fn)(const struct stream_wish
     (void)pthread_mutex_lock(&streams->lock);
     for (const struct stream *stream = streams->first; stream != NULL; stream = stream->next) {
         struct stream_wish wish = {
+            .principal = stream->principal,
             .endpoint = stream->endpoint,
             .kinds = stream->kinds,
             .uris = (const char *const *)stream->uris,

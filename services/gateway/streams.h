@@ -17,6 +17,7 @@ enum stream_kind {
 struct stream_wish {
     const char *session;      /* legacy: hash of the session; NULL = modern */
     const char *subscription; /* modern: id of the listen request as JSON */
+    const char *principal;    /* whose it is; streams_wishes tells it */
     const char *endpoint;     /* downstream server at whose endpoint it is; NULL = /mcp */
     unsigned kinds;           /* enum stream_kind */
     const char *const *uris;  /* modern: resources; legacy ones are in the session */

@@ -17,8 +17,10 @@
 #include <time.h>
 
 enum {
+    SLOTS = 4096,
+    CALLER_MAX = 300,  /* URIs of one caller at one server */
     WATCHED_MAX = 256, /* servers at once */
-    URIS_MAX = 1000,   /* of one server */
+    URIS_MAX = 2000,   /* of one server */
     GATHER_MS = 50,    /* wishes that come together are told once */
     TICK_MS = 1000,
     OPEN_MS = 5000,
@@ -36,6 +38,7 @@ struct wish {
     unsigned kinds;
     const char **uris;
     size_t n;
+    uint16_t *slots; /* a table of them: index + 1, 0 = free */
 };
 
 /* One server that is listened to, by a thread of its own. */
@@ -79,21 +82,42 @@ struct watching {
 
 /* ---- wishes ------------------------------------------------------------------------------- */
 
-static bool has_uri(const struct wish *wish, const char *uri)
+/* Where the URI is in the table, or would be. */
+static uint16_t *slot_of(const struct wish *wish, const char *uri)
 {
-    for (size_t i = 0; i < wish->n; i++)
-        if (strcmp(wish->uris[i], uri) == 0)
-            return true;
-    return false;
+    uint32_t hash = 2166136261U;
+
+    for (const char *c = uri; *c != '\0'; c++)
+        hash = (hash ^ (unsigned char)*c) * 16777619U;
+    for (;; hash++) {
+        uint16_t *slot = &wish->slots[hash % SLOTS];
+
+        if (*slot == 0 || strcmp(wish->uris[*slot - 1], uri) == 0)
+            return slot;
+    }
 }
 
-static void add_uri(struct wish *wish, const char *uri)
+static bool has_uri(const struct wish *wish, const char *uri)
 {
-    if (wish->n >= URIS_MAX || has_uri(wish, uri))
-        return;
-    if (wish->uris == NULL)
+    return wish->uris != NULL && *slot_of(wish, uri) != 0;
+}
+
+/* False: it is there already, or there are too many. */
+static bool add_uri(struct wish *wish, const char *uri)
+{
+    uint16_t *slot;
+
+    if (wish->uris == NULL) {
         wish->uris = arena_alloc(&wish->arena, URIS_MAX * sizeof(*wish->uris));
+        wish->slots = arena_alloc(&wish->arena, SLOTS * sizeof(*wish->slots));
+        memset(wish->slots, 0, SLOTS * sizeof(*wish->slots));
+    }
+    slot = slot_of(wish, uri);
+    if (*slot != 0 || wish->n >= URIS_MAX)
+        return false;
     wish->uris[wish->n++] = arena_strdup(&wish->arena, uri);
+    *slot = (uint16_t)wish->n;
+    return true;
 }
 
 static void wish_clear(struct wish *wish)
@@ -101,6 +125,7 @@ static void wish_clear(struct wish *wish)
     arena_reset(&wish->arena);
     wish->kinds = 0;
     wish->uris = NULL;
+    wish->slots = NULL;
     wish->n = 0;
 }
 
@@ -109,7 +134,7 @@ static void wish_copy(struct wish *to, const struct wish *from)
     wish_clear(to);
     to->kinds = from->kinds;
     for (size_t i = 0; i < from->n; i++)
-        add_uri(to, from->uris[i]);
+        (void)add_uri(to, from->uris[i]);
 }
 
 static bool wish_same(const struct wish *a, const struct wish *b)
@@ -278,7 +303,7 @@ static enum status subscribe(struct watched *watched, const struct wish *wish, b
         if (has_uri(&watched->told, wish->uris[i]))
             continue;
         TRY(subscribe_one(watched, wish->uris[i], err));
-        add_uri(&watched->told, wish->uris[i]);
+        (void)add_uri(&watched->told, wish->uris[i]);
     }
     return ST_OK;
 }
@@ -434,10 +459,18 @@ static struct watched *watched_of(struct watching *watching, const char *endpoin
     return watched;
 }
 
+/* How much of an endpoint's wish one caller has. */
+struct portion {
+    struct portion *next;
+    const char *principal;
+    size_t n;
+};
+
 struct gathered {
     struct gathered *next;
     const char *endpoint;
     struct wish wish;
+    struct portion *portions;
 };
 
 struct gathering {
@@ -445,10 +478,27 @@ struct gathering {
     struct gathered *first;
 };
 
+static struct portion *portion_of(struct gathering *all, struct gathered *one,
+                                  const char *principal)
+{
+    struct portion *portion = one->portions;
+
+    while (portion != NULL && strcmp(portion->principal, principal) != 0)
+        portion = portion->next;
+    if (portion != NULL)
+        return portion;
+    portion = arena_alloc(&all->arena, sizeof(*portion));
+    *portion =
+        (struct portion){.next = one->portions, .principal = arena_strdup(&all->arena, principal)};
+    one->portions = portion;
+    return portion;
+}
+
 static void gather(const struct stream_wish *wish, void *arg)
 {
     struct gathering *all = arg;
     struct gathered *one = all->first;
+    struct portion *portion;
 
     while (one != NULL && strcmp(one->endpoint, wish->endpoint) != 0)
         one = one->next;
@@ -459,8 +509,11 @@ static void gather(const struct stream_wish *wish, void *arg)
         all->first = one;
     }
     one->wish.kinds |= wish->kinds;
-    for (size_t i = 0; i < wish->n_uris; i++)
-        add_uri(&one->wish, wish->uris[i]);
+    if (wish->n_uris == 0)
+        return;
+    portion = portion_of(all, one, wish->principal != NULL ? wish->principal : "");
+    for (size_t i = 0; i < wish->n_uris && portion->n < CALLER_MAX; i++)
+        portion->n += add_uri(&one->wish, wish->uris[i]);
 }
 
 static bool is_server(struct watching *watching, const char *endpoint)
@@ -650,7 +703,7 @@ void watching_expect(struct watching *watching, const struct stream_wish *wish)
     expected->until_ms = clock_mono_ms() + EXPECTED_MS;
     expected->wish.kinds = wish->kinds;
     for (size_t i = 0; i < wish->n_uris; i++)
-        add_uri(&expected->wish, wish->uris[i]);
+        (void)add_uri(&expected->wish, wish->uris[i]);
     (void)pthread_mutex_lock(&watching->lock);
     expected->next = watching->expected;
     watching->expected = expected;

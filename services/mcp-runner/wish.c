@@ -3,14 +3,12 @@
  * hear of, and notifications of callers. */
 #include "exchange.h"
 
-#include "base/clock.h"
-#include "downstream/fault.h"
 #include "wire/json.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { WISHES_MAX = 1000 };
+enum { WISHES_MAX = 4000 };
 
 /* Older children tell everything unasked; those of 2026-07-28 are to be asked. */
 enum status wish_listen(struct slot *slot, struct downstream_session *session, struct error *err)
@@ -36,30 +34,32 @@ void wish_done(struct slot *slot)
     pthread_mutex_destroy(&slot->wish_lock);
 }
 
-/* *ret_new: it was not among them. */
-static enum status add(struct slot *slot, const char *uri, bool *ret_new, struct error *err)
+/* Whether it was not among them. Of too many the one that was told first goes, so
+ * that what somebody wishes now is heard. */
+static bool add(struct slot *slot, const char *uri)
 {
-    enum status status = ST_OK;
+    bool fresh = true;
+    char *copy, **more;
 
-    *ret_new = true;
     pthread_mutex_lock(&slot->wish_lock);
     for (size_t i = 0; i < slot->n_wishes; i++)
         if (strcmp(slot->wishes[i], uri) == 0)
-            *ret_new = false;
-    if (*ret_new && slot->n_wishes >= WISHES_MAX) {
-        status = fault_set(err, slot->server, DOWNSTREAM_FAULT_BUSY,
-                           "is listened to for %d resources, as many as may be", WISHES_MAX);
-    } else if (*ret_new) {
-        char **more = realloc(slot->wishes, (slot->n_wishes + 1) * sizeof(*more));
-        char *copy = strdup(uri);
-
+            fresh = false;
+    if (fresh && slot->n_wishes >= WISHES_MAX) {
+        free(slot->wishes[0]);
+        slot->n_wishes--;
+        memmove(slot->wishes, slot->wishes + 1, slot->n_wishes * sizeof(*slot->wishes));
+    }
+    if (fresh) {
+        more = realloc(slot->wishes, (slot->n_wishes + 1) * sizeof(*more));
+        copy = strdup(uri);
         if (!more || !copy)
             abort();
         slot->wishes = more;
         slot->wishes[slot->n_wishes++] = copy;
     }
     pthread_mutex_unlock(&slot->wish_lock);
-    return status;
+    return fresh;
 }
 
 static bool is_notification(const char *method)
@@ -78,15 +78,13 @@ static enum status subscribe(struct exchange *x, struct slot *slot,
 {
     const char *params = x->call->params, *uri = NULL;
     struct json json;
-    bool fresh;
 
     if (json_parse(&x->arena, params, strlen(params), NULL, &json, NULL) == ST_OK)
         uri = json_text(&x->arena, &json, json_get(&json, json.nodes, "uri"));
     /* Others may still wish to hear of it: what is heard in vain costs little. */
     if (!uri || strcmp(x->call->method, "resources/unsubscribe") == 0)
         return ST_OK;
-    TRY(add(slot, uri, &fresh, err));
-    return fresh ? wish_listen(slot, session, err) : ST_OK;
+    return add(slot, uri) ? wish_listen(slot, session, err) : ST_OK;
 }
 
 static void answer(struct exchange *x, enum mcp_version version)

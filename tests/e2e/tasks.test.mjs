@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { register } from "./downstream.mjs";
-import { request } from "./http.mjs";
+import { begin, request } from "./http.mjs";
 import { Legacy, Modern } from "./mcp.mjs";
 import { useStack } from "./stack.mjs";
 import { until } from "./wait.mjs";
@@ -116,6 +116,17 @@ describe("an older caller", () => {
     assert.match(result.content[0].text, /stops/);
     assert.ok(looks() - at_stop < 10, `${looks() - at_stop} looks`);
     await until("it is back", async () => (await new Modern(stack, at()).post("tools/list")).status === 200, { deadline: 15_000 });
+  });
+
+  test("that cancels its call cancels the task", async () => {
+    const client = await Legacy.open(stack, "2025-11-25", at());
+    const calls = () => server.heard.filter((one) => one.method === "tasks/get").length;
+    const before = calls();
+    const asked = begin(client.url, { headers: client.headers(), body: JSON.stringify({ jsonrpc: "2.0", id: "t-1", method: "tools/call", params: { name: "build", arguments: { how: "never" } } }) });
+    await until("it is looked at", () => calls() > before);
+    await client.notify("notifications/cancelled", { requestId: "t-1" });
+    await until("the server hears", () => server.heard.at(-1).method === "tasks/cancel" && server.tasks.get(server.heard.at(-1).params.taskId)?.how === "never");
+    asked.destroy();
   });
 
   test("hears of a task that failed as an error, and knows no methods of tasks", async () => {
