@@ -70,9 +70,11 @@ static void mcp_at(struct exchange *x)
     x->search = asks_for_search(x->req->query);
     if (*id == '/') {
         x->endpoint = id + 1;
-        x->mount = exchange_server(x, x->endpoint);
-        if (x->mount == NULL && principal_may_use(&x->who, x->endpoint))
+        /* A server that is registered under the id of a virtual one takes nothing from it. */
+        if (principal_may_use(&x->who, x->endpoint))
             x->virtual = picture_virtual(exchange_picture(x), x->endpoint);
+        if (x->virtual == NULL)
+            x->mount = exchange_server(x, x->endpoint);
     }
     if (x->endpoint != NULL && x->mount == NULL && x->virtual == NULL)
         respond_text(x, 404, "There is no MCP server of that name.\n", NULL);

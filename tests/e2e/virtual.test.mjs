@@ -124,6 +124,14 @@ describe("a virtual server", () => {
     assert.equal((await rest("PUT", "/virtual-servers/old", SET)).status, 409);
   });
 
+  test("keeps its address when a server is registered under its id", async () => {
+    await curate(stack, "mine", { name: "Mine", tools: [{ server: "new", tool: "echo", name: "say" }] });
+    await register(stack, "mine", third.url);
+    await until("the server is known", async () => (await rest("POST", "/mcps/mine/call", { tool_name: "echo", arguments: { text: "x" } })).status === 200);
+    assert.deepEqual((await new Modern(stack, { url: `${stack.base}/mcp/mine` }).all("tools/list", "tools")).map(({ name }) => name), ["say"]);
+    await rest("DELETE", "/mcps/mine?confirm=true");
+  });
+
   test("that changes tells it on open streams of both eras and copies, by the command line as well", async () => {
     const file = join(tmpdir(), `virtual-${process.pid}.json`);
     await curate(stack, "short", { name: "Short", tools: [{ server: "new", tool: "echo" }] });
