@@ -24,6 +24,12 @@ enum status command_find(struct call *call, const char *id, Catalog__Command *co
                         id);
 }
 
+enum status catalog_page_commands(struct call *call, const Catalog__PageCommandsRequest *req,
+                                  Catalog__PageCommandsResponse *rsp)
+{
+    return pg_all(call, &rsp->base, "items", sql_command_page, "si", req->after, req->limit);
+}
+
 enum status catalog_get_command(struct call *call, const Catalog__GetCommandRequest *req,
                                 Catalog__GetCommandResponse *rsp)
 {

@@ -20,6 +20,13 @@ select id, name, description, author, tags, category, shell, parameters, require
  order by updated_at desc, id
  limit $3 offset $4;
 
+-- name: command_page :many catalog.v1.Command
+select id, name, description, parameters
+  from command
+ where id > $1
+ order by id
+ limit $2;
+
 -- name: command_count :one catalog.v1.ListCommandsResponse
 select count(*)::int as total
   from command

@@ -18,6 +18,13 @@ enum status catalog_list_skills(struct call *call, const Catalog__ListSkillsRequ
     return ST_OK;
 }
 
+enum status catalog_page_documents(struct call *call, const Catalog__PageDocumentsRequest *req,
+                                   Catalog__PageDocumentsResponse *rsp)
+{
+    return pg_all(call, &rsp->base, "items", sql_skill_page, "ssi", req->after, req->start,
+                  req->limit);
+}
+
 enum status catalog_get_skill(struct call *call, const Catalog__GetSkillRequest *req,
                               Catalog__GetSkillResponse *rsp)
 {

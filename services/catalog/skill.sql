@@ -22,6 +22,13 @@ select id, name, description, version, category, trigger_patterns, asset_path, d
  order by updated_at desc, id
  limit $3 offset $4;
 
+-- name: skill_page :many catalog.v1.Skill
+select id, name, description, updated_at
+  from skill
+ where content is not null and id > $1 and id >= $2 and starts_with(id, $2)
+ order by id
+ limit $3;
+
 -- name: skill_count :one catalog.v1.ListSkillsResponse
 select count(*)::int as total
   from skill

@@ -18,6 +18,12 @@ enum status catalog_list_subagents(struct call *call, const Catalog__ListSubagen
     return ST_OK;
 }
 
+enum status catalog_page_subagents(struct call *call, const Catalog__PageSubagentsRequest *req,
+                                   Catalog__PageSubagentsResponse *rsp)
+{
+    return pg_all(call, &rsp->base, "items", sql_subagent_page, "si", req->after, req->limit);
+}
+
 enum status catalog_get_subagent(struct call *call, const Catalog__GetSubagentRequest *req,
                                  Catalog__GetSubagentResponse *rsp)
 {

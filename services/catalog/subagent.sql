@@ -19,6 +19,13 @@ select id, name, description, author, tags, model, tools_allowed, max_turns, inp
  order by updated_at desc, id
  limit $2 offset $3;
 
+-- name: subagent_page :many catalog.v1.Subagent
+select id, name, description
+  from subagent
+ where id > $1
+ order by id
+ limit $2;
+
 -- name: subagent_count :one catalog.v1.ListSubagentsResponse
 select count(*)::int as total
   from subagent

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Walking the catalog's lists. They come in order of change; here they are
- * sorted by id, so that pages do not shift while somebody edits. */
+/* Pages of the catalog's lists. */
 #include "catalog_lists.h"
 
 #include "invoke.h"
@@ -8,10 +7,7 @@
 
 #include "mal/catalog/v1/catalog.api.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-enum { PAGE = 100, ENTRIES_MAX = 20000 };
 
 enum status catalog_ask(struct exchange *x, const struct rpc *rpc, const ProtobufCMessage *request,
                         ProtobufCMessage **ret_reply, struct error *err)
@@ -31,120 +27,65 @@ enum status catalog_ask(struct exchange *x, const struct rpc *rpc, const Protobu
     return status;
 }
 
-static void add(struct exchange *x, struct entries *entries, const char *key,
-                const ProtobufCMessage *row)
+enum status catalog_documents(struct exchange *x, const char *after, const char *start, int limit,
+                              const Catalog__PageDocumentsResponse **ret, struct error *err)
 {
-    if (entries->n == ENTRIES_MAX)
-        return;
-    if ((entries->n & (entries->n - 1)) == 0) { /* full at each power of two */
-        struct entry *bigger =
-            arena_alloc(x->arena, (entries->n > 0 ? entries->n * 2 : 1) * sizeof(*bigger));
+    Catalog__PageDocumentsRequest request = CATALOG__PAGE_DOCUMENTS_REQUEST__INIT;
+    ProtobufCMessage *reply;
 
-        if (entries->n > 0)
-            memcpy(bigger, entries->items, entries->n * sizeof(*bigger));
-        entries->items = bigger;
-    }
-    entries->items[entries->n++] = (struct entry){key, row};
-}
-
-static int compare(const void *a, const void *b)
-{
-    const struct entry *left = a, *right = b;
-
-    return strcmp(left->key, right->key);
-}
-
-/* A row that moved while we walked may have come twice. */
-static void sort(struct entries *entries)
-{
-    size_t kept = 0;
-
-    if (entries->n == 0)
-        return;
-    qsort(entries->items, entries->n, sizeof(*entries->items), compare);
-    for (size_t i = 1; i < entries->n; i++)
-        if (strcmp(entries->items[kept].key, entries->items[i].key) != 0)
-            entries->items[++kept] = entries->items[i];
-    entries->n = kept + 1;
-}
-
-enum status catalog_skills(struct exchange *x, struct entries *ret, struct error *err)
-{
-    bool more = true;
-
-    *ret = (struct entries){0};
-    for (int offset = 0; more && offset < ENTRIES_MAX; offset += PAGE) {
-        Catalog__ListSkillsRequest request = CATALOG__LIST_SKILLS_REQUEST__INIT;
-        ProtobufCMessage *reply;
-        const Catalog__ListSkillsResponse *page;
-
-        request.limit = PAGE;
-        request.offset = offset;
-        TRY(catalog_ask(x, &catalog_list_skills_rpc, &request.base, &reply, err));
-        page = (const void *)reply;
-        for (size_t i = 0; i < page->n_items; i++)
-            add(x, ret, page->items[i]->id, &page->items[i]->base);
-        more = page->has_more;
-    }
-    sort(ret);
+    request.after = after;
+    request.start = start;
+    request.limit = limit;
+    TRY(catalog_ask(x, &catalog_page_documents_rpc, &request.base, &reply, err));
+    *ret = (const void *)reply;
     return ST_OK;
 }
 
-static enum status add_commands(struct exchange *x, struct entries *ret, struct error *err)
+static enum status add_commands(struct exchange *x, const char *after, int limit,
+                                struct prompt *items, size_t *n, struct error *err)
 {
-    bool more = true;
+    Catalog__PageCommandsRequest request = CATALOG__PAGE_COMMANDS_REQUEST__INIT;
+    const Catalog__PageCommandsResponse *page;
+    ProtobufCMessage *reply;
 
-    for (int offset = 0; more && offset < ENTRIES_MAX; offset += PAGE) {
-        Catalog__ListCommandsRequest request = CATALOG__LIST_COMMANDS_REQUEST__INIT;
-        ProtobufCMessage *reply;
-        const Catalog__ListCommandsResponse *page;
-
-        request.limit = PAGE;
-        request.offset = offset;
-        TRY(catalog_ask(x, &catalog_list_commands_rpc, &request.base, &reply, err));
-        page = (const void *)reply;
-        for (size_t i = 0; i < page->n_items; i++)
-            add(x, ret, page->items[i]->id, &page->items[i]->base);
-        more = page->has_more;
-    }
+    request.after = after;
+    request.limit = limit;
+    TRY(catalog_ask(x, &catalog_page_commands_rpc, &request.base, &reply, err));
+    page = (const void *)reply;
+    for (size_t i = 0; i < page->n_items && i < (size_t)limit; i++)
+        items[(*n)++] = (struct prompt){.name = page->items[i]->id, .command = page->items[i]};
     return ST_OK;
 }
 
-static enum status add_subagents(struct exchange *x, struct entries *ret, struct error *err)
+static enum status add_subagents(struct exchange *x, const char *after, int limit,
+                                 struct prompt *items, size_t *n, struct error *err)
 {
-    bool more = true;
+    Catalog__PageSubagentsRequest request = CATALOG__PAGE_SUBAGENTS_REQUEST__INIT;
+    const Catalog__PageSubagentsResponse *page;
+    ProtobufCMessage *reply;
 
-    for (int offset = 0; more && offset < ENTRIES_MAX; offset += PAGE) {
-        Catalog__ListSubagentsRequest request = CATALOG__LIST_SUBAGENTS_REQUEST__INIT;
-        ProtobufCMessage *reply;
-        const Catalog__ListSubagentsResponse *page;
-
-        request.limit = PAGE;
-        request.offset = offset;
-        TRY(catalog_ask(x, &catalog_list_subagents_rpc, &request.base, &reply, err));
-        page = (const void *)reply;
-        for (size_t i = 0; i < page->n_items; i++)
-            add(x, ret, arena_printf(x->arena, "agent.%s", page->items[i]->id),
-                &page->items[i]->base);
-        more = page->has_more;
-    }
+    request.after = after;
+    request.limit = limit;
+    TRY(catalog_ask(x, &catalog_page_subagents_rpc, &request.base, &reply, err));
+    page = (const void *)reply;
+    for (size_t i = 0; i < page->n_items && i < (size_t)limit; i++)
+        items[(*n)++] =
+            (struct prompt){.name = arena_printf(x->arena, AGENT "%s", page->items[i]->id),
+                            .subagent = page->items[i]};
     return ST_OK;
 }
 
-enum status catalog_prompts(struct exchange *x, struct entries *ret, struct error *err)
+enum status catalog_prompts(struct exchange *x, const char *after, int limit,
+                            struct prompt **ret_items, size_t *ret_n, struct error *err)
 {
-    *ret = (struct entries){0};
-    TRY(add_commands(x, ret, err));
-    TRY(add_subagents(x, ret, err));
-    sort(ret);
-    return ST_OK;
-}
+    bool commands_done = strncmp(after, AGENT, strlen(AGENT)) == 0;
 
-size_t entries_after(const struct entries *entries, const char *key)
-{
-    size_t i = 0;
-
-    while (*key != '\0' && i < entries->n && strcmp(entries->items[i].key, key) <= 0)
-        i++;
-    return i;
+    *ret_items = arena_alloc(x->arena, (size_t)limit * sizeof(**ret_items));
+    *ret_n = 0;
+    if (!commands_done)
+        TRY(add_commands(x, after, limit, *ret_items, ret_n, err));
+    if (*ret_n == (size_t)limit)
+        return ST_OK;
+    return add_subagents(x, commands_done ? after + strlen(AGENT) : "", limit - (int)*ret_n,
+                         *ret_items, ret_n, err);
 }

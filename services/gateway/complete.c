@@ -6,10 +6,11 @@
 
 #include "mal/catalog/v1/catalog.api.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
-enum { VALUES_MAX = 100 };
+enum { VALUES_MAX = 100, ID_MAX = 128 };
 
 struct completion {
     const char *values[VALUES_MAX];
@@ -36,15 +37,18 @@ static void put(struct mcp *m, const struct completion *c)
             strbuf_char(&m->out, ',');
         json_put_string(&m->out, c->values[i]);
     }
-    strbuf_printf(&m->out, "],\"total\":%zu,\"hasMore\":%s}", c->total,
-                  c->total > c->n ? "true" : "false");
+    if (c->total > c->n) /* how many nobody counted */
+        strbuf_str(&m->out, "],\"hasMore\":true}");
+    else
+        strbuf_printf(&m->out, "],\"total\":%zu,\"hasMore\":false}", c->total);
     reply_end(m, NULL);
 }
 
 /* false: answered with an error. */
 static bool skills(struct mcp *m, const char *uri, const char *argument, struct completion *c)
 {
-    struct entries all;
+    const Catalog__PageDocumentsResponse *page;
+    char start[ID_MAX + 1] = "";
     struct error err = {0};
 
     if (strcmp(uri, SKILL_TEMPLATE) != 0 || strcmp(argument, "id") != 0) {
@@ -52,13 +56,16 @@ static bool skills(struct mcp *m, const char *uri, const char *argument, struct 
                     "only the argument id of " SKILL_TEMPLATE " can be completed");
         return false;
     }
-    if (catalog_skills(m->x, &all, &err) != ST_OK) {
+    if (strlen(c->start) > ID_MAX)
+        return true; /* no id is that long */
+    for (size_t i = 0; c->start[i] != '\0'; i++)
+        start[i] = (char)tolower((unsigned char)c->start[i]);
+    if (catalog_documents(m->x, "", start, VALUES_MAX + 1, &page, &err) != ST_OK) {
         reply_error(m, MCP_INTERNAL_ERROR, "%s", err.message);
         return false;
     }
-    for (size_t i = 0; i < all.n; i++)
-        if (((const Catalog__Skill *)(const void *)all.items[i].row)->has_content)
-            suggest(c, all.items[i].key);
+    for (size_t i = 0; i < page->n_items; i++)
+        suggest(c, page->items[i]->id);
     return true;
 }
 

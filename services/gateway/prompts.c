@@ -9,14 +9,7 @@
 
 #include <string.h>
 
-#define AGENT "agent."
-
 enum { PARAMS_MAX = 30 };
-
-static bool is_command(const ProtobufCMessage *row)
-{
-    return row->descriptor == &catalog__command__descriptor;
-}
 
 static void put_argument(struct mcp *m, const Catalog__CommandParameter *parameter)
 {
@@ -27,18 +20,18 @@ static void put_argument(struct mcp *m, const Catalog__CommandParameter *paramet
     strbuf_str(&m->out, parameter->required ? "true}" : "false}");
 }
 
-static void put_prompt(struct mcp *m, const struct entry *entry)
+static void put_prompt(struct mcp *m, const struct prompt *prompt)
 {
-    const Catalog__Command *command = (const void *)entry->row;
-    const Catalog__Subagent *agent = (const void *)entry->row;
-    bool rendered = is_command(entry->row);
+    const Catalog__Command *command = prompt->command;
+    const Catalog__Subagent *agent = prompt->subagent;
 
     strbuf_char(&m->out, '{');
-    mcp_put_member(&m->out, "name", entry->key);
+    mcp_put_member(&m->out, "name", prompt->name);
     if (m->version >= MCP_2025_06_18)
-        mcp_put_member(&m->out, "title", rendered ? command->name : agent->name);
-    mcp_put_member(&m->out, "description", rendered ? command->description : agent->description);
-    if (rendered && command->n_parameters > 0) {
+        mcp_put_member(&m->out, "title", command != NULL ? command->name : agent->name);
+    mcp_put_member(&m->out, "description",
+                   command != NULL ? command->description : agent->description);
+    if (command != NULL && command->n_parameters > 0) {
         reply_key(m, "arguments");
         strbuf_char(&m->out, '[');
         for (size_t i = 0; i < command->n_parameters; i++) {
@@ -51,12 +44,14 @@ static void put_prompt(struct mcp *m, const struct entry *entry)
     strbuf_char(&m->out, '}');
 }
 
-static bool all_prompts(struct mcp *m, struct entries *ret)
+/* The page and, if there is one, the first of the next; none for who may not read. */
+static bool read_page(struct mcp *m, const char *after, struct prompt **ret_items, size_t *ret_n)
 {
     struct error err = {0};
 
-    *ret = (struct entries){0};
-    if ((m->x->who.scopes & SCOPE_READ) == 0 || catalog_prompts(m->x, ret, &err) == ST_OK)
+    *ret_n = 0;
+    if ((m->x->who.scopes & SCOPE_READ) == 0 ||
+        catalog_prompts(m->x, after, (int)config.list_page + 1, ret_items, ret_n, &err) == ST_OK)
         return true;
     reply_error(m, MCP_INTERNAL_ERROR, "%s", err.message);
     return false;
@@ -64,10 +59,9 @@ static bool all_prompts(struct mcp *m, struct entries *ret)
 
 void mcp_prompts_list(struct mcp *m)
 {
-    struct entries prompts;
+    struct prompt *prompts;
     const char *cursor, *after = "";
-    int64_t count = 0;
-    size_t i;
+    size_t n, i;
 
     if (!mcp_cursor(m, &cursor))
         return;
@@ -77,21 +71,21 @@ void mcp_prompts_list(struct mcp *m)
         reply_error(m, MCP_INVALID_PARAMS, "params.cursor is no cursor of this list");
         return;
     }
-    if (!all_prompts(m, &prompts))
+    if (!read_page(m, after, &prompts, &n))
         return;
     reply_begin(m, TTL_STALE);
     reply_key(m, "prompts");
     strbuf_char(&m->out, '[');
-    for (i = entries_after(&prompts, after); i < prompts.n && count < config.list_page; i++) {
-        if (count++ > 0)
+    for (i = 0; i < n && i < (size_t)config.list_page; i++) {
+        if (i > 0)
             strbuf_char(&m->out, ',');
-        put_prompt(m, &prompts.items[i]);
+        put_prompt(m, &prompts[i]);
     }
     strbuf_char(&m->out, ']');
-    if (i < prompts.n) {
+    if (i < n) {
         reply_key(m, "nextCursor");
         strbuf_char(&m->out, '"');
-        mcp_cursor_put(&m->out, 'p', prompts.items[i - 1].key);
+        mcp_cursor_put(&m->out, 'p', prompts[i - 1].name);
         strbuf_char(&m->out, '"');
     }
     reply_end(m, NULL);

@@ -41,15 +41,16 @@ static void put_resource(struct mcp *m, const Catalog__Skill *skill)
     strbuf_char(&m->out, '}');
 }
 
-/* Skills with a document, those the caller may read. */
-static bool documents(struct mcp *m, struct entries *ret)
+/* The page and, if there is one, the first of the next; none for who may not read. */
+static bool documents(struct mcp *m, const char *after, const Catalog__PageDocumentsResponse **ret)
 {
+    static const Catalog__PageDocumentsResponse none = CATALOG__PAGE_DOCUMENTS_RESPONSE__INIT;
     struct error err = {0};
 
-    *ret = (struct entries){0};
+    *ret = &none;
     if ((m->x->who.scopes & SCOPE_READ) == 0)
         return true;
-    if (catalog_skills(m->x, ret, &err) == ST_OK)
+    if (catalog_documents(m->x, after, "", (int)config.list_page + 1, ret, &err) == ST_OK)
         return true;
     reply_error(m, MCP_INTERNAL_ERROR, "%s", err.message);
     return false;
@@ -57,34 +58,25 @@ static bool documents(struct mcp *m, struct entries *ret)
 
 void mcp_resources_list(struct mcp *m)
 {
-    struct entries skills;
-    const char *after, *last = "";
-    int64_t count = 0;
+    const Catalog__PageDocumentsResponse *page;
+    const char *after;
     size_t i;
 
-    if (!page_start(m, 'r', &after) || !documents(m, &skills))
+    if (!page_start(m, 'r', &after) || !documents(m, after, &page))
         return;
     reply_begin(m, TTL_STALE);
     reply_key(m, "resources");
     strbuf_char(&m->out, '[');
-    for (i = entries_after(&skills, after); i < skills.n && count < config.list_page; i++) {
-        const Catalog__Skill *skill = (const void *)skills.items[i].row;
-
-        if (!skill->has_content)
-            continue;
-        if (count++ > 0)
+    for (i = 0; i < page->n_items && i < (size_t)config.list_page; i++) {
+        if (i > 0)
             strbuf_char(&m->out, ',');
-        put_resource(m, skill);
-        last = skill->id;
+        put_resource(m, page->items[i]);
     }
     strbuf_char(&m->out, ']');
-    while (i < skills.n &&
-           !((const Catalog__Skill *)(const void *)skills.items[i].row)->has_content)
-        i++;
-    if (i < skills.n) {
+    if (i < page->n_items) {
         reply_key(m, "nextCursor");
         strbuf_char(&m->out, '"');
-        mcp_cursor_put(&m->out, 'r', last);
+        mcp_cursor_put(&m->out, 'r', page->items[i - 1]->id);
         strbuf_char(&m->out, '"');
     }
     reply_end(m, NULL);

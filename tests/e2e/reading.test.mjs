@@ -76,6 +76,15 @@ describe("prompts", () => {
     assert.equal(new Set(list.map(({ name }) => name)).size, list.length);
   });
 
+  test("a page goes on where the last one ended, whatever was added or removed meanwhile", async () => {
+    const first = await hub.result("prompts/list");
+    assert.equal(first.prompts.length, 5);
+    const last = first.prompts.at(-1).name;
+    await hub.ok("mal_register_command", command("a-first"));
+    const second = await hub.result("prompts/list", { cursor: first.nextCursor });
+    assert.deepEqual(second.prompts.map(({ name }) => name), list.slice(5, 10).map(({ name }) => name), last);
+  });
+
   test("a subagent's prompt is its system prompt", async () => {
     const { name } = list.find((prompt) => prompt.name.endsWith("code-reviewer"));
     const { messages } = await hub.result("prompts/get", { name });

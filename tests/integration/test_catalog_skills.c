@@ -167,6 +167,38 @@ START_TEST(a_skill_without_document_has_no_content)
 }
 END_TEST
 
+/* The ids of the page, each with a blank behind it. */
+static const char *page(const char *rpc, const char *request)
+{
+    const char *ids = "", *p;
+
+    OK(f, rpc, request);
+    for (p = f->reply; (p = strstr(p, "{\"id\":\"")) != NULL;) {
+        p += strlen("{\"id\":\"");
+        ids = arena_printf(&f->arena, "%s%.*s ", ids, (int)strcspn(p, "\""), p);
+    }
+    return ids;
+}
+
+START_TEST(pages_of_documents_go_on_after_an_id)
+{
+    static const char document[] = ",'asset_content':'12345'";
+
+    add("b-two", document);
+    add("a", document);
+    add("b", document);
+    add("c-without", "");
+    add("d", document);
+    ck_assert_str_eq(page("PageDocuments", "{}"), "a b b-two d ");
+    ck_assert_str_eq(page("PageDocuments", "{'limit':2}"), "a b ");
+    ck_assert_str_eq(page("PageDocuments", "{'after':'b','limit':2}"), "b-two d ");
+    ck_assert_str_eq(page("PageDocuments", "{'after':'c'}"), "d ");
+    ck_assert_str_eq(page("PageDocuments", "{'after':'d'}"), "");
+    ck_assert_str_eq(page("PageDocuments", "{'start':'b'}"), "b b-two ");
+    ck_assert_str_eq(page("PageDocuments", "{'start':'b_%'}"), "");
+}
+END_TEST
+
 START_TEST(deleting_asks_first_and_names_what_is_lost)
 {
     add("one", ",'asset_content':'12345'");
@@ -333,6 +365,7 @@ int main(void)
     tcase_add_test(tcase, null_removes_the_document_and_nothing_else);
     tcase_add_test(tcase, what_does_not_exist_is_not_found_with_a_way_to_find_it);
     tcase_add_test(tcase, a_skill_without_document_has_no_content);
+    tcase_add_test(tcase, pages_of_documents_go_on_after_an_id);
     tcase_add_test(tcase, deleting_asks_first_and_names_what_is_lost);
     tcase_add_test(tcase, an_unguarded_delete_does_not_ask);
     tcase_add_test(tcase, pages_hold_every_entry_once);
