@@ -19,6 +19,7 @@ enum {
     SLICE_MS = 20,
     MIND_MS = 200,
     TELL_MS = 1000,
+    ENDING_MS = 6000,
     MAX_CALLS = 256
 };
 
@@ -172,10 +173,11 @@ static bool holds(const struct slot *slot, const char *key)
     return slot != NULL;
 }
 
-void slot_await_end(struct runner *runner, const char *key, int64_t deadline_ms)
+/* Until none of the key is ending, nor, if so wanted, in the table. */
+static void await(struct runner *runner, const char *key, bool table, int64_t deadline_ms)
 {
     pthread_mutex_lock(&runner->lock);
-    while ((holds(runner->slots, key) || holds(runner->ending, key)) &&
+    while ((holds(runner->ending, key) || (table && holds(runner->slots, key))) &&
            clock_mono_ms() < deadline_ms) {
         struct timespec slice;
 
@@ -184,6 +186,11 @@ void slot_await_end(struct runner *runner, const char *key, int64_t deadline_ms)
         (void)pthread_cond_timedwait(&runner->changed, &runner->lock, &slice);
     }
     pthread_mutex_unlock(&runner->lock);
+}
+
+void slot_await_end(struct runner *runner, const char *key, int64_t deadline_ms)
+{
+    await(runner, key, true, deadline_ms);
 }
 
 /* With the lock held. */
@@ -212,6 +219,8 @@ enum status slot_get(struct runner *runner, const struct wanted *wanted, struct 
     *ret_slot = slot_find(runner, wanted->key);
     if (*ret_slot)
         return ST_OK;
+    /* Two at once would write the same files. */
+    await(runner, wanted->key, false, clock_mono_ms() + ENDING_MS);
     TRY(slot_new(runner, wanted, &made, err));
     pthread_mutex_lock(&runner->lock);
     *ret_slot = find(runner, wanted->key); /* somebody was faster */
