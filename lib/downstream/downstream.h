@@ -333,6 +333,8 @@ enum status downstream_hear(struct downstream_session *session, int64_t deadline
                             struct error *err) MUST_CHECK;
 /* Gives it up, and what is watched. */
 void downstream_hush(struct downstream_session *session);
+/* Whether an exchange runs here that a question on the session's stream is for. */
+bool downstream_can_take(struct downstream_session *session);
 /* A message that came on the session's stream in another process: true when an
  * exchange here takes it, as when it had come here. */
 bool downstream_inject(struct downstream_session *session, const char *text, size_t len);

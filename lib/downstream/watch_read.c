@@ -161,6 +161,17 @@ bool watch_read(struct watch *w)
     return true;
 }
 
+bool downstream_can_take(struct downstream_session *session)
+{
+    const struct downstream_message question = {.kind = DOWNSTREAM_REQUEST, .method = ""};
+    bool found;
+
+    (void)pthread_mutex_lock(&session->server->lock);
+    found = concerned(session, &question) != NULL;
+    (void)pthread_mutex_unlock(&session->server->lock);
+    return found;
+}
+
 bool downstream_inject(struct downstream_session *session, const char *text, size_t len)
 {
     struct json_limits limits = inbound_limits(session->server);

@@ -60,17 +60,79 @@ static void refuse(struct links *links, const struct link_job *job)
     picture_unref(picture);
 }
 
-void links_ask(struct links *links, const struct link_job *job)
+/* The copy that takes it: of several that run a call, the first that says so. */
+static bool find_copy(struct links *links, const char *key, char ret_instance[33])
 {
     CLEANUP(arena_done) struct arena arena = {0};
     struct bus_message reply;
 
     arena_init(&arena);
-    if (bus_request(links->gw->bus, heard_subject(&arena, job->key), NULL, job->json, job->len,
-                    TAKE_MS, &reply) == ST_OK)
-        bus_message_release(&reply);
-    else
+    if (bus_request(links->gw->bus, heard_subject(&arena, key), NULL, NULL, 0, TAKE_MS, &reply) !=
+        ST_OK)
+        return false;
+    (void)snprintf(ret_instance, 33, "%.*s", (int)(reply.len < 32 ? reply.len : 32),
+                   (const char *)reply.data);
+    bus_message_release(&reply);
+    return true;
+}
+
+static bool hand_over(struct links *links, const struct link_job *job, const char *instance)
+{
+    CLEANUP(strbuf_done) struct strbuf subject = STRBUF_INIT;
+    CLEANUP(strbuf_done) struct strbuf body = STRBUF_INIT;
+    struct bus_message reply;
+    bool taken;
+
+    strbuf_printf(&subject, LINKS_ALIVE ".%s", instance);
+    strbuf_printf(&body, "%s ", job->key);
+    strbuf_add(&body, job->json, job->len);
+    if (bus_request(links->gw->bus, subject.data, NULL, body.data, body.len, TAKE_MS, &reply) !=
+        ST_OK)
+        return false;
+    taken = reply.len > 0;
+    bus_message_release(&reply);
+    return taken;
+}
+
+void links_ask(struct links *links, const struct link_job *job)
+{
+    char instance[33];
+
+    if (!find_copy(links, job->key, instance) || !hand_over(links, job, instance))
         refuse(links, job);
+}
+
+static bool take(struct links *links, const char *key, const char *json, size_t len)
+{
+    struct picture *picture = servers_look(links->gw->servers);
+    struct link_map *map;
+    struct link *link = find(picture, key, &map);
+    bool taken = false;
+
+    if (link != NULL) {
+        taken = len == 0 ? downstream_can_take(link->session)
+                         : downstream_inject(link->session, json, len);
+        link_give(map, link);
+    }
+    picture_unref(picture);
+    return taken;
+}
+
+void links_alive(struct bus_message *msg, void *arg)
+{
+    struct links *links = arg;
+    const char *text = msg->data, *json = text + SESSION_HASH_SIZE;
+    bool taken = false;
+
+    if (msg->len > SESSION_HASH_SIZE) {
+        char key[SESSION_HASH_SIZE];
+
+        (void)snprintf(key, sizeof(key), "%.*s", SESSION_HASH_SIZE - 1, text);
+        taken = take(links, key, json, msg->len - SESSION_HASH_SIZE);
+    }
+    if (msg->reply != NULL)
+        (void)!bus_publish(links->gw->bus, msg->reply, NULL, "+", taken);
+    bus_message_release(msg);
 }
 
 /* Progress belongs to a call, changes are told by the hub itself. */
@@ -94,22 +156,15 @@ static bool passes(const char *json, size_t len)
     return true;
 }
 
-/* Of every copy's streams. */
 void links_told(struct bus_message *msg, void *arg)
 {
     struct links *links = arg;
-    const char *key = msg->subject + strlen(LINKS_HEARD ".");
-    struct picture *picture = servers_look(links->gw->servers);
-    struct link_map *map;
-    struct link *link = find(picture, key, &map);
-    bool taken = link != NULL && downstream_inject(link->session, msg->data, msg->len);
+    const char *key = msg->subject + strlen(LINKS_HEARD "."), *own = links->gw->instance;
+    bool taken = take(links, key, msg->data, msg->len);
 
-    if (link != NULL)
-        link_give(map, link);
     if (taken && msg->reply != NULL)
-        (void)!bus_publish(links->gw->bus, msg->reply, NULL, NULL, 0);
-    else if (!taken && msg->reply == NULL && passes(msg->data, msg->len))
+        (void)!bus_publish(links->gw->bus, msg->reply, NULL, own, strlen(own));
+    else if (!taken && msg->len > 0 && passes(msg->data, msg->len))
         streams_pass_on(links->gw->streams, key, msg->data, msg->len);
-    picture_unref(picture);
     bus_message_release(msg);
 }

@@ -93,10 +93,32 @@ struct link *link_take_idle(struct link_map *map, const char *key)
     return found;
 }
 
+/* With the lock held: takes out of the bucket what is over, at most so many. */
+static struct link *take_over(struct link_map *map, struct link **at, int64_t idle_since_ms,
+                              int most)
+{
+    struct link *gone = NULL;
+
+    while (*at != NULL && most > 0) {
+        struct link *link = *at;
+
+        if (link->users > 0 || (!link->ended && link->used_ms >= idle_since_ms)) {
+            at = &link->next;
+            continue;
+        }
+        *at = link->next;
+        link->next = gone;
+        gone = link;
+        map->n--;
+        most--;
+    }
+    return gone;
+}
+
 struct link *link_add(struct link_map *map, const char *key, struct downstream_session *session,
                       struct share *share, bool several)
 {
-    struct link *link, *mine = calloc(1, sizeof(*mine)), **at = bucket(map, key);
+    struct link *link, *mine = calloc(1, sizeof(*mine)), **at = bucket(map, key), *gone = NULL;
 
     if (mine == NULL || (mine->key = strdup(key)) == NULL)
         abort();
@@ -106,10 +128,14 @@ struct link *link_add(struct link_map *map, const char *key, struct downstream_s
     (void)pthread_mutex_lock(&map->lock);
     link = several ? NULL : find(map, key);
     if (link == NULL) {
+        if (map->n >= LINKS_MAX)
+            gone = take_over(map, at, INT64_MAX, 1);
         mine->next = *at;
         *at = mine;
+        map->n++;
     }
     (void)pthread_mutex_unlock(&map->lock);
+    close_all(gone);
     if (link == NULL)
         return mine;
     link_close(mine);
@@ -124,25 +150,6 @@ void link_give(struct link_map *map, struct link *link)
     (void)pthread_mutex_unlock(&map->lock);
 }
 
-/* With the lock held: takes out of the bucket what is over. */
-static struct link *take_over(struct link **at, int64_t idle_since_ms)
-{
-    struct link *gone = NULL;
-
-    while (*at != NULL) {
-        struct link *link = *at;
-
-        if (link->users > 0 || (!link->ended && link->used_ms >= idle_since_ms)) {
-            at = &link->next;
-            continue;
-        }
-        *at = link->next;
-        link->next = gone;
-        gone = link;
-    }
-    return gone;
-}
-
 void link_drop(struct link_map *map, const char *key)
 {
     struct link *link, *gone;
@@ -153,7 +160,7 @@ void link_drop(struct link_map *map, const char *key)
         link->users--;
         link->ended = true;
     }
-    gone = take_over(bucket(map, key), INT64_MIN);
+    gone = take_over(map, bucket(map, key), INT64_MIN, INT32_MAX);
     (void)pthread_mutex_unlock(&map->lock);
     close_all(gone);
 }
@@ -164,7 +171,7 @@ void link_sweep(struct link_map *map, int64_t now_ms)
         struct link *gone;
 
         (void)pthread_mutex_lock(&map->lock);
-        gone = take_over(&map->buckets[i], now_ms - IDLE_MS);
+        gone = take_over(map, &map->buckets[i], now_ms - IDLE_MS, INT32_MAX);
         (void)pthread_mutex_unlock(&map->lock);
         close_all(gone);
     }

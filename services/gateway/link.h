@@ -6,7 +6,8 @@
 
 #include <pthread.h>
 
-enum { LINK_BUCKETS = 256 };
+/* Beyond LINKS_MAX an unused one makes room for a new one. */
+enum { LINK_BUCKETS = 256, LINKS_MAX = 20000 };
 
 struct share;
 
@@ -23,6 +24,7 @@ struct link {
 struct link_map {
     pthread_mutex_t lock; /* of what follows */
     struct link *buckets[LINK_BUCKETS];
+    size_t n;
 };
 
 void link_map_init(struct link_map *map);

@@ -14,6 +14,7 @@ enum link_job_kind {
     JOB_CHECK,  /* was there at the start: perhaps its session is over */
     JOB_RESUME, /* the caller listens here now */
     JOB_ASKED,  /* find who answers */
+    JOB_SWEEP,  /* close what idles */
 };
 
 struct link_job {

@@ -22,6 +22,8 @@ static void add(struct links *links, struct link_job *job)
     taken = !links->stop && link_jobs_add(&links->jobs, job);
     if (taken)
         (void)pthread_cond_signal(&links->cond);
+    else if (job->kind == JOB_SWEEP)
+        links->sweeping = false;
     (void)pthread_mutex_unlock(&links->lock);
     if (!taken)
         link_job_free(job);
@@ -31,6 +33,20 @@ void links_end(struct links *links, const char *session, bool remove)
 {
     if (links != NULL)
         add(links, link_job_new(remove ? JOB_END : JOB_DROP, session));
+}
+
+void links_sweep(struct links *links)
+{
+    bool sweeping;
+
+    if (links == NULL)
+        return;
+    (void)pthread_mutex_lock(&links->lock);
+    sweeping = links->sweeping;
+    links->sweeping = true;
+    (void)pthread_mutex_unlock(&links->lock);
+    if (!sweeping)
+        add(links, link_job_new(JOB_SWEEP, ""));
 }
 
 void links_resume(struct links *links, const char *session)
@@ -55,6 +71,25 @@ static void drop(struct links *links, const char *key)
         if (picture->servers[i].upstream != NULL)
             link_drop(&picture->servers[i].upstream->links, key);
     picture_unref(picture);
+}
+
+/* The watch is needed for what was there at the start only. */
+static void sweep(struct links *links)
+{
+    struct picture *picture = servers_look(links->gw->servers);
+    struct bus_kv_watch *watch = NULL;
+
+    for (size_t i = 0; i < picture->n; i++)
+        if (picture->servers[i].upstream != NULL)
+            link_sweep(&picture->servers[i].upstream->links, clock_mono_ms());
+    picture_unref(picture);
+    (void)pthread_mutex_lock(&links->lock);
+    links->sweeping = false;
+    if (links->told)
+        watch = TAKE(links->watch);
+    (void)pthread_mutex_unlock(&links->lock);
+    if (watch != NULL)
+        bus_kv_watch_stop(watch);
 }
 
 /* By DELETE, unless the server is another by now. */
@@ -92,15 +127,6 @@ static void end(struct links *links, const char *key)
 }
 
 /* ---- taking over ------------------------------------------------------------------------- */
-
-static void is_alive(struct bus_message *msg, void *arg)
-{
-    struct links *links = arg;
-
-    if (msg->reply != NULL)
-        (void)!bus_publish(links->gw->bus, msg->reply, NULL, NULL, 0);
-    bus_message_release(msg);
-}
 
 /* Somebody heard the server for this session; perhaps nobody does any more. */
 static void resume(struct links *links, const char *key)
@@ -147,6 +173,9 @@ static void run_job(struct links *links, const struct link_job *job)
         break;
     case JOB_RESUME:
         resume(links, job->key);
+        break;
+    case JOB_SWEEP:
+        sweep(links);
         break;
     case JOB_ASKED:
         links_ask(links, job);
@@ -203,7 +232,7 @@ static enum status follow(struct links *links, struct error *err)
 
     strbuf_printf(&alive, LINKS_ALIVE ".%s", links->gw->instance);
     TRY(bus_kv_open(bus, "MAL_LINKS", 0, &links->kv, err));
-    if (bus_subscribe(bus, alive.data, is_alive, links, &links->alive) != ST_OK ||
+    if (bus_subscribe(bus, alive.data, links_alive, links, &links->alive) != ST_OK ||
         bus_subscribe(bus, LINKS_HEARD ".*", links_told, links, &links->heard) != ST_OK ||
         bus_kv_watch(links->kv, present, links, &links->watch) != ST_OK)
         return error_set(err, ST_UNAVAILABLE, "cannot follow the bucket MAL_LINKS");
@@ -236,10 +265,15 @@ enum status links_new(struct links **ret_links, struct gateway *gw, struct error
 
 void links_stop(struct links *links)
 {
+    struct bus_kv_watch *watch;
+
     if (links == NULL)
         return;
-    if (links->watch != NULL)
-        bus_kv_watch_stop(TAKE(links->watch));
+    (void)pthread_mutex_lock(&links->lock);
+    watch = TAKE(links->watch);
+    (void)pthread_mutex_unlock(&links->lock);
+    if (watch != NULL)
+        bus_kv_watch_stop(watch);
     bus_sub_free(TAKE(links->alive));
     bus_sub_free(TAKE(links->heard));
     (void)pthread_mutex_lock(&links->lock);

@@ -26,6 +26,8 @@ void share_options(struct share *share, struct downstream_session_options *optio
  * no living one has it. Blocks briefly. */
 void share_hear(struct share *share, struct downstream_session *session, int64_t deadline_ms);
 
+/* Closes what nobody used for a while; elsewhere, as it may take a while itself. */
+void links_sweep(struct links *links);
 /* A caller's session is over; remove: nobody else ends its session with the server. */
 void links_end(struct links *links, const char *session, bool remove);
 /* A caller's session came to this copy to listen: the session with its server is

@@ -20,6 +20,7 @@ struct links {
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t cond;
     struct link_jobs jobs;
+    bool sweeping;   /* such a job waits or runs */
     bool told, stop; /* told: everything that was there at the start */
     int64_t stop_ms; /* until then jobs are done */
     pthread_t threads[LINK_THREADS];
@@ -42,5 +43,7 @@ void links_asked(struct links *links, const char *server, const char *key, const
 
 /* Finds who answers a question, or refuses it. */
 void links_ask(struct links *links, const struct link_job *job);
-/* Of LINKS_HEARD; arg = links. */
+/* Of LINKS_ALIVE; arg = links. Answers; what is in it is a question for a call here. */
+void links_alive(struct bus_message *msg, void *arg);
+/* Of LINKS_HEARD; arg = links. Empty: who runs a call that could be asked? */
 void links_told(struct bus_message *msg, void *arg);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "links.h"
 #include "notify.h"
 #include "streams.h"
 
@@ -300,11 +301,8 @@ void servers_free(struct servers *servers)
 void servers_sweep(struct servers *servers)
 {
     struct picture *picture = servers_look(servers);
-    int64_t now_ms = clock_mono_ms();
 
-    for (size_t i = 0; i < picture->n; i++)
-        if (picture->servers[i].upstream != NULL)
-            link_sweep(&picture->servers[i].upstream->links, now_ms);
+    links_sweep(servers->gw->links);
     servers_report(servers->gw, picture);
     picture_unref(picture);
 }

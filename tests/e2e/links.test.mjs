@@ -17,6 +17,8 @@ let server;
 let urls;
 const stack = useStack({ before, after }, { gateways: 3, args: ["--no-starter"], env: { MAL_SESSION_TIMEOUT_MS: "15000" } }, async () => {
   server = await rawServer({
+    // Until somebody's question is answered.
+    waits: { run: ({ reply }) => (server.release = () => reply({ content: [] })) },
     // Asks on the session's own stream, as a server does that does not relate its question to the call.
     asks: {
       run: ({ reply, session, message }) => {
@@ -25,7 +27,12 @@ const stack = useStack({ before, after }, { gateways: 3, args: ["--no-starter"],
       },
     },
   }, { stream: true, capabilities: { tools: {}, resources: { subscribe: true }, logging: {} } });
-  server.answered = (message) => waiting.get(message.id)?.(message);
+  server.answered = (message) => {
+    if (!waiting.has(message.id)) return;
+    waiting.get(message.id)(message);
+    server.release?.();
+    server.release = undefined;
+  };
   await register(stack, "one", server.url);
   urls = stack.urls.map((url) => `${url}/one`);
 });
@@ -135,6 +142,24 @@ describe("the stream of the server's session", () => {
       stream.close();
     }
     assert.equal(server.conflicts, 0, "no second stream was asked for");
+  });
+
+  test("has a question asked once, though several gateways run a call", async () => {
+    const client = await open({ capabilities: ELICIT });
+    const [id] = used(await seen(() => callAt(client, urls[0])));
+    await until("it is heard", () => server.streams.has(id));
+    let asked = 0;
+    const run = async (url, name) => {
+      const stream = await openStream(url, { headers: client.headers(), timeout: 60_000, body: JSON.stringify({ jsonrpc: "2.0", id: `${name} of two`, method: "tools/call", params: { name, arguments: {} } }) });
+      for (let message = await stream.next(60_000); message && !message.result; message = await stream.next(60_000)) {
+        asked++;
+        await client.send({ jsonrpc: "2.0", id: message.id, result: { action: "decline" } }, { url: urls[0] });
+      }
+    };
+    const waits = run(urls[2], "waits");
+    await until("the other call runs", () => server.release);
+    await Promise.all([waits, run(urls[1], "asks")]);
+    assert.equal(asked, 1);
   });
 
   test("is taken over when its gateway dies", async () => {
