@@ -8,6 +8,7 @@
 #include "servers.h"
 #include "streams.h"
 #include "wire/codec.h"
+#include "wishes.h"
 
 #include "mal/mcp_runner/v1/runner.pb-c.h"
 
@@ -17,10 +18,8 @@
 #include <time.h>
 
 enum {
-    SLOTS = 4096,
     CALLER_MAX = 300,  /* URIs of one caller at one server */
     WATCHED_MAX = 256, /* servers at once */
-    URIS_MAX = 2000,   /* of one server */
     GATHER_MS = 50,    /* wishes that come together are told once */
     TICK_MS = 1000,
     OPEN_MS = 5000,
@@ -30,15 +29,6 @@ enum {
     EXPECT_MS = 700,    /* how long a new stream waits for its server */
     EXPECTED_MS = 5000, /* how long its wish counts without it */
     SETTLE_MS = 3000,
-};
-
-/* What the streams at one endpoint wish, all together. */
-struct wish {
-    struct arena arena;
-    unsigned kinds;
-    const char **uris;
-    size_t n;
-    uint16_t *slots; /* a table of them: index + 1, 0 = free */
 };
 
 /* One server that is listened to, by a thread of its own. */
@@ -79,73 +69,6 @@ struct watching {
     bool dirty, stop, running;
     pthread_t thread;
 };
-
-/* ---- wishes ------------------------------------------------------------------------------- */
-
-/* Where the URI is in the table, or would be. */
-static uint16_t *slot_of(const struct wish *wish, const char *uri)
-{
-    uint32_t hash = 2166136261U;
-
-    for (const char *c = uri; *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * 16777619U;
-    for (;; hash++) {
-        uint16_t *slot = &wish->slots[hash % SLOTS];
-
-        if (*slot == 0 || strcmp(wish->uris[*slot - 1], uri) == 0)
-            return slot;
-    }
-}
-
-static bool has_uri(const struct wish *wish, const char *uri)
-{
-    return wish->uris != NULL && *slot_of(wish, uri) != 0;
-}
-
-/* False: it is there already, or there are too many. */
-static bool add_uri(struct wish *wish, const char *uri)
-{
-    uint16_t *slot;
-
-    if (wish->uris == NULL) {
-        wish->uris = arena_alloc(&wish->arena, URIS_MAX * sizeof(*wish->uris));
-        wish->slots = arena_alloc(&wish->arena, SLOTS * sizeof(*wish->slots));
-        memset(wish->slots, 0, SLOTS * sizeof(*wish->slots));
-    }
-    slot = slot_of(wish, uri);
-    if (*slot != 0 || wish->n >= URIS_MAX)
-        return false;
-    wish->uris[wish->n++] = arena_strdup(&wish->arena, uri);
-    *slot = (uint16_t)wish->n;
-    return true;
-}
-
-static void wish_clear(struct wish *wish)
-{
-    arena_reset(&wish->arena);
-    wish->kinds = 0;
-    wish->uris = NULL;
-    wish->slots = NULL;
-    wish->n = 0;
-}
-
-static void wish_copy(struct wish *to, const struct wish *from)
-{
-    wish_clear(to);
-    to->kinds = from->kinds;
-    for (size_t i = 0; i < from->n; i++)
-        (void)add_uri(to, from->uris[i]);
-}
-
-static bool wish_same(const struct wish *a, const struct wish *b)
-{
-    if (a->kinds != b->kinds || a->n != b->n)
-        return false;
-    for (size_t i = 0; i < a->n; i++)
-        if (!has_uri(b, a->uris[i]))
-            return false;
-    return true;
-}
 
 /* ---- what servers say ------------------------------------------------------------------------ */
 
@@ -300,10 +223,10 @@ static enum status subscribe(struct watched *watched, const struct wish *wish, b
     if (again)
         wish_clear(&watched->told);
     for (size_t i = 0; i < wish->n; i++) {
-        if (has_uri(&watched->told, wish->uris[i]))
+        if (wish_has(&watched->told, wish->uris[i]))
             continue;
         TRY(subscribe_one(watched, wish->uris[i], err));
-        (void)add_uri(&watched->told, wish->uris[i]);
+        (void)wish_add(&watched->told, wish->uris[i]);
     }
     return ST_OK;
 }
@@ -513,7 +436,7 @@ static void gather(const struct stream_wish *wish, void *arg)
         return;
     portion = portion_of(all, one, wish->principal != NULL ? wish->principal : "");
     for (size_t i = 0; i < wish->n_uris && portion->n < CALLER_MAX; i++)
-        portion->n += add_uri(&one->wish, wish->uris[i]);
+        portion->n += wish_add(&one->wish, wish->uris[i]);
 }
 
 static bool is_server(struct watching *watching, const char *endpoint)
@@ -688,7 +611,7 @@ static bool is_settled(const struct watching *watching, const struct expected *e
     if (watched == NULL || (expected->wish.kinds & ~watched->settled.kinds) != 0)
         return false;
     for (size_t i = 0; i < expected->wish.n; i++)
-        if (!has_uri(&watched->settled, expected->wish.uris[i]))
+        if (!wish_has(&watched->settled, expected->wish.uris[i]))
             return false;
     return true;
 }
@@ -703,7 +626,7 @@ void watching_expect(struct watching *watching, const struct stream_wish *wish)
     expected->until_ms = clock_mono_ms() + EXPECTED_MS;
     expected->wish.kinds = wish->kinds;
     for (size_t i = 0; i < wish->n_uris; i++)
-        (void)add_uri(&expected->wish, wish->uris[i]);
+        (void)wish_add(&expected->wish, wish->uris[i]);
     (void)pthread_mutex_lock(&watching->lock);
     expected->next = watching->expected;
     watching->expected = expected;
