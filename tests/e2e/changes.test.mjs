@@ -211,7 +211,9 @@ describe("limits of sessions", () => {
       });
       const first = await Legacy.open(small, "2025-11-25");
       for (let i = 0; i < 2; i++) assert.equal((await open()).status, 200);
-      assert.equal((await open()).status, 503);
+      const refused = await open();
+      assert.equal(refused.status, 503);
+      assert.ok(Number(refused.headers["retry-after"]) > 0);
       await until("the idle sessions end", async () => (await open()).status === 200, { deadline: 10_000, every: 200 });
       assert.equal((await first.post("ping")).status, 404);
     } finally {

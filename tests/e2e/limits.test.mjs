@@ -195,6 +195,7 @@ describe("idle streams", () => {
       for (let i = 0; i < 3; i++) open.push(await client.listen({ toolsListChanged: true }, { id: i }));
       const answer = await client.post("subscriptions/listen", { notifications: { toolsListChanged: true } });
       assert.equal(answer.status, 503, answer.text);
+      assert.ok(Number(answer.headers["retry-after"]) > 0);
       assert.equal((await client.post("tools/list")).status, 200);
       open[0].close();
       await until("there is room again", async () => {

@@ -533,7 +533,9 @@ describe("the service away", () => {
         assert.match(error.text, /^Error: .+\nTry: .+$/);
         assert.doesNotMatch(error.text, /nats|127\.0|_INBOX|mal\.sprint/i);
       }
-      assert.equal((await rest("GET", "/api/v1/projects")).status, 503);
+      const away = await rest("GET", "/api/v1/projects");
+      assert.equal(away.status, 503);
+      assert.ok(Number(away.headers["retry-after"]) > 0);
       await hub.ok("mal_list_skills");
       await hub.ok("mal_list_team_members");
       const started = Date.now();
