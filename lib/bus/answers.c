@@ -19,7 +19,7 @@ struct bus_answers {
 
 static void answers_free(struct bus_answers *answers)
 {
-    natsSubscription_Destroy(answers->sub);
+    bus_forget(answers->bus, answers->sub);
     free(answers);
 }
 

@@ -210,9 +210,11 @@ enum status bus_new(struct bus **ret_bus, const struct bus_options *options, str
         abort();
     atomic_init(&bus->refs, 1);
     pthread_mutex_init(&bus->lock, NULL);
+    pthread_mutex_init(&bus->parsing, NULL);
     bus_cond_init_mono(&bus->changed);
 
-    s = bus_loop_new(&bus->loop) == ST_OK ? natsOptions_Create(&opts) : NATS_NO_MEMORY;
+    s = bus_loop_new(&bus->loop, &bus->parsing) == ST_OK ? natsOptions_Create(&opts)
+                                                         : NATS_NO_MEMORY;
     if (s == NATS_OK)
         s = set_options(bus, opts, options);
     if (s == NATS_OK) {
@@ -263,6 +265,7 @@ void bus_unref(struct bus *bus)
     }
     pthread_cond_destroy(&bus->changed);
     pthread_mutex_destroy(&bus->lock);
+    pthread_mutex_destroy(&bus->parsing);
     free(bus);
 }
 

@@ -85,7 +85,7 @@ void bus_inbox_discard(struct inbox *inbox)
     natsSubscription *sub = inbox->sub;
     inbox->sub = NULL;
     pthread_mutex_unlock(&inbox->bus->lock);
-    natsSubscription_Destroy(sub);
+    bus_forget(inbox->bus, sub);
 }
 
 enum status bus_inbox_open(struct inbox *inbox)

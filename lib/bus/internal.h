@@ -28,16 +28,17 @@ struct hook {
 
 struct bus {
     natsConnection *nc;
-    struct loop *loop;      /* its I/O thread */
-    jsCtx *js;              /* stream and consumer management only */
-    atomic_bool up;         /* between the (re)connect and the disconnect callback */
-    atomic_bool closed;     /* for ever */
-    atomic_bool closing;    /* by us */
-    atomic_int in_flight;   /* requests that wait for an answer */
-    atomic_ullong slow;     /* messages or bursts cnats dropped */
-    atomic_int refs;        /* bus_new's and one per inbox */
-    pthread_mutex_t lock;   /* everything below */
-    pthread_cond_t changed; /* up or closed changed; CLOCK_MONOTONIC */
+    struct loop *loop;       /* its I/O thread */
+    jsCtx *js;               /* stream and consumer management only */
+    atomic_bool up;          /* between the (re)connect and the disconnect callback */
+    atomic_bool closed;      /* for ever */
+    atomic_bool closing;     /* by us */
+    atomic_int in_flight;    /* requests that wait for an answer */
+    atomic_ullong slow;      /* messages or bursts cnats dropped */
+    atomic_int refs;         /* bus_new's and one per inbox */
+    pthread_mutex_t parsing; /* held while cnats hands out what was read */
+    pthread_mutex_t lock;    /* everything below */
+    pthread_cond_t changed;  /* up or closed changed; CLOCK_MONOTONIC */
     struct inbox *inboxes;
     struct hook *hooks;
     struct bus_answers *spare; /* subscribed, nobody waits on them */
@@ -58,7 +59,8 @@ bool bus_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t de
 /* ---- loop.c ---- */
 
 struct loop;
-enum status bus_loop_new(struct loop **ret_loop) MUST_CHECK;
+/* parsing is held while cnats hands out what was read; it outlives the loop. */
+enum status bus_loop_new(struct loop **ret_loop, pthread_mutex_t *parsing) MUST_CHECK;
 natsStatus bus_loop_attach(struct loop *loop, natsOptions *opts);
 void bus_loop_free(struct loop *loop);
 /* now: sent by this thread; else by the I/O thread, with what else gathers. */
@@ -101,6 +103,8 @@ enum status bus_msg_send(struct bus *bus, natsMsg *msg, bool now);
 const char *bus_msg_header(natsMsg *msg, const char *name);
 void bus_msg_wrap(natsMsg *msg, struct bus_message *out);
 
+/* Unsubscribes and destroys, in place of natsSubscription_Destroy(). Accepts NULL. */
+void bus_forget(struct bus *bus, natsSubscription *sub);
 /* Tells the server that no more messages shall come, and waits for those that
  * are on the way. */
 void bus_sub_drain(struct bus *bus, natsSubscription *sub, int64_t deadline_ms);

@@ -27,15 +27,16 @@ struct loop {
     atomic_int fd; /* of the connection; -1 while there is none */
     pthread_t thread;
     atomic_bool stop;
-    pthread_mutex_t asking;  /* the kernel */
-    pthread_mutex_t reading; /* held by who reads; the borrower between two reads too */
-    atomic_bool borrowed;    /* this thread does not wait for something to read */
-    atomic_uint loans;       /* counts them */
-    atomic_bool want_write;  /* something gathered; whoever clears it sends it */
-    atomic_bool stuck;       /* the socket took only a part */
-    atomic_bool polls_write; /* we asked to be told when it takes more */
-    atomic_bool awake;       /* the thread will look at want_write before it sleeps */
-    pthread_mutex_t lock;    /* the list, and that no drain runs once it was removed */
+    pthread_mutex_t asking;   /* the kernel */
+    pthread_mutex_t reading;  /* held by who reads; the borrower between two reads too */
+    pthread_mutex_t *parsing; /* held while cnats hands out what was read */
+    atomic_bool borrowed;     /* this thread does not wait for something to read */
+    atomic_uint loans;        /* counts them */
+    atomic_bool want_write;   /* something gathered; whoever clears it sends it */
+    atomic_bool stuck;        /* the socket took only a part */
+    atomic_bool polls_write;  /* we asked to be told when it takes more */
+    atomic_bool awake;        /* the thread will look at want_write before it sleeps */
+    pthread_mutex_t lock;     /* the list, and that no drain runs once it was removed */
     struct drain *drains;
 };
 
@@ -212,7 +213,9 @@ natsStatus bus_loop_publish_bytes(struct loop *loop, const char *subject, const 
 /* Under loop->reading. */
 static void read_socket(struct loop *loop)
 {
+    pthread_mutex_lock(loop->parsing);
     natsConnection_ProcessReadEvent(loop->nc);
+    pthread_mutex_unlock(loop->parsing);
     run_drains(loop);
 }
 
@@ -324,13 +327,14 @@ static void loop_done(struct loop *loop)
     free(loop);
 }
 
-enum status bus_loop_new(struct loop **ret_loop)
+enum status bus_loop_new(struct loop **ret_loop, pthread_mutex_t *parsing)
 {
     struct loop *loop = calloc(1, sizeof(*loop));
 
     if (!loop)
         abort();
     atomic_init(&loop->fd, -1);
+    loop->parsing = parsing;
     pthread_mutex_init(&loop->lock, NULL);
     pthread_mutex_init(&loop->asking, NULL);
     pthread_mutex_init(&loop->reading, NULL);

@@ -93,6 +93,7 @@ void bus_inbox_name(char out[BUS_INBOX_SIZE])
 }
 
 struct bus_sub {
+    struct bus *bus;
     natsSubscription *sub;
     void (*fn)(struct bus_message *msg, void *arg);
     void *arg;
@@ -109,6 +110,7 @@ enum status bus_subscribe_sync(struct bus *bus, const char *subject, struct bus_
     struct bus_sub *sub = calloc(1, sizeof(*sub));
     if (!sub)
         abort();
+    sub->bus = bus;
     sub->sub = nats;
     *ret_sub = sub;
     return ST_OK;
@@ -173,8 +175,20 @@ void bus_sub_free(struct bus_sub *sub)
     (void)natsSubscription_Unsubscribe(sub->sub); /* wakes the thread */
     if (sub->threaded)
         pthread_join(sub->thread, NULL);
-    natsSubscription_Destroy(sub->sub);
+    bus_forget(sub->bus, sub->sub);
     free(sub);
+}
+
+/* cnats 3.4 looks up the subscription of a message and then uses it without
+ * holding it: it must not end while somebody hands out what was read. */
+void bus_forget(struct bus *bus, natsSubscription *sub)
+{
+    if (!sub)
+        return;
+    (void)natsSubscription_Unsubscribe(sub);
+    pthread_mutex_lock(&bus->parsing);
+    natsSubscription_Destroy(sub);
+    pthread_mutex_unlock(&bus->parsing);
 }
 
 void bus_sub_drain(struct bus *bus, natsSubscription *sub, int64_t deadline_ms)

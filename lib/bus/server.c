@@ -337,7 +337,7 @@ void bus_server_free(struct bus_server *server)
     /* Threads that hang still use it; the process is about to end. */
     if (!server->joined)
         return;
-    natsSubscription_Destroy(server->requests);
+    bus_forget(server->bus, server->requests);
     bus_srv_free(server);
     pthread_mutex_destroy(&server->lock);
     pthread_cond_destroy(&server->arrived);

@@ -140,5 +140,5 @@ void bus_srv_unsubscribe(struct bus_server *server)
 void bus_srv_free(struct bus_server *server)
 {
     for (size_t i = 0; i < SRV_SUBS; i++)
-        natsSubscription_Destroy(server->srv[i]);
+        bus_forget(server->bus, server->srv[i]);
 }

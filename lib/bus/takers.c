@@ -168,7 +168,7 @@ void bus_takers_free(struct bus_takers *takers)
     while (takers->n_threads > 0)
         pthread_cond_wait(&takers->changed, &takers->lock);
     pthread_mutex_unlock(&takers->lock);
-    natsSubscription_Destroy(takers->sub);
+    bus_forget(takers->bus, takers->sub);
     pthread_cond_destroy(&takers->changed);
     pthread_mutex_destroy(&takers->lock);
     free(takers);

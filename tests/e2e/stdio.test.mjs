@@ -260,7 +260,7 @@ describe("a child", () => {
       const result = await proxy("timed", "slow", { ms: 2000 });
       return result.isError && failure(result);
     });
-    assert.deepEqual([late.status, late.reason], ["DEADLINE_EXCEEDED", "MCP_TIMEOUT"]);
+    assert.deepEqual([late.status, late.reason], ["DEADLINE_EXCEEDED", "MCP_TIMEOUT"], late.text);
     assert.match(late.text, /'timed'/);
     await until("the child hears it", async () => JSON.parse(await ask("timed", "cancelled")).length === 1);
     assert.equal(await ask("timed", "echo", { message: "on" }), "Echo: on");

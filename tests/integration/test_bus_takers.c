@@ -166,6 +166,36 @@ START_TEST(they_go_on_after_the_server_was_restarted)
 }
 END_TEST
 
+static void *flood(void *arg)
+{
+    while (!atomic_load(&done))
+        for (int i = 0; i < 50; i++)
+            ck_assert_int_eq(bus_publish(arg, SUBJECT, NULL, "x", 1), ST_OK);
+    return NULL;
+}
+
+START_TEST(subscriptions_may_end_while_messages_come)
+{
+    struct bus *other = connect_bus("other");
+    pthread_t thread;
+
+    atomic_store(&done, 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, flood, other), 0);
+    for (int i = 0; i < 2000; i++) {
+        struct bus_sub *sub;
+        struct bus_message msg;
+
+        ck_assert_int_eq(bus_subscribe_sync(bus, SUBJECT, &sub), ST_OK);
+        ck_assert_int_eq(bus_sub_next(sub, 5000, &msg), ST_OK);
+        bus_message_release(&msg);
+        bus_sub_free(sub);
+    }
+    atomic_store(&done, 1);
+    pthread_join(thread, NULL);
+    bus_free(other);
+}
+END_TEST
+
 static void add(TCase *tests)
 {
     ADD_TEST(tests, one_after_the_other_they_are_all_answered);
@@ -174,6 +204,7 @@ static void add(TCase *tests)
     ADD_TEST(tests, many_that_ask_at_once_are_all_answered);
     ADD_TEST(tests, stopping_ends_what_waits_and_lets_finish_what_runs);
     ADD_TEST(tests, they_go_on_after_the_server_was_restarted);
+    ADD_TEST(tests, subscriptions_may_end_while_messages_come);
 }
 
 RUN_TESTS("bus takers", add)
