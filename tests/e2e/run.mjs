@@ -2,7 +2,7 @@
 // test's. Prints what fails with the logs of its stacks, then the coverage of tools, then one line
 // with the numbers. No test run is an error.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { run } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -96,7 +96,7 @@ async function runFiles(names, concurrency) {
 }
 
 mkdirSync(join(place, "coverage"), { recursive: true });
-await runFiles(files.filter((name) => !ALONE.includes(name)), 2);
+await runFiles(files.filter((name) => !ALONE.includes(name)), availableParallelism() + 1);
 await runFiles(files.filter((name) => ALONE.includes(name)), 1);
 for (const file of failures.keys()) printLogs(file);
 for (const [file, { passed, failed, skipped, began, ended }] of tallies)
