@@ -15,8 +15,9 @@ const SESSION_MS = 3000; // of an abandoned one
 // What allocator and pools may still spread out after the warm-up. 10,000 sessions that each left
 // one kilobyte behind would be 10 MiB.
 const GROWTH_KIB = { gateway: 4 * 1024, "mcp-runner": 2 * 1024, "mcp-health": 2 * 1024 };
-// Pools keep a few connections to servers and bus for a while.
-const SPARE_FDS = 8;
+// Pools keep connections to servers for a while, at most one per client that called at once; 10,000
+// sessions would leave thousands.
+const SPARE_FDS = AT_ONCE;
 
 let everything;
 const stack = useStack({ before, after }, {
