@@ -5,6 +5,7 @@
 #include "respond.h"
 #include "servers.h"
 #include "skill_uri.h"
+#include "stream_text.h"
 #include "streams.h"
 #include "watching.h"
 
@@ -113,7 +114,7 @@ static void finish_at_once(struct mcp *m, const struct strbuf *ack, const char *
     CLEANUP(strbuf_done) struct strbuf result = STRBUF_INIT;
 
     m->answered = true;
-    streams_put_result(&result, subscription);
+    stream_put_result(&result, subscription);
     if (mcp_stream(m) && http_sse_event(m->x->req, NULL, ack->data, ack->len) == ST_OK &&
         http_sse_event(m->x->req, NULL, result.data, result.len) == ST_OK)
         http_sse_end(m->x->req);
@@ -123,7 +124,7 @@ static void hand_over(struct mcp *m, const struct stream_wish *wish, const struc
 {
     CLEANUP(strbuf_done) struct strbuf first = STRBUF_INIT;
 
-    streams_put_event(&first, ack->data, ack->len);
+    stream_put_event(&first, ack->data, ack->len);
     if (!m->x->gw->stopping &&
         streams_open(m->x->gw->streams, m->x, wish, NULL, first.data) == ST_OK) {
         m->answered = true;

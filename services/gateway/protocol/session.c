@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRIES = 8, LABEL_MAX = 64 };
+enum { LABEL_MAX = 64, BATCH = 32, SWEEP_MS = 250 };
 
 static void hash_id(const char *id, char out[SESSION_HASH_SIZE])
 {
@@ -134,9 +134,7 @@ const char *sessions_capabilities(struct sessions *sessions, struct arena *arena
     return text;
 }
 
-/* Puts packed bytes that are now in the bucket into the map as well, so that
- * this copy need not wait for its watch. */
-static void remember(struct sessions *sessions, const char *hash, const void *data, size_t len)
+void session_remember(struct sessions *sessions, const char *hash, const void *data, size_t len)
 {
     Gateway__Session *record = gateway__session__unpack(NULL, len, data);
 
@@ -176,7 +174,7 @@ enum status sessions_create(struct sessions *sessions, struct exchange *x,
     status = bus_kv_create(sessions->kv, hash, packed, len);
     if (status != ST_OK)
         return ST_UNAVAILABLE;
-    remember(sessions, hash, packed, len);
+    session_remember(sessions, hash, packed, len);
     return ST_OK;
 }
 
@@ -189,7 +187,7 @@ static enum status fetch(struct sessions *sessions, struct exchange *x, const ch
     enum status status = bus_kv_get(sessions->kv, hash, x->arena, &data, &len, &revision);
 
     if (status == ST_OK)
-        remember(sessions, hash, data, len);
+        session_remember(sessions, hash, data, len);
     return status == ST_OK || status == ST_NOT_FOUND ? status : ST_UNAVAILABLE;
 }
 
@@ -223,72 +221,6 @@ static enum status look_up(struct sessions *sessions, struct exchange *x,
     return status;
 }
 
-struct change {
-    const char *uri, *level, *owner, *used;
-    bool on;
-};
-
-static void apply(struct arena *arena, Gateway__Session *record, const struct change *change)
-{
-    size_t n = 0;
-
-    if (change->level != NULL)
-        record->log_level = change->level;
-    if (change->owner != NULL)
-        record->stream_owner = change->owner;
-    if (change->used != NULL && session_number(change->used) > session_number(record->last_used_ms))
-        record->last_used_ms = change->used;
-    if (change->uri != NULL) {
-        const char **uris = arena_alloc(arena, (record->n_subscriptions + 1) * sizeof(*uris));
-
-        for (size_t i = 0; i < record->n_subscriptions; i++)
-            if (strcmp(record->subscriptions[i], change->uri) != 0)
-                uris[n++] = record->subscriptions[i];
-        if (change->on)
-            uris[n++] = change->uri;
-        record->subscriptions = (void *)uris;
-        record->n_subscriptions = n;
-    }
-}
-
-/* Reads, changes and writes the record; again when another copy was faster. */
-static enum status update(struct sessions *sessions, struct arena *arena, const char *hash,
-                          const struct change *change)
-{
-    ProtobufCAllocator allocator = wire_allocator(arena);
-    enum status status = ST_FAILED_PRECONDITION;
-
-    for (int i = 0; i < TRIES && status == ST_FAILED_PRECONDITION; i++) {
-        const void *data;
-        size_t len;
-        uint64_t revision;
-        Gateway__Session *record;
-        void *packed;
-
-        TRY(bus_kv_get(sessions->kv, hash, arena, &data, &len, &revision));
-        record = gateway__session__unpack(&allocator, len, data);
-        if (record == NULL)
-            return ST_INTERNAL;
-        apply(arena, record, change);
-        if (record->n_subscriptions > SESSION_URIS_MAX)
-            return ST_RESOURCE_EXHAUSTED;
-        packed = wire_pack(arena, &record->base, &len);
-        status = bus_kv_update(sessions->kv, hash, packed, len, revision);
-        if (status == ST_OK)
-            remember(sessions, hash, packed, len);
-    }
-    return status;
-}
-
-static void update_alone(struct sessions *sessions, const char *hash, const struct change *change)
-{
-    CLEANUP(arena_done) struct arena arena = {0};
-
-    arena_init(&arena);
-    if (update(sessions, &arena, hash, change) != ST_OK)
-        log_debug("a session could not be written");
-}
-
 enum status sessions_find(struct sessions *sessions, struct exchange *x, const char *id,
                           struct session *ret_session)
 {
@@ -318,18 +250,6 @@ void sessions_end(struct sessions *sessions, const char *hash)
     forget(sessions, hash, true);
 }
 
-enum status sessions_subscribe(struct sessions *sessions, struct exchange *x, const char *hash,
-                               const char *uri, bool on)
-{
-    return update(sessions, x->arena, hash, &(struct change){.uri = uri, .on = on});
-}
-
-enum status sessions_log_level(struct sessions *sessions, struct exchange *x, const char *hash,
-                               const char *level)
-{
-    return update(sessions, x->arena, hash, &(struct change){.level = level});
-}
-
 size_t sessions_uris(struct sessions *sessions, const char *hash, struct arena *arena,
                      const char *const **ret_uris)
 {
@@ -347,11 +267,6 @@ size_t sessions_uris(struct sessions *sessions, const char *hash, struct arena *
     return n;
 }
 
-void sessions_claim(struct sessions *sessions, const char *hash, const char *instance)
-{
-    update_alone(sessions, hash, &(struct change){.owner = instance});
-}
-
 bool sessions_owner(struct sessions *sessions, const char *hash, char ret_owner[33])
 {
     struct item *item;
@@ -363,28 +278,6 @@ bool sessions_owner(struct sessions *sessions, const char *hash, char ret_owner[
     (void)pthread_mutex_unlock(&sessions->lock);
     return item != NULL;
 }
-
-void sessions_touch(struct sessions *sessions, const char *hash, int64_t now_ms)
-{
-    char used[24];
-    struct item *item;
-    bool write = false;
-
-    (void)pthread_mutex_lock(&sessions->lock);
-    item = *session_place(sessions, hash);
-    if (item != NULL) {
-        item->used_ms = now_ms;
-        item->local = true;
-        write = now_ms - item->written_ms > config.session_timeout_ms / 4;
-    }
-    (void)pthread_mutex_unlock(&sessions->lock);
-    if (!write)
-        return;
-    (void)snprintf(used, sizeof(used), "%lld", (long long)now_ms);
-    update_alone(sessions, hash, &(struct change){.used = used});
-}
-
-enum { BATCH = 32, SWEEP_MS = 250 };
 
 /* Ends some of those that nobody used; how many. */
 static size_t sweep_some(struct sessions *sessions, int64_t now_ms)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sessions that this gateway copy knows of; inside of session.c. */
+/* The sessions that this gateway copy knows of; inside of session.c and
+ * session_change.c. */
 #pragma once
 
 #include "session.h"
@@ -43,3 +44,7 @@ void session_round_over(struct sessions *sessions);
 bool session_expired(const struct item *item, int64_t now_ms);
 /* A number written in decimal. */
 int64_t session_number(const char *text);
+
+/* Without the lock: puts packed bytes that are now in the bucket into the map as well,
+ * so that this copy need not wait for its watch. */
+void session_remember(struct sessions *sessions, const char *hash, const void *data, size_t len);

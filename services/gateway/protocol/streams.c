@@ -1,50 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The registry of open streams. */
-#include "streams.h"
+#include "streams_internal.h"
 
-#include "base/clock.h"
-#include "keyring.h"
-#include "mcp/era.h"
-#include "mcp_reply.h"
 #include "respond.h"
+#include "stream_text.h"
 #include "watching.h"
 #include "wire/json.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define EVENT "event: message\ndata: "
-
-enum { CHECK_MS = 10000 };
-
-struct stream {
-    struct stream *next, *previous;
-    struct streams *streams;
-    struct http_stream *http; /* NULL while it is being opened */
-    char *principal, *session, *subscription, *endpoint;
-    char **uris;
-    size_t n_uris;
-    unsigned kinds;
-    unsigned missed; /* kinds that changed while it was being opened */
-    bool missed_uris, closed, ending;
-    bool shadowed; /* its session has a newer stream here, which carries the messages */
-};
-
-/* A session whose last stream on this copy closed. */
-struct release {
-    struct release *next;
-    char session[SESSION_HASH_SIZE];
-};
-
-struct streams {
-    struct gateway *gw;
-    pthread_mutex_t lock;
-    struct stream *first; /* newest first */
-    struct release *released;
-    unsigned keys_seen; /* generation of the keyring at the last check */
-    int64_t checked_ms;
-};
 
 static char *copy(const char *text)
 {
@@ -180,24 +144,6 @@ static struct stream *stream_new(struct streams *streams, const struct exchange 
     return stream;
 }
 
-static void put_message(struct strbuf *out, const struct stream *stream, const char *method,
-                        const char *uri)
-{
-    strbuf_printf(out, EVENT "{\"jsonrpc\":\"2.0\",\"method\":\"%s\"", method);
-    if (uri != NULL || stream->subscription != NULL)
-        strbuf_str(out, ",\"params\":{");
-    if (uri != NULL) {
-        strbuf_str(out, "\"uri\":");
-        json_put_string(out, uri);
-    }
-    if (stream->subscription != NULL)
-        strbuf_printf(out, "%s\"_meta\":{\"" MCP_META_SUBSCRIPTION "\":%s}", uri != NULL ? "," : "",
-                      stream->subscription);
-    if (uri != NULL || stream->subscription != NULL)
-        strbuf_char(out, '}');
-    strbuf_str(out, "}\n\n");
-}
-
 /* The resource itself, or a part of it, which servers may tell as well. */
 static bool covers(const char *subscribed, const char *uri)
 {
@@ -229,14 +175,15 @@ static void tell(struct stream *stream, unsigned kinds, const char *const *uris,
 
     kinds &= stream->kinds;
     if (kinds & STREAM_TOOLS)
-        put_message(&out, stream, "notifications/tools/list_changed", NULL);
+        stream_put_change(&out, stream->subscription, "notifications/tools/list_changed", NULL);
     if (kinds & STREAM_RESOURCES)
-        put_message(&out, stream, "notifications/resources/list_changed", NULL);
+        stream_put_change(&out, stream->subscription, "notifications/resources/list_changed", NULL);
     if (kinds & STREAM_PROMPTS)
-        put_message(&out, stream, "notifications/prompts/list_changed", NULL);
+        stream_put_change(&out, stream->subscription, "notifications/prompts/list_changed", NULL);
     for (size_t i = 0; i < n_uris; i++)
         if (wants_uri(stream, uris[i]))
-            put_message(&out, stream, "notifications/resources/updated", uris[i]);
+            stream_put_change(&out, stream->subscription, "notifications/resources/updated",
+                              uris[i]);
     if (out.len > 0)
         http_stream_send(stream->http, out.data, out.len);
     strbuf_done(&out);
@@ -349,7 +296,7 @@ void streams_pass_on(struct streams *streams, const char *session, const char *j
     struct stream *stream;
 
     json_put_compact(&line, json, len);
-    streams_put_event(&out, line.data, line.len);
+    stream_put_event(&out, line.data, line.len);
     (void)pthread_mutex_lock(&streams->lock);
     stream = same_session(streams->first, session);
     if (stream != NULL && stream->http != NULL && !stream->ending && carries(streams, stream))
@@ -357,8 +304,7 @@ void streams_pass_on(struct streams *streams, const char *session, const char *j
     (void)pthread_mutex_unlock(&streams->lock);
 }
 
-/* With the lock held; closed() follows on its own thread. */
-static void end(struct stream *stream)
+void stream_end(struct stream *stream)
 {
     CLEANUP(strbuf_done) struct strbuf result = STRBUF_INIT;
     CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
@@ -367,8 +313,8 @@ static void end(struct stream *stream)
         return;
     stream->ending = true;
     if (stream->subscription != NULL) {
-        streams_put_result(&result, stream->subscription);
-        streams_put_event(&out, result.data, result.len);
+        stream_put_result(&result, stream->subscription);
+        stream_put_event(&out, result.data, result.len);
     }
     http_stream_end(stream->http, out.data, out.len);
 }
@@ -378,7 +324,7 @@ void streams_end_session(struct streams *streams, const char *session)
     (void)pthread_mutex_lock(&streams->lock);
     for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
         if (stream->session != NULL && strcmp(stream->session, session) == 0)
-            end(stream);
+            stream_end(stream);
     (void)pthread_mutex_unlock(&streams->lock);
 }
 
@@ -386,86 +332,6 @@ void streams_end_all(struct streams *streams)
 {
     (void)pthread_mutex_lock(&streams->lock);
     for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
-        end(stream);
+        stream_end(stream);
     (void)pthread_mutex_unlock(&streams->lock);
-}
-
-/* With the lock held. */
-static bool welcome(struct streams *streams, const struct stream *stream, int64_t now_ms)
-{
-    if (strcmp(stream->principal, "open") == 0)
-        return keyring_empty(streams->gw->keys);
-    return keyring_valid(streams->gw->keys, stream->principal, now_ms);
-}
-
-static void check_keys(struct streams *streams, int64_t now_ms)
-{
-    unsigned generation = keyring_generation(streams->gw->keys);
-
-    if (generation == streams->keys_seen && now_ms - streams->checked_ms < CHECK_MS)
-        return;
-    streams->keys_seen = generation;
-    streams->checked_ms = now_ms;
-    (void)pthread_mutex_lock(&streams->lock);
-    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
-        if (!welcome(streams, stream, now_ms))
-            end(stream);
-    (void)pthread_mutex_unlock(&streams->lock);
-}
-
-/* Hashes of all sessions with a stream here, in the arena. */
-static size_t open_sessions(struct streams *streams, struct arena *arena, char ***ret_hashes)
-{
-    size_t n = 0, size = 0;
-
-    (void)pthread_mutex_lock(&streams->lock);
-    for (const struct stream *stream = streams->first; stream != NULL; stream = stream->next)
-        size++;
-    *ret_hashes = arena_alloc(arena, size * sizeof(**ret_hashes));
-    for (const struct stream *stream = streams->first; stream != NULL; stream = stream->next)
-        if (stream->session != NULL && !stream->shadowed)
-            (*ret_hashes)[n++] = arena_strdup(arena, stream->session);
-    (void)pthread_mutex_unlock(&streams->lock);
-    return n;
-}
-
-void streams_sweep(struct streams *streams, int64_t now_ms)
-{
-    CLEANUP(arena_done) struct arena arena = {0};
-    struct release *released;
-    char **hashes, owner[33];
-    size_t n;
-
-    arena_init(&arena);
-    check_keys(streams, now_ms);
-    n = open_sessions(streams, &arena, &hashes);
-    for (size_t i = 0; i < n; i++)
-        sessions_touch(streams->gw->sessions, hashes[i], now_ms);
-    (void)pthread_mutex_lock(&streams->lock);
-    released = TAKE(streams->released);
-    (void)pthread_mutex_unlock(&streams->lock);
-    while (released != NULL) {
-        struct release *next = released->next;
-
-        if (sessions_owner(streams->gw->sessions, released->session, owner) &&
-            strcmp(owner, streams->gw->instance) == 0)
-            sessions_claim(streams->gw->sessions, released->session, "");
-        free(released);
-        released = next;
-    }
-}
-
-void streams_put_result(struct strbuf *out, const char *subscription)
-{
-    strbuf_printf(out,
-                  "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"resultType\":\"complete\","
-                  "\"_meta\":{" SERVER_META ",\"" MCP_META_SUBSCRIPTION "\":%s}}}",
-                  subscription, subscription);
-}
-
-void streams_put_event(struct strbuf *out, const char *message, size_t len)
-{
-    strbuf_str(out, EVENT);
-    strbuf_add(out, message, len);
-    strbuf_str(out, "\n\n");
 }

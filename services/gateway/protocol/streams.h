@@ -50,7 +50,3 @@ void streams_end_session(struct streams *streams, const char *session);
 void streams_sweep(struct streams *streams, int64_t now_ms);
 /* Ends all; modern ones get their final result. */
 void streams_end_all(struct streams *streams);
-/* Final result of a listen request. */
-void streams_put_result(struct strbuf *out, const char *subscription);
-/* A message as SSE text. */
-void streams_put_event(struct strbuf *out, const char *message, size_t len);
