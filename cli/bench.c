@@ -24,22 +24,12 @@ static const char bench_help[] =
     "reads and the query plans.\n\n"
     "  --seconds N   length of each measurement (default 5)\n";
 
-enum {
-    ROUNDS = 3,
-    LOADS = 3,
-    STREAMS = 1000,
-    SESSIONS = 1000,
-    CLIENTS = 512,
-    SLOW = 256,
-    WARM_UP_S = 8
-};
-
-static const int connections[LOADS] = {1, 16, 64};
+enum { ROUNDS = 3, STREAMS = 1000, SESSIONS = 1000, CLIENTS = 512, SLOW = 256, WARM_UP_S = 8 };
 
 struct figures {
     int seconds; /* of each measurement */
-    double hub[LOADS], echo[LOADS], pg[LOADS];
-    long p50[LOADS], p99[LOADS];
+    double hub[BENCH_LOADS], echo[BENCH_LOADS], pg[BENCH_LOADS];
+    long p50[BENCH_LOADS], p99[BENCH_LOADS];
     double direct_p50;
     double sdk_ratio, lean_ratio; /* 0 = not measured */
     double stream_bytes, session_bytes;
@@ -68,9 +58,9 @@ static enum status measure_load(struct arena *arena, const struct bench_stack *s
     for (int round = 0; round < ROUNDS; round++) {
         struct bench_load load = {0}, bare = {0};
 
-        TRY(bench_call(arena, &get, connections[which], seconds, &load, err));
-        TRY(bench_call(arena, &fixed, connections[which], seconds, &bare, err));
-        TRY(bench_pgbench(arena, stack, connections[which], seconds, &pg[round], err));
+        TRY(bench_call(arena, &get, bench_connections[which], seconds, &load, err));
+        TRY(bench_call(arena, &fixed, bench_connections[which], seconds, &bare, err));
+        TRY(bench_pgbench(arena, stack, bench_connections[which], seconds, &pg[round], err));
         hub[round] = load.rps;
         echo[round] = bare.rps;
         p50[round] = (double)load.p50_us;
@@ -108,9 +98,9 @@ static void print_loads(const struct figures *f)
 {
     (void)puts("\nmal_get_skill, uncached, with key, schema check and audit\n"
                "  c    calls/s   p50 us   p99 us   / pgbench -S   / civetweb");
-    for (int i = 0; i < LOADS; i++)
-        (void)printf("  %-3d %8.0f %8ld %8ld %14.3f %12.3f\n", connections[i], f->hub[i], f->p50[i],
-                     f->p99[i], f->hub[i] / f->pg[i], f->hub[i] / f->echo[i]);
+    for (int i = 0; i < BENCH_LOADS; i++)
+        (void)printf("  %-3d %8.0f %8ld %8ld %14.3f %12.3f\n", bench_connections[i], f->hub[i],
+                     f->p50[i], f->p99[i], f->hub[i] / f->pg[i], f->hub[i] / f->echo[i]);
 }
 
 static void goal(const char *what, double value, const char *unit, double first, bool at_least)
@@ -175,12 +165,12 @@ static enum status measure_peer(struct arena *arena, const struct bench_stack *s
     peer.sessions = *sessions ? sessions : NULL;
     st = bench_check(arena, &peer, err);
     if (st == ST_OK)
-        st = bench_call(arena, &peer, connections[1], WARM_UP_S, &load, err);
+        st = bench_call(arena, &peer, bench_connections[1], WARM_UP_S, &load, err);
     for (int round = 0; round < ROUNDS && st == ST_OK; round++) {
-        st = bench_call(arena, &peer, connections[1], seconds, &load, err);
+        st = bench_call(arena, &peer, bench_connections[1], seconds, &load, err);
         theirs[round] = load.rps;
         if (st == ST_OK)
-            st = bench_call(arena, &hub, connections[1], seconds, &load, err);
+            st = bench_call(arena, &hub, bench_connections[1], seconds, &load, err);
         ours[round] = load.rps;
     }
     bench_server_stop(pid);
@@ -237,7 +227,7 @@ static enum status measure_loads(struct arena *arena, const struct bench_stack *
 
     TRY(bench_server_start(arena, argv, &pid, &port, NULL, err));
     st = bench_check(arena, &get, err);
-    for (int i = 0; i < LOADS && st == ST_OK; i++)
+    for (int i = 0; i < BENCH_LOADS && st == ST_OK; i++)
         st = measure_load(arena, stack, arena_printf(arena, "http://127.0.0.1:%d/mcp", port), i,
                           figures, err);
     bench_server_stop(pid);
@@ -275,7 +265,7 @@ static enum status measure(struct arena *arena, struct bench_stack *stack, int s
     TRY(measure_direct(arena, stack, server, seconds, &f, err));
     TRY(measure_loads(arena, stack, server, &f, err));
     print_loads(&f);
-    TRY(bench_audit(arena, stack, connections[1], seconds, &f.audit_share, err));
+    TRY(bench_audit(arena, stack, bench_connections[1], seconds, &f.audit_share, err));
     print_memory(stack, "after the load");
     TRY(bench_streams(arena, stack, STREAMS, &f.stream_bytes, &f.streams, err));
     TRY(bench_sessions(arena, stack, SESSIONS, &f.session_bytes, err));

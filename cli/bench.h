@@ -59,6 +59,9 @@ enum status bench_server_start(struct arena *arena, const char *const *argv, pid
 void bench_server_stop(pid_t pid);
 
 /* ---- bench_load.c ---- */
+/* How many at once, load by load. */
+enum { BENCH_LOADS = 3 };
+extern const int bench_connections[BENCH_LOADS];
 #define BENCH_SKILL "bench-skill"
 /* Registers the skill of about 700 bytes that is read. */
 enum status bench_skill(struct arena *arena, const struct bench_stack *stack,

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const int bench_connections[BENCH_LOADS] = {1, 16, 64};
+
 #define ENVELOPE                                                                                   \
     "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","                       \
     "\"io.modelcontextprotocol/clientCapabilities\":{}}"
