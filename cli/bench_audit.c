@@ -64,7 +64,7 @@ enum status bench_unaudited_start(struct arena *arena, const struct bench_stack 
 {
     const char *binary = cli_binary(arena, "mal-bench-gateway");
     char **env = arena_alloc(arena, (VARIABLES_MAX + 3) * sizeof *env);
-    int port = free_port();
+    int port = stack_free_port();
     enum status status = ST_UNAVAILABLE;
     size_t n = 0;
 

@@ -1,34 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages of mal stdio: headers by era, the legacy session and its stream. */
-#include "transfer.h"
+#include "bridge.h"
 
+#include "client.h"
 #include "mcp/era.h"
+#include "mcp/message.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { TRANSFERS_MAX = 256 };
 
-void bridge_complain(const struct bridge *bridge, const char *fmt, ...)
-{
-    va_list ap;
-
-    (void)bridge;
-    (void)fputs("mal stdio: ", stderr);
-    va_start(ap, fmt);
-    (void)vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    (void)fputc('\n', stderr);
-}
-
 static void add_session_headers(struct transfer *transfer)
 {
-    if (transfer->bridge->session[0])
-        transfer_add_header(transfer, "Mcp-Session-Id", transfer->bridge->session);
-    if (transfer->bridge->version[0])
-        transfer_add_header(transfer, "MCP-Protocol-Version", transfer->bridge->version);
+    if (transfer->channel->session[0])
+        transfer_add_header(transfer, "Mcp-Session-Id", transfer->channel->session);
+    if (transfer->channel->version[0])
+        transfer_add_header(transfer, "MCP-Protocol-Version", transfer->channel->version);
 }
 
 /* The headers that mirror a modern body. */
@@ -49,7 +38,7 @@ static void add_modern_headers(struct transfer *transfer, struct arena *arena,
 
 static void open_stream(struct bridge *bridge)
 {
-    struct transfer *transfer = transfer_new(bridge, KIND_STREAM, "", 0);
+    struct transfer *transfer = transfer_new(&bridge->channel, KIND_STREAM, "", 0);
 
     add_session_headers(transfer);
     transfer_start(transfer);
@@ -58,7 +47,7 @@ static void open_stream(struct bridge *bridge)
 /* A modern client cancels by notice; over HTTP that is closing the request. */
 static void cancel(struct bridge *bridge, const char *id, size_t len)
 {
-    for (struct transfer *t = bridge->transfers; t; t = t->next) {
+    for (struct transfer *t = bridge->channel.transfers; t; t = t->next) {
         if (t->id && strlen(t->id) == len && memcmp(t->id, id, len) == 0) {
             transfer_drop(t);
             return;
@@ -95,7 +84,7 @@ static void send_message(struct bridge *bridge, struct arena *arena, const struc
         }
         return;
     }
-    transfer = transfer_new(bridge, kind, line, len);
+    transfer = transfer_new(&bridge->channel, kind, line, len);
     if (msg->id && msg->kind == MCP_REQUEST) {
         id = json_raw(msg->json, msg->id, &id_len);
         transfer->id = strndup(id, id_len);
@@ -104,7 +93,7 @@ static void send_message(struct bridge *bridge, struct arena *arena, const struc
         add_modern_headers(transfer, arena, msg, version);
     } else if (kind == KIND_INITIALIZE) {
         bridge->initializing = true;
-        bridge->session[0] = bridge->version[0] = '\0';
+        bridge->channel.session[0] = bridge->channel.version[0] = '\0';
         strbuf_clear(&bridge->greeting);
         strbuf_add(&bridge->greeting, line, len);
     } else {
@@ -126,21 +115,21 @@ void bridge_line(struct bridge *bridge, const char *line, size_t len)
         strbuf_char(&bridge->waiting, '\n');
         return;
     }
-    for (const struct transfer *t = bridge->transfers; t; t = t->next)
+    for (const struct transfer *t = bridge->channel.transfers; t; t = t->next)
         open_transfers++;
     if (json_parse(&arena, line, len, NULL, &json, &err) != ST_OK) {
         CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
 
         mcp_put_error(&out, NULL, -32700, err.message, NULL);
-        bridge_emit(out.data, out.len);
+        client_emit(out.data, out.len);
         return;
     }
     if (open_transfers >= TRANSFERS_MAX) {
-        bridge_complain(bridge, "more than %d messages under way; one is left out", TRANSFERS_MAX);
+        client_complain("more than %d messages under way; one is left out", TRANSFERS_MAX);
         return;
     }
     if (json.nodes[0].type == JSON_T_ARRAY) {
-        struct transfer *transfer = transfer_new(bridge, KIND_REQUEST, line, len);
+        struct transfer *transfer = transfer_new(&bridge->channel, KIND_REQUEST, line, len);
 
         add_session_headers(transfer);
         transfer_start(transfer);
@@ -150,7 +139,7 @@ void bridge_line(struct bridge *bridge, const char *line, size_t len)
         CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
 
         mcp_put_error(&out, &msg, -32600, err.message, NULL);
-        bridge_emit(out.data, out.len);
+        client_emit(out.data, out.len);
         return;
     }
     send_message(bridge, &arena, &msg, line, len);
@@ -162,7 +151,7 @@ static void release_waiting(struct bridge *bridge)
     CLEANUP(strbuf_done) struct strbuf lines = bridge->waiting;
     char *save = NULL;
 
-    bridge->initializing = bridge->replaying = false;
+    bridge->initializing = bridge->channel.replaying = false;
     bridge->waiting = (struct strbuf)STRBUF_INIT;
     for (char *line = lines.data ? strtok_r(lines.data, "\n", &save) : NULL; line;
          line = strtok_r(NULL, "\n", &save))
@@ -171,9 +160,8 @@ static void release_waiting(struct bridge *bridge)
 
 /* The session is gone (hub made anew): greet again, then repeat the message. It
  * was refused before any tool ran, so repeating it is safe. */
-static bool begin_anew(struct transfer *transfer)
+static bool begin_anew(struct bridge *bridge, const struct transfer *transfer)
 {
-    struct bridge *bridge = transfer->bridge;
     static const char initialized[] =
         "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}";
     CLEANUP(strbuf_done) struct strbuf greeting = STRBUF_INIT;
@@ -182,7 +170,7 @@ static bool begin_anew(struct transfer *transfer)
         return false;
     strbuf_add(&greeting, bridge->greeting.data, bridge->greeting.len);
     bridge_line(bridge, greeting.data, greeting.len);
-    bridge->replaying = true;
+    bridge->channel.replaying = true;
     strbuf_printf(&bridge->waiting, "%s\n", initialized);
     if (transfer->kind != KIND_STREAM) {
         strbuf_add(&bridge->waiting, transfer->sent.data, transfer->sent.len);
@@ -204,20 +192,19 @@ static bool is_json_rpc(const struct strbuf *body)
            memmem(body->data, body->len, "\"jsonrpc\"", 9);
 }
 
-static void transfer_finished(struct transfer *transfer, CURLcode code)
+static void finished(struct bridge *bridge, struct transfer *transfer, CURLcode code)
 {
-    struct bridge *bridge = transfer->bridge;
     long status = 0;
 
     (void)curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &status);
     if (transfer->kind == KIND_STREAM) {
         /* A refused GET (405) is normal; a stream that ended is opened again by
          * the next message's session. */
-        if (status == 200 && code == CURLE_OK && bridge->session[0])
+        if (status == 200 && code == CURLE_OK && bridge->channel.session[0])
             open_stream(bridge);
-    } else if (status == 404 && bridge->session[0] && transfer->kind != KIND_INITIALIZE &&
-               begin_anew(transfer)) {
-        bridge_complain(bridge, "the session was lost; a new one is begun");
+    } else if (status == 404 && bridge->channel.session[0] && transfer->kind != KIND_INITIALIZE &&
+               begin_anew(bridge, transfer)) {
+        client_complain("the session was lost; a new one is begun");
     } else if (code != CURLE_OK) {
         transfer_fail(transfer, "the hub cannot be reached", curl_easy_strerror(code), 0);
     } else if (!transfer->events && is_json_rpc(&transfer->body)) {
@@ -227,7 +214,7 @@ static void transfer_finished(struct transfer *transfer, CURLcode code)
     }
     if (transfer->kind == KIND_INITIALIZE)
         release_waiting(bridge);
-    if (is_initialized_notice(transfer) && status == 202 && bridge->session[0])
+    if (is_initialized_notice(transfer) && status == 202 && bridge->channel.session[0])
         open_stream(bridge);
     transfer_drop(transfer);
 }
@@ -237,20 +224,20 @@ void bridge_step(struct bridge *bridge)
     int running, left;
     CURLMsg *msg;
 
-    (void)curl_multi_perform(bridge->multi, &running);
-    while ((msg = curl_multi_info_read(bridge->multi, &left))) {
+    (void)curl_multi_perform(bridge->channel.multi, &running);
+    while ((msg = curl_multi_info_read(bridge->channel.multi, &left))) {
         struct transfer *transfer = NULL;
 
         if (msg->msg != CURLMSG_DONE)
             continue;
         (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
-        transfer_finished(transfer, msg->data.result);
+        finished(bridge, transfer, msg->data.result);
     }
 }
 
 bool bridge_waiting(const struct bridge *bridge)
 {
-    for (const struct transfer *t = bridge->transfers; t; t = t->next)
+    for (const struct transfer *t = bridge->channel.transfers; t; t = t->next)
         if (t->kind != KIND_STREAM && t->kind != KIND_LISTEN)
             return true;
     return bridge->waiting.len > 0;
@@ -258,28 +245,29 @@ bool bridge_waiting(const struct bridge *bridge)
 
 void bridge_open(struct bridge *bridge, const struct hub_address *address)
 {
-    *bridge = (struct bridge){.address = *address, .multi = curl_multi_init()};
+    *bridge = (struct bridge){.channel = {.address = *address, .multi = curl_multi_init()}};
 }
 
 void bridge_close(struct bridge *bridge)
 {
     CLEANUP(arena_done) struct arena arena = {0};
     struct cli_request request = {
-        .method = "DELETE", .url = bridge->address.url, .timeout_ms = 3000};
+        .method = "DELETE", .url = bridge->channel.address.url, .timeout_ms = 3000};
     struct cli_reply reply;
     struct error ignored = {0};
 
-    while (bridge->transfers)
-        transfer_drop(bridge->transfers);
-    (void)curl_multi_cleanup(bridge->multi);
-    if (bridge->session[0]) {
-        const char *headers[4] = {arena_printf(&arena, "Mcp-Session-Id: %s", bridge->session)};
+    while (bridge->channel.transfers)
+        transfer_drop(bridge->channel.transfers);
+    (void)curl_multi_cleanup(bridge->channel.multi);
+    if (bridge->channel.session[0]) {
+        const char *headers[4] = {
+            arena_printf(&arena, "Mcp-Session-Id: %s", bridge->channel.session)};
 
-        if (bridge->address.key)
-            headers[1] = arena_printf(&arena, "x-api-key: %s", bridge->address.key);
+        if (bridge->channel.address.key)
+            headers[1] = arena_printf(&arena, "x-api-key: %s", bridge->channel.address.key);
         request.headers = headers;
         if (cli_http(&arena, &request, &reply, &ignored) != ST_OK)
-            bridge_complain(bridge, "the session could not be ended: %s", ignored.message);
+            client_complain("the session could not be ended: %s", ignored.message);
     }
     strbuf_done(&bridge->greeting);
     strbuf_done(&bridge->waiting);

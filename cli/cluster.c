@@ -309,7 +309,7 @@ enum status stack_nats(struct stack *stack, struct error *err)
     size_t n = 0;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-    stack->nats_port = free_port();
+    stack->nats_port = stack_free_port();
     argv[n++] = cli_program(arena, "nats-server");
     argv[n++] = "-c";
     argv[n++] = cli_share(arena, "deploy/nats.conf");

@@ -13,6 +13,7 @@ struct mcp_hub {
     bool json;        /* print JSON */
 };
 
+/* ---- mcp_rest.c ---- */
 /* One exchange below /api/v1. body (borrowed) may be NULL. *ret_reply is owned by
  * the caller. An answer above 299 is the failure that the hub tells. */
 enum status mcp_rest(const struct mcp_hub *hub, const char *method, const char *path,
@@ -20,18 +21,6 @@ enum status mcp_rest(const struct mcp_hub *hub, const char *method, const char *
 /* Text for a part of a path. */
 const char *mcp_escape(const struct mcp_hub *hub, const char *text);
 void mcp_print(const json_t *json);
-
-/* Registers the servers of a file {"mcpServers": {…}} that are not there. */
-enum status mcp_import(const struct mcp_hub *hub, const char *path, struct error *err) MUST_CHECK;
-
-/* mal mcp expose SERVER [off] [key=value…]. */
-enum status mcp_expose(const struct mcp_hub *hub, char **words, int n,
-                       struct error *err) MUST_CHECK;
-/* mal mcp tools SERVER. */
-enum status mcp_tools(const struct mcp_hub *hub, const char *server, struct error *err) MUST_CHECK;
-/* mal mcp virtual list | show ID | set ID FILE | rm ID. */
-enum status mcp_virtual(const struct mcp_hub *hub, char **words, int n,
-                        struct error *err) MUST_CHECK;
 /* Every entry of a paged list; *ret_items is owned by the caller. */
 enum status mcp_all_pages(const struct mcp_hub *hub, const char *path, json_t **ret_items,
                           struct error *err) MUST_CHECK;
@@ -40,3 +29,17 @@ const char *mcp_text(const json_t *object, const char *name);
 /* Words key=value as members of body; values are JSON or texts. */
 enum status mcp_pairs(const struct mcp_hub *hub, char **words, int n, json_t *body,
                       struct error *err) MUST_CHECK;
+
+/* ---- mcp_import.c ---- */
+/* Registers the servers of a file {"mcpServers": {…}} that are not there. */
+enum status mcp_import(const struct mcp_hub *hub, const char *path, struct error *err) MUST_CHECK;
+
+/* ---- mcp_offer.c ---- */
+/* mal mcp expose SERVER [off] [key=value…]. */
+enum status mcp_expose(const struct mcp_hub *hub, char **words, int n,
+                       struct error *err) MUST_CHECK;
+/* mal mcp tools SERVER. */
+enum status mcp_tools(const struct mcp_hub *hub, const char *server, struct error *err) MUST_CHECK;
+/* mal mcp virtual list | show ID | set ID FILE | rm ID. */
+enum status mcp_virtual(const struct mcp_hub *hub, char **words, int n,
+                        struct error *err) MUST_CHECK;

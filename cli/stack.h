@@ -56,6 +56,15 @@ struct child *stack_child(struct stack *stack, const char *name);
 /* Appends an empty child with name and log file set. */
 struct child *stack_add(struct stack *stack, const char *name);
 
+/* ---- environment.c ---- */
+/* A TCP port of 127.0.0.1 that is free now. */
+int stack_free_port(void);
+/* Environment of a child: everything but MAL_*, the MAL_* that binary knows,
+ * and the assignments given (NULL-terminated). */
+const char **stack_env(struct stack *stack, const char *binary, const char *const *extra);
+/* Whether the binary has the setting of an assignment "MAL_X=…". */
+bool stack_binary_knows(struct stack *stack, const char *binary, const char *entry);
+
 /* ---- cluster.c ---- */
 /* Makes and starts the Postgres cluster, waits for it, applies the bootstrap. */
 enum status stack_postgres(struct stack *stack, struct error *err) MUST_CHECK;
@@ -78,11 +87,6 @@ enum status secrets_save(struct stack *stack, struct error *err) MUST_CHECK;
 /* Starts every service whose binary is there, waits until each is ready. */
 enum status stack_services(struct stack *stack, struct error *err) MUST_CHECK;
 enum status stack_gateways(struct stack *stack, struct error *err) MUST_CHECK;
-/* A TCP port of 127.0.0.1 that is free now. */
-int free_port(void);
-/* Environment of a child: everything but MAL_*, the MAL_* that binary knows,
- * and the assignments given (NULL-terminated). */
-const char **stack_env(struct stack *stack, const char *binary, const char *const *extra);
 /* Whether every MAL_* variable is known to some process of the stack. */
 enum status stack_env_check(struct stack *stack, struct error *err) MUST_CHECK;
 /* Waits until GET url answers 200, the child ends too often, or time is up. */

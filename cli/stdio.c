@@ -3,6 +3,7 @@
  * Messages pass as they are; only headers, the legacy session and its GET stream
  * are added (MCP 2026-07-28: basic/transports, 2025-11-25: basic/transports). */
 #include "bridge.h"
+#include "client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +56,7 @@ static bool read_input(struct bridge *bridge, struct strbuf *input)
         strbuf_add(input, chunk, (size_t)n);
         take_lines(bridge, input);
         if (input->len > LINE_MAX_BYTES) {
-            bridge_complain(bridge, "a line on stdin is longer than 10 MiB; it is left out");
+            client_complain("a line on stdin is longer than 10 MiB; it is left out");
             strbuf_clear(input);
         }
     }
@@ -77,7 +78,8 @@ static void run(struct bridge *bridge)
         bridge_step(bridge);
         if (!open_input && !bridge_waiting(bridge))
             break;
-        (void)curl_multi_poll(bridge->multi, open_input ? &wait : NULL, open_input, POLL_MS, NULL);
+        (void)curl_multi_poll(bridge->channel.multi, open_input ? &wait : NULL, open_input, POLL_MS,
+                              NULL);
     }
     bridge_close(bridge);
 }

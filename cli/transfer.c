@@ -2,21 +2,13 @@
 /* One HTTP exchange of mal stdio: its headers, its JSON or event-stream answer. */
 #include "transfer.h"
 
+#include "client.h"
+#include "wire/json.h"
+
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* One message to the client: compact JSON, one line. */
-void bridge_emit(const char *json, size_t len)
-{
-    CLEANUP(strbuf_done) struct strbuf line = STRBUF_INIT;
-
-    json_put_compact(&line, json, len);
-    strbuf_char(&line, '\n');
-    (void)fwrite(line.data, 1, line.len, stdout);
-    (void)fflush(stdout);
-}
 
 void transfer_fail(const struct transfer *transfer, const char *what, const char *detail,
                    long status)
@@ -29,19 +21,19 @@ void transfer_fail(const struct transfer *transfer, const char *what, const char
         strbuf_printf(&words, " %ld", status);
     if (detail && *detail)
         strbuf_printf(&words, ": %.300s", detail);
-    bridge_complain(transfer->bridge, "%s", strbuf_cstr(&words));
+    client_complain("%s", strbuf_cstr(&words));
     if (!transfer->id)
         return;
     strbuf_printf(&out, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-32603,\"message\":",
                   transfer->id);
     json_put_string(&out, strbuf_cstr(&words));
     strbuf_str(&out, "}}");
-    bridge_emit(out.data, out.len);
+    client_emit(out.data, out.len);
 }
 
 static void transfer_free(struct transfer *transfer)
 {
-    (void)curl_multi_remove_handle(transfer->bridge->multi, transfer->curl);
+    (void)curl_multi_remove_handle(transfer->channel->multi, transfer->curl);
     curl_easy_cleanup(transfer->curl);
     curl_slist_free_all(transfer->headers);
     strbuf_done(&transfer->sent);
@@ -53,7 +45,7 @@ static void transfer_free(struct transfer *transfer)
 
 void transfer_drop(struct transfer *transfer)
 {
-    struct transfer **link = &transfer->bridge->transfers;
+    struct transfer **link = &transfer->channel->transfers;
 
     while (*link != transfer)
         link = &(*link)->next;
@@ -62,7 +54,7 @@ void transfer_drop(struct transfer *transfer)
 }
 
 /* Learns the negotiated version from an InitializeResult. */
-static void learn_version(struct bridge *bridge, const char *text, size_t len)
+static void learn_version(struct channel *channel, const char *text, size_t len)
 {
     CLEANUP(arena_done) struct arena arena = {0};
     struct json json;
@@ -74,18 +66,18 @@ static void learn_version(struct bridge *bridge, const char *text, size_t len)
     version =
         json_text(&arena, &json, json_path(&json, json.nodes, "result", "protocolVersion", NULL));
     if (version)
-        (void)snprintf(bridge->version, sizeof bridge->version, "%s", version);
+        (void)snprintf(channel->version, sizeof channel->version, "%s", version);
 }
 
 void transfer_deliver(struct transfer *transfer, const char *text, size_t len)
 {
     transfer->answered = true;
     if (transfer->kind == KIND_INITIALIZE) {
-        learn_version(transfer->bridge, text, len);
-        if (transfer->bridge->replaying)
+        learn_version(transfer->channel, text, len);
+        if (transfer->channel->replaying)
             return;
     }
-    bridge_emit(text, len);
+    client_emit(text, len);
 }
 
 /* One line of an event stream (WHATWG HTML, server-sent events). */
@@ -156,7 +148,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
         }
         while (left > 0 && (value[left - 1] == '\r' || value[left - 1] == '\n'))
             left--;
-        (void)snprintf(transfer->bridge->session, sizeof transfer->bridge->session, "%.*s",
+        (void)snprintf(transfer->channel->session, sizeof transfer->channel->session, "%.*s",
                        (int)left, value);
     }
     return len;
@@ -194,12 +186,12 @@ void transfer_add_encoded(struct transfer *transfer, const char *name, const cha
     free(text);
 }
 
-struct transfer *transfer_new(struct bridge *bridge, enum transfer_kind kind, const char *text,
+struct transfer *transfer_new(struct channel *channel, enum transfer_kind kind, const char *text,
                               size_t len)
 {
     struct transfer *transfer = calloc(1, sizeof *transfer);
 
-    transfer->bridge = bridge;
+    transfer->channel = channel;
     transfer->kind = kind;
     transfer->curl = curl_easy_init();
     strbuf_add(&transfer->sent, text, len);
@@ -208,8 +200,8 @@ struct transfer *transfer_new(struct bridge *bridge, enum transfer_kind kind, co
                                             : "application/json, text/event-stream");
     if (kind != KIND_STREAM)
         transfer_add_header(transfer, "Content-Type", "application/json");
-    if (bridge->address.key)
-        transfer_add_header(transfer, "x-api-key", bridge->address.key);
+    if (channel->address.key)
+        transfer_add_header(transfer, "x-api-key", channel->address.key);
     return transfer;
 }
 
@@ -219,7 +211,7 @@ void transfer_start(struct transfer *transfer)
 
     /* curl would ask for 100-continue on large bodies and wait a second. */
     transfer->headers = curl_slist_append(transfer->headers, "Expect:");
-    (void)curl_easy_setopt(curl, CURLOPT_URL, transfer->bridge->address.url);
+    (void)curl_easy_setopt(curl, CURLOPT_URL, transfer->channel->address.url);
     (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->headers);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
@@ -233,7 +225,7 @@ void transfer_start(struct transfer *transfer)
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, transfer->sent.data);
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)transfer->sent.len);
     }
-    transfer->next = transfer->bridge->transfers;
-    transfer->bridge->transfers = transfer;
-    (void)curl_multi_add_handle(transfer->bridge->multi, curl);
+    transfer->next = transfer->channel->transfers;
+    transfer->channel->transfers = transfer;
+    (void)curl_multi_add_handle(transfer->channel->multi, curl);
 }
