@@ -54,6 +54,9 @@ enum downstream_fault {
 const char *downstream_fault_text(enum downstream_fault fault);
 /* Whether one such failure speaks against the server (passive health). */
 bool downstream_fault_blames(enum downstream_fault fault);
+/* Whether it may lie in the call as well as in the server: one that takes long, or one
+ * that took the server or a connection down which others could use. A probe decides. */
+bool downstream_fault_doubtful(enum downstream_fault fault);
 /* Of an error that a function of this header set. */
 enum downstream_fault downstream_fault_of(const struct error *err);
 

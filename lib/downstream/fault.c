@@ -25,6 +25,11 @@ bool downstream_fault_blames(enum downstream_fault fault)
     return faults[fault].blames;
 }
 
+bool downstream_fault_doubtful(enum downstream_fault fault)
+{
+    return fault == DOWNSTREAM_FAULT_TIMEOUT || fault == DOWNSTREAM_FAULT_LOST;
+}
+
 enum downstream_fault downstream_fault_of(const struct error *err)
 {
     for (unsigned i = 1; i < ARRAY_SIZE(faults); i++)

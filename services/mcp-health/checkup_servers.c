@@ -123,7 +123,7 @@ static enum status store(struct call *call, const struct visit *visit)
     CLEANUP(tx_done) struct tx tx = {0};
 
     TRY(tx_begin(&tx, call));
-    TRY(evidence_store(&tx, visit->row->id, &visit->probe.evidence));
+    TRY(evidence_store(&tx, visit->row->id, &visit->probe.evidence, NULL));
     return tx_commit(&tx);
 }
 

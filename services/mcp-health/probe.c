@@ -37,14 +37,15 @@ struct prober {
 
 /* ---- one probe -------------------------------------------------------------- */
 
+/* Definitions of an earlier registration are not those of this one. */
 static enum status store_tx(struct call *call, const char *id, const struct evidence *evidence,
-                            const struct reading *reading)
+                            const struct reading *reading, bool *ret_taken)
 {
     CLEANUP(tx_done) struct tx tx = {0};
 
     TRY(tx_begin(&tx, call));
-    TRY(evidence_store(&tx, id, evidence));
-    if (reading)
+    TRY(evidence_store(&tx, id, evidence, ret_taken));
+    if (reading && *ret_taken)
         TRY(reading_store(&tx, id, reading));
     return tx_commit(&tx);
 }
@@ -59,16 +60,17 @@ static void store(struct prober *prober, struct work *work, const struct evidenc
                         .deadline_ms = clock_mono_ms() + STORE_MS,
                         .now_ms = clock_wall_ms()};
     enum status status;
+    bool taken = false;
 
     pthread_mutex_lock(&prober->store);
     call.pg = prober->conn;
-    status = store_tx(&call, work->target->id, evidence, reading);
+    status = store_tx(&call, work->target->id, evidence, reading, &taken);
     pg_conn_settle(prober->conn);
     pthread_mutex_unlock(&prober->store);
     if (status != ST_OK && status != ST_NOT_FOUND)
         log_warn("cannot store the probe of %s: %s %s", work->target->id, status_lower_name(status),
                  call.error.message);
-    if (reading && status != ST_OK)
+    if (reading && (status != ST_OK || !taken))
         work->target->list_at_ms = 0;
 }
 

@@ -208,6 +208,7 @@ void target_probe(struct probe *probe)
                           .is_probe = true,
                           .is_due = !probe->ask_only,
                           .error = arena_strdup(probe->arena, err.message),
+                          .revision = probe->row->revision,
                           .tools_count = probe->read ? (int)probe->reading.n_tools : -1};
     if (status == ST_OK) {
         probe->evidence.latency_ms = (int)((clock_mono_us() - started_us) / 1000) + 1;

@@ -2,6 +2,7 @@
 /* From outcomes to a status, with hysteresis. */
 #include "state.h"
 
+#include "report.sql.h"
 #include "server.sql.h"
 #include "state.sql.h"
 
@@ -76,7 +77,18 @@ static int number(const struct pg_rows *rows, const char *column)
     return (int)strtol(pg_cell(rows, 0, column), NULL, 10);
 }
 
-enum status evidence_store(struct tx *tx, const char *id, const struct evidence *evidence)
+/* A probe of an earlier registration leaves the next one due now; calls hasten it
+ * as doubts do. */
+static enum status look_again(struct call *call, const char *id, const struct evidence *evidence)
+{
+    const char *ids[] = {id};
+
+    return pg_exec(call, evidence->is_probe ? sql_state_hasten : sql_report_hasten, NULL, "a",
+                   (size_t)1, ids);
+}
+
+enum status evidence_store(struct tx *tx, const char *id, const struct evidence *evidence,
+                           bool *ret_taken)
 {
     struct call *call = tx->call;
     struct health_state state;
@@ -84,9 +96,14 @@ enum status evidence_store(struct tx *tx, const char *id, const struct evidence 
     bool changed, ok = evidence->outcome == OUTCOME_OK;
     int64_t pause_ms;
 
-    TRY(pg_rows(call, &rows, sql_state_lock, "s", id));
+    TRY(pg_rows(call, &rows, sql_state_lock, "sbii", id, evidence->is_probe, evidence->age_ms,
+                evidence->revision));
     if (rows.n == 0)
         return ST_OK;
+    if (strcmp(pg_cell(&rows, 0, "outdated"), "t") == 0)
+        return look_again(call, id, evidence);
+    if (ret_taken)
+        *ret_taken = true;
     state = (struct health_state){.error = strcmp(pg_cell(&rows, 0, "status"), "error") == 0,
                                   .failures = number(&rows, "failures"),
                                   .outcomes = (unsigned)number(&rows, "outcomes"),

@@ -35,9 +35,13 @@ struct evidence {
     const char *error;            /* words; "" when OK */
     int tools_count;              /* -1 = not read */
     const char *protocol_version; /* NULL = not known */
+    int revision;                 /* of the registration it is about; 0 = not known */
+    int age_ms;                   /* of calls: since the last of them */
 };
 /* Stores the evidence; a change of status becomes a transition, an event and news
  * for gateways and runners. Nothing happens to a server that is not there or
- * inactive. */
-enum status evidence_store(struct tx *tx, const char *id,
-                           const struct evidence *evidence) MUST_CHECK;
+ * inactive. What is about an earlier registration, or was before the last good
+ * answer, turns nothing: it only makes a probe due. *ret_taken (may be NULL): it was
+ * taken. */
+enum status evidence_store(struct tx *tx, const char *id, const struct evidence *evidence,
+                           bool *ret_taken) MUST_CHECK;

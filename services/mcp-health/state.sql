@@ -1,5 +1,8 @@
 -- name: state_lock :one
-select st.status, st.failures, st.outcomes, st.n_outcomes
+select st.status, st.failures, st.outcomes, st.n_outcomes,
+       $4 not in (0, s.revision) or
+       (not $2 and coalesce(st.last_ok_at > clock_timestamp() - $3 * interval '1 millisecond',
+                            false)) as outdated
   from mcp_state st join server s on s.id = st.mcp_id
  where st.mcp_id = $1 and not s.removed and not s.inactive
    for update of st;

@@ -94,7 +94,7 @@ static enum status moved(struct exchange *x, struct error *err)
 {
     error_clear(err);
     (void)error_set(err, ST_UNAVAILABLE, "This runner does not hold '%s'.", x->call->server);
-    err->reason = "MCP_MOVED";
+    err->reason = REASON_MOVED;
     return ST_UNAVAILABLE;
 }
 

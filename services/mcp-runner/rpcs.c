@@ -9,7 +9,26 @@
 
 #include <string.h>
 
-enum { ROUTES_MAX = 4, LIST_MS = 20000, CHECK_MS = 5000, TOLD_MS = 2000, MUTE_MAX = 2 };
+enum {
+    ROUTES_MAX = 4,
+    MOVES_MAX = 4,
+    LIST_MS = 20000,
+    CHECK_MS = 5000,
+    TOLD_MS = 2000,
+    MUTE_MAX = 2
+};
+
+/* The slot was taken away meanwhile, and that is why it failed, not the child: what is
+ * asked for is the one that its server has now, which another runner may hold. A child
+ * that did not answer in time said something of itself. */
+static enum status judge(struct call *call, const struct slot *slot, enum status status)
+{
+    if (status != ST_UNAVAILABLE || !slot->closing)
+        return status;
+    error_clear(&call->error);
+    return call_fail_reason(call, ST_UNAVAILABLE, REASON_MOVED, "This runner does not hold '%s'.",
+                            slot->server);
+}
 
 /* ---- rpcs, where the child is -------------------------------------------------------- */
 
@@ -36,7 +55,7 @@ static enum status open_here(struct call *call, const char *key, const ProtobufC
     config_unref(config);
     TRY(status);
     slot->used_ms = clock_mono_ms();
-    status = slot_session(slot, deadline_of(call), &session, &call->error);
+    status = judge(call, slot, slot_session(slot, deadline_of(call), &session, &call->error));
     if (status == ST_OK) {
         downstream_describe(session, call->arena, &facts);
         rsp->owner = runner->id;
@@ -165,7 +184,7 @@ static enum status describe_here(struct call *call, const char *key,
         TRY(status);
     }
     (void)is_well(runner, req->server, &rsp->changes);
-    status = describe_slot(call, slot, req->lists, rsp);
+    status = judge(call, slot, describe_slot(call, slot, req->lists, rsp));
     slot_unref(slot);
     return status;
 }
@@ -229,22 +248,43 @@ static enum status route(struct call *call, const struct rpc *rpc, const char *k
     return status;
 }
 
+/* What to ask for, and where. */
+struct question {
+    const struct rpc *rpc;
+    const char *server, *caller;
+    here_fn *here;
+};
+
+/* A registration that changes meanwhile may mean another child, of another owner. */
+static enum status find(struct call *call, const struct question *question,
+                        const ProtobufCMessage *request, ProtobufCMessage *reply)
+{
+    enum status status = ST_UNAVAILABLE;
+    char key[KEY_SIZE];
+
+    for (int i = 0; i < MOVES_MAX; i++) {
+        error_clear(&call->error);
+        TRY(key_of(call, question->server, question->caller, key));
+        status = route(call, question->rpc, key, request, reply, question->here);
+        if (status == ST_OK || !call->error.reason ||
+            strcmp(call->error.reason, REASON_MOVED) != 0 || deadline_of(call) <= clock_mono_ms())
+            break;
+    }
+    return status;
+}
+
 enum status mcp_runner_open(struct call *call, const McpRunner__OpenRequest *req,
                             McpRunner__OpenResponse *rsp)
 {
-    char key[KEY_SIZE];
-
-    TRY(key_of(call, req->server, req->caller, key));
-    return route(call, &mcp_runner_open_rpc, key, &req->base, &rsp->base, open_here);
+    return find(call, &(struct question){&mcp_runner_open_rpc, req->server, req->caller, open_here},
+                &req->base, &rsp->base);
 }
 
 enum status mcp_runner_describe(struct call *call, const McpRunner__DescribeRequest *req,
                                 McpRunner__DescribeResponse *rsp)
 {
-    char key[KEY_SIZE];
-
-    TRY(key_of(call, req->server, "", key));
-    return route(call, &mcp_runner_describe_rpc, key, &req->base, &rsp->base, describe_here);
+    return find(call, &(struct question){&mcp_runner_describe_rpc, req->server, "", describe_here},
+                &req->base, &rsp->base);
 }
 
 enum status mcp_runner_check(struct call *call, const McpRunner__CheckRequest *req,

@@ -34,6 +34,9 @@ struct runner_settings {
 extern struct runner_settings runner_config;
 extern const struct setting runner_setting_table[];
 
+/* This runner has no such child (any more); nothing was carried out. */
+#define REASON_MOVED "MCP_MOVED"
+
 enum { KEY_SIZE = 160, CALLER_SIZE = 81, WORDS_SIZE = 200 };
 
 /* A server as it was told; immutable, counted. */
@@ -46,8 +49,9 @@ struct config {
 /* Since mcp-health was told. */
 struct tally {
     int ok, doubts, failed;
-    bool changed;    /* its lists */
-    char words[400]; /* of the last one that went wrong */
+    int64_t ok_ms, failed_ms; /* of the last ones */
+    bool changed;             /* its lists */
+    char words[400];          /* of the last one that went wrong */
 };
 
 struct entry {

@@ -2,6 +2,7 @@
 /* How calls went, told to mcp-health once a second. */
 #include "runner.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "mal/mcp_health/v1/mcp_health.pb-c.h"
@@ -12,8 +13,7 @@
 void tally_count(struct runner *runner, const char *server, const struct error *err)
 {
     enum downstream_fault fault = err ? downstream_fault_of(err) : DOWNSTREAM_FAULT_NONE;
-    /* One call may take the child with it that others could use: a probe decides. */
-    bool doubt = fault == DOWNSTREAM_FAULT_TIMEOUT || fault == DOWNSTREAM_FAULT_LOST;
+    bool doubt = downstream_fault_doubtful(fault);
     bool failed = !doubt && downstream_fault_blames(fault);
 
     if (err && !doubt && !failed)
@@ -24,6 +24,10 @@ void tally_count(struct runner *runner, const char *server, const struct error *
         entry->tally.ok += !err;
         entry->tally.doubts += doubt;
         entry->tally.failed += failed;
+        if (!err)
+            entry->tally.ok_ms = clock_mono_ms();
+        if (failed)
+            entry->tally.failed_ms = clock_mono_ms();
         if (err) {
             (void)snprintf(entry->tally.words, sizeof(entry->tally.words), "%.399s", err->message);
             utf8_mend(entry->tally.words);
@@ -47,6 +51,9 @@ static McpHealth__ServerReport *take(struct arena *arena, struct entry *entry)
     one->slow = tally->doubts;
     one->failed = tally->failed;
     one->changed = tally->changed;
+    one->ok_ms_ago = tally->ok ? (int32_t)(clock_mono_ms() - tally->ok_ms) : 0;
+    one->failed_ms_ago = tally->failed ? (int32_t)(clock_mono_ms() - tally->failed_ms) : 0;
+    one->revision = entry->config->server->revision;
     one->error = arena_strdup(arena, tally->words);
     *tally = (struct tally){0};
     return one;

@@ -102,6 +102,8 @@ def handle(message):
 if mode == "die":
     sys.stderr.write("cannot find my module\n")
     sys.exit(7)
+while mode == "hang":  # says nothing at all
+    time.sleep(1)
 if mode == "once":  # the first start of a home folder fails
     if not os.path.exists("started"):
         open("started", "w").close()

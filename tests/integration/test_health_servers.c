@@ -5,7 +5,7 @@
 
 #include "state.h"
 
-static void evidence(const char *id, enum outcome outcome, const char *error)
+static void evidence_of(const char *id, int revision, enum outcome outcome, const char *error)
 {
     CLEANUP(tx_done) struct tx tx = {0};
 
@@ -17,9 +17,16 @@ static void evidence(const char *id, enum outcome outcome, const char *error)
                                                        .is_due = true,
                                                        .latency_ms = outcome == OUTCOME_OK ? 7 : 0,
                                                        .error = error,
-                                                       .tools_count = -1}),
+                                                       .tools_count = -1,
+                                                       .revision = revision},
+                                    NULL),
                      ST_OK);
     ck_assert_int_eq(tx_commit(&tx), ST_OK);
+}
+
+static void evidence(const char *id, enum outcome outcome, const char *error)
+{
+    evidence_of(id, 0, outcome, error);
 }
 
 START_TEST(only_a_changed_registration_is_news)
@@ -275,6 +282,57 @@ START_TEST(calls_that_are_slow_or_fail_now_and_then_only_make_a_probe_due)
 }
 END_TEST
 
+#define STATUS "select status from mcp_health.mcp_state"
+
+START_TEST(calls_that_failed_before_the_last_answer_only_make_a_probe_due)
+{
+    store("far", false);
+    evidence("far", OUTCOME_OK, "");
+    OK(f, "Report", "{'servers':[{'id':'far','failed':1,'failed_ms_ago':900}]}");
+    ck_assert_str_eq(value(STATUS), "active");
+    ck_assert_str_eq(value("select next_check_at < now() + interval '3 s' from "
+                           "mcp_health.mcp_state"),
+                     "t");
+    OK(f, "Report", "{'servers':[{'id':'far','failed':1,'failed_ms_ago':0}]}");
+    ck_assert_str_eq(value(STATUS), "error");
+}
+END_TEST
+
+START_TEST(an_answered_call_counts_as_a_last_answer)
+{
+    store("far", false);
+    evidence("far", OUTCOME_OK, "");
+    pg_server_sql(f->url, "update mcp_health.mcp_state set last_ok_at = now() - interval '1 h'");
+    OK(f, "Report", "{'servers':[{'id':'far','ok':1,'ok_ms_ago':5}]}");
+    OK(f, "Report", "{'servers':[{'id':'far','failed':1,'failed_ms_ago':60000}]}");
+    ck_assert_str_eq(value(STATUS), "active");
+    OK(f, "Report", "{'servers':[{'id':'far','ok':1,'ok_ms_ago':3600000}]}");
+    ck_assert_str_eq(
+        value("select last_ok_at > now() - interval '50 min' from mcp_health.mcp_state"), "t");
+    OK(f, "Report", "{'servers':[{'id':'far','failed':1,'failed_ms_ago':0}]}");
+    ck_assert_str_eq(value(STATUS), "error");
+}
+END_TEST
+
+START_TEST(what_was_found_of_an_earlier_registration_says_nothing_of_this_one)
+{
+    store("far", false);
+    evidence_of("far", 1, OUTCOME_OK, "");
+    OK(f, "UpdateMcpPolicy", "{'id':'far','prefix':'f'}");
+    ck_assert_str_eq(value(IS_DUE), "f");
+    evidence_of("far", 1, OUTCOME_FAILED, "it was taken away");
+    ck_assert_str_eq(value(STATUS), "active");
+    ck_assert_str_eq(value(IS_DUE), "t");
+    OK(f, "Report", "{'servers':[{'id':'far','failed':1,'revision':1}]}");
+    ck_assert_str_eq(value(STATUS), "active");
+    evidence_of("far", 2, OUTCOME_FAILED, "no connection");
+    ck_assert_str_eq(value(STATUS), "error");
+    evidence_of("far", 1, OUTCOME_OK, "");
+    ck_assert_str_eq(value(STATUS), "error");
+    ck_assert_str_eq(value("select count(*) from mcp_health.probe"), "2");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("health_servers");
@@ -296,5 +354,8 @@ int main(void)
     tcase_add_test(tcase, an_inactive_server_has_no_evidence);
     tcase_add_test(tcase, calls_that_all_fail_make_an_error_at_once);
     tcase_add_test(tcase, calls_that_are_slow_or_fail_now_and_then_only_make_a_probe_due);
+    tcase_add_test(tcase, calls_that_failed_before_the_last_answer_only_make_a_probe_due);
+    tcase_add_test(tcase, an_answered_call_counts_as_a_last_answer);
+    tcase_add_test(tcase, what_was_found_of_an_earlier_registration_says_nothing_of_this_one);
     return run_suite(suite);
 }

@@ -18,7 +18,7 @@ static struct prober *prober;
 
 /* What the runner says, and how often it was asked. */
 static struct {
-    atomic_bool fails;
+    atomic_bool fails, changing; /* changing: the registration, while it is asked */
     atomic_int changes, asked, lists;
     _Atomic(const char *) tool;
 } world;
@@ -35,6 +35,10 @@ static enum status describe(struct call *call, const ProtobufCMessage *request,
     if (!((const McpRunner__DescribeRequest *)request)->lists)
         return ST_OK;
     world.lists++;
+    if (world.changing) {
+        world.changing = false;
+        pg_server_sql(f->url, "update mcp_health.server set revision = revision + 1");
+    }
     rsp->running = true;
     rsp->protocol_version = "2025-11-25";
     rsp->server_info = "{\"name\":\"far\",\"version\":\"1\"}";
@@ -110,6 +114,20 @@ START_TEST(a_list_that_changed_is_read_again)
 }
 END_TEST
 
+START_TEST(what_an_earlier_registration_offered_is_not_approved_for_this_one)
+{
+    world.changing = true;
+    world.tool = "before";
+    store_child();
+    feed_until("select revision from mcp_health.server", "2");
+    world.tool = "after";
+    feed_until("select tools_count from mcp_health.mcp_state", "1");
+    OK(f, "GetMcpTools", "{'id':'far'}");
+    HAS(f, "'name':'after'");
+    HAS_NOT(f, "before");
+}
+END_TEST
+
 START_TEST(a_child_that_does_not_start_is_an_error_until_it_does)
 {
     world.fails = true;
@@ -172,6 +190,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, start, stop);
     tcase_add_test(tcase, a_stdio_server_is_read_once_and_then_only_asked_for);
     tcase_add_test(tcase, a_list_that_changed_is_read_again);
+    tcase_add_test(tcase, what_an_earlier_registration_offered_is_not_approved_for_this_one);
     tcase_add_test(tcase, a_child_that_does_not_start_is_an_error_until_it_does);
     tcase_add_test(tcase, without_a_runner_a_stdio_server_is_an_error_that_says_so);
     return run_suite(suite);

@@ -217,6 +217,36 @@ static enum status describe(bool lists, McpRunner__DescribeResponse **ret)
     return mcp_runner_describe_call(bus, &ask, &request, 0, ret);
 }
 
+static void *describe_late(void *arg)
+{
+    struct call ask = {.bus = bus, .deadline_ms = clock_mono_ms() + WAIT_MS};
+    McpRunner__DescribeRequest request = MCP_RUNNER__DESCRIBE_REQUEST__INIT;
+    McpRunner__DescribeResponse *rsp = NULL;
+    struct arena own;
+
+    arena_init(&own);
+    ask.arena = &own;
+    request.server = "late";
+    request.lists = true;
+    *(enum status *)arg = mcp_runner_describe_call(bus, &ask, &request, 0, &rsp);
+    arena_done(&own);
+    return NULL;
+}
+
+START_TEST(a_server_that_is_registered_anew_while_it_starts_is_described_as_it_is_now)
+{
+    enum status status = ST_INTERNAL;
+    pthread_t thread;
+
+    tell("late", "hang", NULL);
+    ck_assert_int_eq(pthread_create(&thread, NULL, describe_late, &status), 0);
+    AWAIT(children_of(runners[0].pid) == 1);
+    tell("late", "", second);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_msg(status == ST_OK, "%d; %s", (int)status, logged(0));
+}
+END_TEST
+
 START_TEST(a_server_is_described_without_keeping_its_child_awake)
 {
     McpRunner__DescribeResponse *rsp = NULL;
@@ -282,6 +312,8 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, nobody_is_left_when_the_runner_stops_or_is_killed);
     tcase_add_test(tcase, one_of_two_runners_holds_the_child_and_the_other_takes_over);
     tcase_add_test(tcase, a_runner_that_stops_hands_its_servers_on);
+    tcase_add_test(tcase,
+                   a_server_that_is_registered_anew_while_it_starts_is_described_as_it_is_now);
     tcase_add_test(tcase, a_server_is_described_without_keeping_its_child_awake);
     tcase_add_test(tcase, a_thousand_sessions_leave_no_child_behind);
     suite_add_tcase(suite, tcase);

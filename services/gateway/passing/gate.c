@@ -35,6 +35,7 @@ struct gate {
     int64_t answered_ms;
     struct {
         int ok, slow, failed;
+        int64_t failed_ms; /* of the last one */
         bool opened;
         char words[400]; /* of the last slow or failed one */
     } since;             /* the last report */
@@ -209,7 +210,7 @@ enum status gate_enter(struct gate *gate, struct passage *passage, struct error 
 static enum breaker_outcome note(struct gate *gate, const struct error *err, bool hurried)
 {
     enum downstream_fault fault = err != NULL ? downstream_fault_of(err) : DOWNSTREAM_FAULT_NONE;
-    bool slow = fault == DOWNSTREAM_FAULT_TIMEOUT;
+    bool slow = fault == DOWNSTREAM_FAULT_TIMEOUT, doubtful = downstream_fault_doubtful(fault);
 
     if (fault == DOWNSTREAM_FAULT_NONE) {
         gate->since.ok++;
@@ -223,10 +224,14 @@ static enum breaker_outcome note(struct gate *gate, const struct error *err, boo
         count(gate, "other");
         return BREAKER_NOTHING;
     }
-    if (slow)
+    /* As the runner counts: what may lie in the call is for a probe to decide. The
+     * breaker counts it as a fault all the same: it stops calls here for a moment. */
+    if (doubtful) {
         gate->since.slow++;
-    else
+    } else {
         gate->since.failed++;
+        gate->since.failed_ms = clock_mono_ms();
+    }
     count(gate, slow ? "slow" : "failed");
     (void)snprintf(gate->since.words, sizeof(gate->since.words), "%.399s", err->message);
     utf8_mend(gate->since.words);
@@ -265,6 +270,10 @@ bool gate_report(struct gate *gate, struct arena *arena, McpHealth__ServerReport
     ret_report->slow = gate->since.slow;
     ret_report->failed = gate->since.failed;
     ret_report->opened = gate->since.opened;
+    if (gate->since.ok > 0)
+        ret_report->ok_ms_ago = (int32_t)(clock_mono_ms() - gate->answered_ms);
+    if (gate->since.failed > 0)
+        ret_report->failed_ms_ago = (int32_t)(clock_mono_ms() - gate->since.failed_ms);
     any = gate->since.ok + gate->since.slow + gate->since.failed > 0 || gate->since.opened;
     if (gate->since.slow + gate->since.failed > 0)
         ret_report->error = arena_strdup(arena, gate->since.words);

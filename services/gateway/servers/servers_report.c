@@ -22,8 +22,10 @@ void servers_report(struct gateway *gw, const struct picture *picture)
         McpHealth__ServerReport *one = arena_alloc(&arena, sizeof(*one));
 
         if (gate_report(picture->servers[i].gate, &arena, one) &&
-            picture->servers[i].upstream != NULL)
+            picture->servers[i].upstream != NULL) {
+            one->revision = picture->servers[i].config->revision;
             report.servers[report.n_servers++] = one;
+        }
     }
     if (report.n_servers == 0)
         return;
