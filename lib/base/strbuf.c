@@ -24,13 +24,10 @@ void strbuf_clear(struct strbuf *buf)
         buf->data[0] = '\0';
 }
 
-void strbuf_reserve(struct strbuf *buf, size_t extra)
+static __attribute__((noinline)) void grow(struct strbuf *buf, size_t need)
 {
-    size_t need = buf->len + extra + 1;
     size_t size = buf->size ? buf->size : FIRST_SIZE;
 
-    if (need <= buf->size)
-        return;
     while (size < need)
         size *= 2;
     buf->data = realloc(buf->data, size);
@@ -39,6 +36,12 @@ void strbuf_reserve(struct strbuf *buf, size_t extra)
         abort();
     }
     buf->size = size;
+}
+
+void strbuf_reserve(struct strbuf *buf, size_t extra)
+{
+    if (buf->len + extra >= buf->size)
+        grow(buf, buf->len + extra + 1);
 }
 
 void strbuf_add(struct strbuf *buf, const void *bytes, size_t len)
@@ -60,6 +63,18 @@ void strbuf_char(struct strbuf *buf, char c)
     strbuf_reserve(buf, 1);
     buf->data[buf->len++] = c;
     buf->data[buf->len] = '\0';
+}
+
+void strbuf_uint(struct strbuf *buf, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    strbuf_add(buf, digits + at, sizeof digits - at);
 }
 
 void strbuf_printf(struct strbuf *buf, const char *fmt, ...)

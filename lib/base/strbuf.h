@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct strbuf {
     char *data; /* owned; NULL until the first byte */
@@ -26,6 +27,8 @@ void strbuf_reserve(struct strbuf *buf, size_t extra);
 void strbuf_add(struct strbuf *buf, const void *bytes, size_t len);
 void strbuf_str(struct strbuf *buf, const char *text);
 void strbuf_char(struct strbuf *buf, char c);
+/* In decimal. */
+void strbuf_uint(struct strbuf *buf, uint64_t value);
 void strbuf_printf(struct strbuf *buf, const char *fmt, ...) PRINTF(2, 3);
 /* The text, "" when empty; borrowed. */
 const char *strbuf_cstr(const struct strbuf *buf);

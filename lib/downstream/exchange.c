@@ -69,10 +69,22 @@ void exchange_number(struct downstream_exchange *x)
     x->id = atomic_fetch_add(&x->server->next_id, 1) + 1;
 }
 
+static const char before_id[] = "{\"jsonrpc\":\"2.0\",\"id\":";
+
 void exchange_put_json(struct strbuf *out, const struct downstream_exchange *x)
 {
-    strbuf_printf(out, "{\"jsonrpc\":\"2.0\",\"id\":%llu", (unsigned long long)x->id);
+    strbuf_str(out, before_id);
+    strbuf_uint(out, x->id);
     strbuf_add(out, x->tail.data, x->tail.len);
+}
+
+size_t exchange_json_len(const struct downstream_exchange *x)
+{
+    size_t digits = 1;
+
+    for (uint64_t rest = x->id / 10; rest > 0; rest /= 10)
+        digits++;
+    return sizeof(before_id) - 1 + digits + x->tail.len;
 }
 
 static enum status enter(struct downstream_exchange *x, struct error *err)

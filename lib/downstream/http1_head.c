@@ -15,7 +15,9 @@ struct fields {
 
 static bool token_char(char c)
 {
-    return isalnum((unsigned char)c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-')
+        return true;
+    return isdigit((unsigned char)c) || (c != '\0' && strchr("!#$%&'*+.^_`|~", c) != NULL);
 }
 
 /* Without blanks at its ends. */
@@ -148,18 +150,24 @@ static void retry_after(struct fields *f, const char *value, size_t len)
         f->http->head.retry_after_s = (int)n;
 }
 
+#define KNOWN(name, fn)                                                                            \
+    {                                                                                              \
+        name, sizeof(name) - 1, fn                                                                 \
+    }
+
 static const struct {
     const char *name;
+    size_t len;
     void (*read)(struct fields *f, const char *value, size_t len);
 } known[] = {
-    {"content-length", content_length},
-    {"content-type", content_type},
-    {"transfer-encoding", transfer_encoding},
-    {"connection", connection},
-    {"keep-alive", keep_alive},
-    {"mcp-session-id", session_id},
-    {"content-encoding", content_encoding},
-    {"retry-after", retry_after},
+    KNOWN("content-length", content_length),
+    KNOWN("content-type", content_type),
+    KNOWN("transfer-encoding", transfer_encoding),
+    KNOWN("connection", connection),
+    KNOWN("keep-alive", keep_alive),
+    KNOWN("mcp-session-id", session_id),
+    KNOWN("content-encoding", content_encoding),
+    KNOWN("retry-after", retry_after),
 };
 
 static bool has_control(const char *text, size_t len)
@@ -193,7 +201,7 @@ static void header_line(struct fields *f, const char *line, size_t len)
     }
     trim(&value, &value_len);
     for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-        if (equals(line, name_len, known[i].name))
+        if (name_len == known[i].len && strncasecmp(line, known[i].name, name_len) == 0)
             known[i].read(f, value, value_len);
 }
 
@@ -242,6 +250,16 @@ static void begin_body(struct fields *f)
     }
 }
 
+/* The next line break, which there is. */
+static const char *line_end(const char *line, const char *end)
+{
+    const char *cr = line;
+
+    while ((cr = memchr(cr, '\r', (size_t)(end - cr))) != NULL && cr[1] != '\n')
+        cr++;
+    return cr;
+}
+
 /* A whole head, its empty line included. */
 static void read_head(struct http1 *http, const char *text, size_t len)
 {
@@ -250,7 +268,7 @@ static void read_head(struct http1 *http, const char *text, size_t len)
     unsigned lines = 0;
 
     for (const char *line = text, *next; line < end && http->state == HTTP1_HEAD; line = next) {
-        const char *eol = memmem(line, (size_t)(end - line) + 2, "\r\n", 2);
+        const char *eol = line_end(line, end + 1);
 
         next = eol + 2;
         if (lines++ > HTTP1_HEADERS_MAX)
@@ -280,9 +298,14 @@ static void read_head(struct http1 *http, const char *text, size_t len)
 static size_t head_end(const char *text, size_t len, size_t before)
 {
     size_t from = before > 3 ? before - 3 : 0;
-    const char *end = memmem(text + from, len - from, "\r\n\r\n", 4);
+    const char *end = text + len, *cr = text + from;
 
-    return end != NULL ? (size_t)(end - text) + 4 : 0;
+    while (end - cr >= 4 && (cr = memchr(cr, '\r', (size_t)(end - cr) - 3)) != NULL) {
+        if (memcmp(cr, "\r\n\r\n", 4) == 0)
+            return (size_t)(cr - text) + 4;
+        cr++;
+    }
+    return 0;
 }
 
 size_t http1_feed_head(struct http1 *http, const char *bytes, size_t len)

@@ -2,40 +2,34 @@
 /* Sending the request of an exchange over HTTP, on a connection from the pool. */
 #include "downstream/exchange.h"
 
-static void put_head(struct strbuf *out, const struct downstream_exchange *x, const char *method)
-{
-    const struct downstream *server = x->server;
-
-    strbuf_printf(out, "%s %s%s HTTP/1.1\r\n", method, *server->url.target == '?' ? "/" : "",
-                  server->url.target);
-    strbuf_str(out, server->headers);
-    strbuf_add(out, x->headers.data, x->headers.len);
-}
+enum { HEAD_ROOM = 1024 };
 
 static void put_post(struct strbuf *out, struct downstream_exchange *x)
 {
-    CLEANUP(strbuf_done) struct strbuf json = STRBUF_INIT;
-
-    exchange_put_json(&json, x);
     strbuf_clear(out);
-    strbuf_reserve(out, json.len + 1024);
-    put_head(out, x, "POST");
-    strbuf_str(out, "Content-Type: application/json\r\n"
-                    "Accept: application/json, text/event-stream\r\n");
+    strbuf_reserve(out, x->tail.len + HEAD_ROOM);
+    strbuf_str(out, x->server->post);
+    strbuf_add(out, x->headers.data, x->headers.len);
     if (x->modern) {
         strbuf_str(out, "MCP-Protocol-Version: " MCP_MODERN_TEXT "\r\n");
         strbuf_add(out, x->mirrored.data, x->mirrored.len);
     } else if (!x->handshake) {
         post_put_session(out, &x->view);
     }
-    strbuf_printf(out, "Content-Length: %zu\r\n\r\n", json.len);
-    strbuf_add(out, json.data, json.len);
+    strbuf_str(out, "Content-Length: ");
+    strbuf_uint(out, exchange_json_len(x));
+    strbuf_str(out, "\r\n\r\n");
+    exchange_put_json(out, x);
 }
 
 static void put_resume(struct strbuf *out, struct downstream_exchange *x)
 {
+    const struct downstream *server = x->server;
+
     strbuf_clear(out);
-    put_head(out, x, "GET");
+    strbuf_printf(out, "GET %s%s HTTP/1.1\r\n%s", *server->url.target == '?' ? "/" : "",
+                  server->url.target, server->headers);
+    strbuf_add(out, x->headers.data, x->headers.len);
     strbuf_str(out, "Accept: text/event-stream\r\n");
     post_put_session(out, &x->view);
     strbuf_printf(out, "Last-Event-ID: %s\r\n\r\n", x->sse.id);

@@ -36,6 +36,7 @@ struct downstream {
     bool stdio;
     struct url url;
     const char *headers; /* ready lines of every request */
+    const char *post;    /* the same of a message's POST, its first line included */
     const char *client_info;
     enum mcp_version newest;
     struct downstream_limits limits;

@@ -12,10 +12,16 @@ enum { SMALL_MAX = 64 * 1024, CANCEL_MS = 2000 };
 
 void post_put_session(struct strbuf *out, const struct session_view *view)
 {
-    if (view->version >= MCP_2025_03_26)
-        strbuf_printf(out, "MCP-Protocol-Version: %s\r\n", mcp_version_text(view->version));
-    if (view->id[0] != '\0')
-        strbuf_printf(out, "Mcp-Session-Id: %s\r\n", view->id);
+    if (view->version >= MCP_2025_03_26) {
+        strbuf_str(out, "MCP-Protocol-Version: ");
+        strbuf_str(out, mcp_version_text(view->version));
+        strbuf_str(out, "\r\n");
+    }
+    if (view->id[0] != '\0') {
+        strbuf_str(out, "Mcp-Session-Id: ");
+        strbuf_str(out, view->id);
+        strbuf_str(out, "\r\n");
+    }
 }
 
 /* Sends conn->out and reads the response whose body says nothing to us. */
@@ -83,10 +89,8 @@ enum status post_message(struct downstream_session *session, const struct strbuf
     if (server->stdio)
         return pipe_post(session, body, err);
     session_look(session, &view);
-    strbuf_printf(&request, "POST %s%s HTTP/1.1\r\n%s%s", *server->url.target == '?' ? "/" : "",
-                  server->url.target, server->headers, strbuf_cstr(&session->headers));
-    strbuf_str(&request, "Content-Type: application/json\r\n"
-                         "Accept: application/json, text/event-stream\r\n");
+    strbuf_str(&request, server->post);
+    strbuf_str(&request, strbuf_cstr(&session->headers));
     post_put_session(&request, &view);
     strbuf_printf(&request, "Content-Length: %zu\r\n\r\n", body->len);
     strbuf_add(&request, body->data, body->len);

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { ENVELOPE_ROOM = 384 };
+
 static void put_comma(struct strbuf *out)
 {
     if (out->len > 0 && out->data[out->len - 1] != '{')
@@ -17,9 +19,7 @@ static void put_comma(struct strbuf *out)
 static void put_member_raw(struct strbuf *out, const struct json *json, const struct json_node *key)
 {
     put_comma(out);
-    json_put_node(out, json, key);
-    strbuf_char(out, ':');
-    json_put_node(out, json, json_next(key));
+    json_put_member(out, json, key);
 }
 
 /* The member that says what the request is about; NULL when there is none. */
@@ -95,7 +95,8 @@ static void put_meta(struct downstream_exchange *x, const struct downstream_requ
         put_envelope(out, x, request);
     if (request->progress) {
         put_comma(out);
-        strbuf_printf(out, "\"progressToken\":%llu", (unsigned long long)x->token);
+        strbuf_str(out, "\"progressToken\":");
+        strbuf_uint(out, x->token);
     }
     put_vendor_meta(out, json, meta);
     if (out->data[out->len - 1] != '{') {
@@ -132,12 +133,13 @@ static void put_params(struct downstream_exchange *x, const struct downstream_re
 static void put_mirrored(struct downstream_exchange *x, const struct json *json,
                          const struct json_node *params)
 {
-    CLEANUP(arena_done) struct arena arena = {0};
     const char *key = name_of(x->method), *name;
 
     strbuf_clear(&x->mirrored);
-    strbuf_printf(&x->mirrored, "Mcp-Method: %s\r\n", x->method);
-    name = key != NULL ? json_text(&arena, json, json_get(json, params, key)) : NULL;
+    strbuf_str(&x->mirrored, "Mcp-Method: ");
+    strbuf_str(&x->mirrored, x->method);
+    strbuf_str(&x->mirrored, "\r\n");
+    name = key != NULL ? json_text(&x->arena, json, json_get(json, params, key)) : NULL;
     if (name == NULL)
         return;
     strbuf_str(&x->mirrored, "Mcp-Name: ");
@@ -176,6 +178,7 @@ enum status render_request(struct downstream_exchange *x, const struct downstrea
     }
     if (params != NULL && params->type != JSON_T_OBJECT)
         return error_set(err, ST_INVALID_ARGUMENT, "params must be an object");
+    strbuf_reserve(&x->tail, (params != NULL ? params->len : 0) + ENVELOPE_ROOM);
     strbuf_str(&x->tail, ",\"method\":");
     json_put_string(&x->tail, x->method);
     strbuf_str(&x->tail, ",\"params\":");

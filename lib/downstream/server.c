@@ -50,6 +50,11 @@ static enum status read_url(struct downstream *server, const struct downstream_o
     TRY(headers_check(options->headers, options->n_headers, err));
     headers_put(&lines, &server->url, options->headers, options->n_headers);
     server->headers = arena_memdup(&server->arena, lines.data, lines.len);
+    server->post =
+        arena_printf(&server->arena,
+                     "POST %s%s HTTP/1.1\r\n%sContent-Type: application/json\r\n"
+                     "Accept: application/json, text/event-stream\r\n",
+                     *server->url.target == '?' ? "/" : "", server->url.target, server->headers);
     server->resolver = resolver_new(server->url.host, server->url.port, server->url.numeric);
     return ST_OK;
 }

@@ -59,7 +59,9 @@ bool bridge_put_input_request(struct strbuf *out, const char *key, const char *m
 {
     if (!is_question(method))
         return false;
-    put_key(out, key);
+    put_comma(out);
+    json_put_string(out, key);
+    strbuf_char(out, ':');
     put_request(out, method, json, params);
     return true;
 }

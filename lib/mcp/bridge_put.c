@@ -11,16 +11,15 @@ void put_comma(struct strbuf *out)
 void put_key(struct strbuf *out, const char *key)
 {
     put_comma(out);
-    json_put_string(out, key);
-    strbuf_char(out, ':');
+    strbuf_char(out, '"');
+    strbuf_str(out, key);
+    strbuf_str(out, "\":");
 }
 
 void put_member(struct strbuf *out, const struct json *json, const struct json_node *key)
 {
     put_comma(out);
-    json_put_node(out, json, key);
-    strbuf_char(out, ':');
-    json_put_node(out, json, json_next(key));
+    json_put_member(out, json, key);
 }
 
 void put_text_block(struct strbuf *out, const char *text)

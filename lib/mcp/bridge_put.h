@@ -9,7 +9,7 @@
 
 /* A comma unless an object or array was just begun. */
 void put_comma(struct strbuf *out);
-/* "key": with its comma. */
+/* "key": with its comma; a plain name. */
 void put_key(struct strbuf *out, const char *key);
 /* The member at key as it is. */
 void put_member(struct strbuf *out, const struct json *json, const struct json_node *key);

@@ -52,40 +52,49 @@ enum bridge_outcome bridge_outcome(const struct bridge *bridge, const char *meth
 
 /* ---- content ---------------------------------------------------------------------------- */
 
-static void put_note(struct strbuf *out, struct arena *arena, const struct json *json,
-                     const struct json_node *block, const char *type)
+static void put_note(struct strbuf *out, const struct json *json, const struct json_node *block,
+                     const struct json_node *type)
 {
-    const char *uri = json_text(arena, json, json_get(json, block, "uri"));
-    const char *name = json_text(arena, json, json_get(json, block, "name"));
-    const char *mime = json_text(arena, json, json_get(json, block, "mimeType"));
+    CLEANUP(arena_done) struct arena arena = {0};
+    const char *uri = json_text(&arena, json, json_get(json, block, "uri"));
+    const char *name = json_text(&arena, json, json_get(json, block, "name"));
+    const char *mime = json_text(&arena, json, json_get(json, block, "mimeType"));
 
     if (uri != NULL)
-        put_text_block(out, arena_printf(arena, "%s%s%s", name ? name : "", name ? ": " : "", uri));
+        put_text_block(out,
+                       arena_printf(&arena, "%s%s%s", name ? name : "", name ? ": " : "", uri));
     else
-        put_text_block(out, arena_printf(arena, "[%s%s%s, which this client cannot take]", type,
-                                         mime ? " " : "", mime ? mime : ""));
+        put_text_block(out, arena_printf(&arena, "[%s%s%s, which this client cannot take]",
+                                         json_text(&arena, json, type), mime ? " " : "",
+                                         mime ? mime : ""));
 }
 
-/* The revision that brought a type of content, MCP_UNKNOWN when none did. */
-static enum mcp_version block_since(const char *type)
+/* Whether callers of that revision take content of the type. */
+static bool takes_block(enum mcp_version caller, const struct json *json,
+                        const struct json_node *type)
 {
-    if (strcmp(type, "text") == 0 || strcmp(type, "image") == 0 || strcmp(type, "resource") == 0)
-        return MCP_2024_11_05;
-    if (strcmp(type, "audio") == 0)
-        return MCP_2025_03_26;
-    return strcmp(type, "resource_link") == 0 ? MCP_2025_06_18 : MCP_UNKNOWN;
+    if (json_is(json, type, "text") || json_is(json, type, "image") ||
+        json_is(json, type, "resource"))
+        return true;
+    if (json_is(json, type, "audio"))
+        return caller >= MCP_2025_03_26;
+    return json_is(json, type, "resource_link") && caller >= MCP_2025_06_18;
 }
 
 static void put_block(struct strbuf *out, const struct bridge *bridge, const struct json *json,
                       const struct json_node *block)
 {
-    CLEANUP(arena_done) struct arena arena = {0};
-    const char *type = json_text(&arena, json, json_get(json, block, "type"));
+    const struct json_node *type;
 
-    if (type == NULL || bridge_modern_caller(bridge) || block_since(type) <= bridge->caller)
-        json_put_node(out, json, block);
-    else
-        put_note(out, &arena, json, block, type);
+    if (!bridge_modern_caller(bridge)) {
+        type = json_get(json, block, "type");
+        if (type != NULL && type->type == JSON_T_STRING &&
+            !takes_block(bridge->caller, json, type)) {
+            put_note(out, json, block, type);
+            return;
+        }
+    }
+    json_put_node(out, json, block);
 }
 
 /* extra_text: a further block at the end, NULL none. */
@@ -206,13 +215,17 @@ static void put_meta(struct strbuf *out, const struct bridge *bridge, const stru
                      const struct json_node *result)
 {
     bool label = bridge_modern_caller(bridge) && bridge->server_info != NULL;
-    CLEANUP(strbuf_done) struct strbuf meta = STRBUF_INIT;
+    const struct json_node *meta = json_get(json, result, "_meta");
+    size_t before = out->len;
 
-    put_without(&meta, json, json_get(json, result, "_meta"), WORDS(MCP_META_SERVER));
-    if (meta.len == 2 && !label)
-        return;
     put_key(out, "_meta");
-    strbuf_add(out, meta.data, meta.len - 1);
+    put_without(out, json, meta, WORDS(MCP_META_SERVER));
+    if (out->data[out->len - 2] == '{' && !label) { /* nothing to say */
+        out->len = before;
+        out->data[before] = '\0';
+        return;
+    }
+    out->data[--out->len] = '\0';
     if (label) {
         put_key(out, MCP_META_SERVER);
         strbuf_str(out, bridge->server_info);
@@ -248,7 +261,7 @@ static bool is_hops_own(const struct bridge *bridge, const struct json *json,
     return key_in(json, key, WORDS("resultType", "ttlMs", "cacheScope"));
 }
 
-static void put_modern(struct strbuf *out, const struct bridge *bridge, const char *method,
+static void put_modern(struct strbuf *out, const struct bridge *bridge, bool cacheable,
                        const struct json *json, const struct json_node *result)
 {
     const struct json_node *type = json_get(json, result, "resultType");
@@ -260,25 +273,46 @@ static void put_modern(struct strbuf *out, const struct bridge *bridge, const ch
         strbuf_str(out, "\"complete\"");
     else
         json_put_node(out, json, type);
-    if (complete && cached_index(method) >= 0)
+    if (complete && cacheable)
         put_hints(out, bridge, json, result);
 }
 
-static bool put_special(struct strbuf *out, const struct bridge *bridge, const char *method,
+/* What a method's results have that is not passed on as it is. */
+struct form {
+    const char *list; /* the member with items of a list, NULL none */
+    bool call, prompt, cacheable, tools;
+};
+
+static struct form form_of(const char *method)
+{
+    struct form form = {.call = strcmp(method, "tools/call") == 0};
+    int index = form.call ? -1 : cached_index(method);
+
+    form.prompt = !form.call && strcmp(method, "prompts/get") == 0;
+    if (index >= 0) {
+        form.cacheable = true;
+        form.list = cached[index].list;
+        form.tools = cached[index].tools;
+    }
+    return form;
+}
+
+static bool put_special(struct strbuf *out, const struct bridge *bridge, const struct form *form,
                         const struct json *json, const struct json_node *result,
                         const struct json_node *key)
 {
-    int index = cached_index(method);
-
-    if (index >= 0 && cached[index].list != NULL && json_is(json, key, cached[index].list)) {
-        put_list(out, bridge, json, key, cached[index].tools);
+    if (form->list != NULL && json_is(json, key, form->list)) {
+        put_list(out, bridge, json, key, form->tools);
         return true;
     }
-    if (strcmp(method, "tools/call") == 0 && json_is(json, key, "content")) {
-        put_call_content(out, bridge, json, result);
+    if (form->call && json_is(json, key, "content")) {
+        if (bridge_modern_caller(bridge) && is_array(json_next(key)))
+            put_member(out, json, key);
+        else
+            put_call_content(out, bridge, json, result);
         return true;
     }
-    if (strcmp(method, "prompts/get") == 0 && json_is(json, key, "messages")) {
+    if (form->prompt && json_is(json, key, "messages")) {
         put_messages(out, bridge, json, json_next(key));
         return true;
     }
@@ -289,6 +323,7 @@ void bridge_put_result(struct strbuf *out, const struct bridge *bridge, const ch
                        const struct json *json, const struct json_node *result,
                        const struct bridge_extra *extra)
 {
+    const struct form form = form_of(method);
     bool asks = bridge_outcome(bridge, method, json, result) == BRIDGE_INPUT_REQUIRED;
 
     strbuf_char(out, '{');
@@ -296,15 +331,15 @@ void bridge_put_result(struct strbuf *out, const struct bridge *bridge, const ch
     {
         if (is_hops_own(bridge, json, key) || (asks && json_is(json, key, "requestState")))
             continue;
-        if (strcmp(method, "tools/call") == 0 && json_is(json, key, "structuredContent"))
+        if (form.call && json_is(json, key, "structuredContent"))
             put_structured(out, bridge, json, key, extra != NULL && extra->wrapped);
-        else if (!put_special(out, bridge, method, json, result, key))
+        else if (!put_special(out, bridge, &form, json, result, key))
             put_member(out, json, key);
     }
     if (asks && extra != NULL && extra->state != NULL)
         mcp_put_member(out, "requestState", extra->state);
     if (bridge_modern_caller(bridge))
-        put_modern(out, bridge, method, json, result);
+        put_modern(out, bridge, form.cacheable, json, result);
     put_meta(out, bridge, json, result);
     strbuf_char(out, '}');
 }

@@ -117,14 +117,29 @@ static struct series *series_of(struct metric *metric, const char *labels)
     return add(metric, &metric->buckets[hash % BUCKETS], labels);
 }
 
+struct series *metric_series(struct metric *metric, const char *labels)
+{
+    return series_of(metric, labels);
+}
+
+void series_add(struct series *series, int64_t value)
+{
+    atomic_fetch_add_explicit(&series->value, value, memory_order_relaxed);
+}
+
+void series_set(struct series *series, int64_t value)
+{
+    atomic_store_explicit(&series->value, value, memory_order_relaxed);
+}
+
 void metric_add(struct metric *metric, const char *labels, int64_t value)
 {
-    atomic_fetch_add_explicit(&series_of(metric, labels)->value, value, memory_order_relaxed);
+    series_add(series_of(metric, labels), value);
 }
 
 void metric_set(struct metric *metric, const char *labels, int64_t value)
 {
-    atomic_store_explicit(&series_of(metric, labels)->value, value, memory_order_relaxed);
+    series_set(series_of(metric, labels), value);
 }
 
 void metric_observe_us(struct metric *metric, const char *labels, int64_t duration_us)

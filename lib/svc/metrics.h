@@ -15,6 +15,11 @@ struct metric;
 struct metric *metric_new(enum metric_type type, const char *name, const char *help);
 void metric_add(struct metric *metric, const char *labels, int64_t value);
 void metric_set(struct metric *metric, const char *labels, int64_t value);
+/* One of a family, for what counts often: its labels are looked up once. */
+struct series;
+struct series *metric_series(struct metric *metric, const char *labels);
+void series_add(struct series *series, int64_t value);
+void series_set(struct series *series, int64_t value);
 /* Seconds into fixed buckets 0.0005 … 60. */
 void metric_observe_us(struct metric *metric, const char *labels, int64_t duration_us);
 /* A value read when the page is made. */

@@ -84,5 +84,7 @@ void json_put_string_n(struct strbuf *buf, const char *text, size_t len);
 void json_put_double(struct strbuf *buf, double value);
 /* Copies a node as it was written, but on one line. */
 void json_put_node(struct strbuf *buf, const struct json *json, const struct json_node *node);
+/* The same of an object's member: its key, the colon, its value. */
+void json_put_member(struct strbuf *buf, const struct json *json, const struct json_node *key);
 /* Copies JSON without insignificant white space; the text is valid. */
 void json_put_compact(struct strbuf *buf, const char *text, size_t len);

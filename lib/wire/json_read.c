@@ -176,33 +176,43 @@ const struct json_node *json_twice(struct arena *arena, const char *text,
     return NULL;
 }
 
-bool json_is(const struct json *json, const struct json_node *node, const char *text)
+static bool escaped_is(const char *raw, size_t raw_len, const char *text, size_t len)
 {
-    struct reader left, right;
-    size_t len = strlen(text);
+    struct reader left = {.p = raw, .end = raw + raw_len};
 
-    if (!node || node->type != JSON_T_STRING)
-        return false;
-    if (!node->escaped)
-        return node->len == len && memcmp(json->text + node->start, text, len) == 0;
-    left =
-        (struct reader){.p = json->text + node->start, .end = json->text + node->start + node->len};
-    for (right = (struct reader){.p = text, .end = text + len}; right.p < right.end; right.p++)
-        if (next_byte(&left) != (unsigned char)*right.p)
+    for (const char *end = text + len; text < end; text++)
+        if (next_byte(&left) != (unsigned char)*text)
             return false;
     return next_byte(&left) < 0;
+}
+
+static inline bool string_is(const struct json *json, const struct json_node *node,
+                             const char *text, size_t len)
+{
+    const char *raw = json->text + node->start;
+
+    if (!node->escaped)
+        return node->len == len && memcmp(raw, text, len) == 0;
+    return escaped_is(raw, node->len, text, len);
+}
+
+bool json_is(const struct json *json, const struct json_node *node, const char *text)
+{
+    return node && node->type == JSON_T_STRING && string_is(json, node, text, strlen(text));
 }
 
 const struct json_node *json_get(const struct json *json, const struct json_node *object,
                                  const char *key)
 {
     const struct json_node *node;
+    size_t len;
 
     if (!object || object->type != JSON_T_OBJECT)
         return NULL;
+    len = strlen(key);
     node = json_first(object);
     for (uint32_t i = 0; i < object->count; i++) {
-        if (json_is(json, node, key))
+        if (string_is(json, node, key, len))
             return json_next(node);
         node = json_next(json_next(node));
     }

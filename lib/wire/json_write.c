@@ -109,13 +109,26 @@ void json_put_compact(struct strbuf *buf, const char *text, size_t len)
         strbuf_add(buf, run, (size_t)(end - run));
 }
 
+static void put_line(struct strbuf *buf, const char *raw, size_t len)
+{
+    if (memchr(raw, '\n', len) != NULL || memchr(raw, '\r', len) != NULL)
+        json_put_compact(buf, raw, len);
+    else
+        strbuf_add(buf, raw, len);
+}
+
 void json_put_node(struct strbuf *buf, const struct json *json, const struct json_node *node)
 {
     size_t len;
     const char *raw = json_raw(json, node, &len);
 
-    if (memchr(raw, '\n', len) != NULL || memchr(raw, '\r', len) != NULL)
-        json_put_compact(buf, raw, len);
-    else
-        strbuf_add(buf, raw, len);
+    put_line(buf, raw, len);
+}
+
+void json_put_member(struct strbuf *buf, const struct json *json, const struct json_node *key)
+{
+    size_t len;
+    const char *raw = json_raw(json, key, &len), *value = json_raw(json, json_next(key), &len);
+
+    put_line(buf, raw, (size_t)(value - raw) + len);
 }

@@ -104,6 +104,19 @@ START_TEST(a_string_grows_and_stays_terminated)
 }
 END_TEST
 
+START_TEST(numbers_of_the_whole_range_are_written_in_decimal)
+{
+    static const uint64_t values[] = {0, 9, 10, 4294967296, UINT64_MAX};
+    CLEANUP(strbuf_done) struct strbuf buf = STRBUF_INIT;
+
+    for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+        strbuf_uint(&buf, values[i]);
+        strbuf_char(&buf, ' ');
+    }
+    ck_assert_str_eq(buf.data, "0 9 10 4294967296 18446744073709551615 ");
+}
+END_TEST
+
 START_TEST(a_long_format_is_not_cut)
 {
     CLEANUP(strbuf_done) struct strbuf buf = STRBUF_INIT;
@@ -172,6 +185,7 @@ int main(void)
     tcase_add_test(tests, hooks_run_once_at_reset_and_at_done);
     tcase_add_test(tests, printed_text_of_any_length_is_whole);
     tcase_add_test(tests, a_string_grows_and_stays_terminated);
+    tcase_add_test(tests, numbers_of_the_whole_range_are_written_in_decimal);
     tcase_add_test(tests, a_long_format_is_not_cut);
     tcase_add_test(tests, taking_an_empty_string_gives_an_empty_text);
     tcase_add_test(tests, giving_memory_back_loses_nothing);

@@ -40,6 +40,18 @@ START_TEST(series_are_kept_apart_by_their_labels)
 }
 END_TEST
 
+START_TEST(a_series_that_was_looked_up_is_the_one_on_the_page)
+{
+    struct metric *metric = metric_new(METRIC_GAUGE, "t_held", "Held.");
+    struct series *series = metric_series(metric, "a=\"1\"");
+
+    series_set(series, 4);
+    series_add(series, 1);
+    metric_add(metric, "a=\"1\"", 2);
+    ck_assert(shows("\nt_held{a=\"1\"} 7\n"));
+}
+END_TEST
+
 START_TEST(a_gauge_goes_up_and_down)
 {
     struct metric *metric = metric_new(METRIC_GAUGE, "t_level", "Level.");
@@ -171,6 +183,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, series_are_kept_apart_by_their_labels);
     tcase_add_test(tcase, a_gauge_goes_up_and_down);
+    tcase_add_test(tcase, a_series_that_was_looked_up_is_the_one_on_the_page);
     tcase_add_test(tcase, histogram_buckets_are_cumulative_and_in_seconds);
     tcase_add_test(tcase, a_callback_is_asked_when_the_page_is_made);
     tcase_add_test(tcase, a_hook_sets_values_before_the_page_is_made);

@@ -218,6 +218,32 @@ START_TEST(strings_of_every_length_are_read_to_the_last_byte)
 }
 END_TEST
 
+START_TEST(what_ends_a_run_is_found_at_every_place)
+{
+    for (size_t at = 0; at < 40; at++) {
+        char text[96];
+        struct json json;
+
+        (void)snprintf(text, sizeof text, "[\"%060d\", \"zzzzzzzzzzzzzzzzzzzz\"]", 0);
+        text[2 + at] = '"';
+        ck_assert_int_eq(parse(text, &json), ST_INVALID_ARGUMENT);
+        text[2 + at] = '\x1f';
+        ck_assert_int_eq(parse(text, &json), ST_INVALID_ARGUMENT);
+        text[2 + at] = '\x80';
+        ck_assert_int_eq(parse(text, &json), ST_INVALID_ARGUMENT);
+        text[2 + at] = '\x7f';
+        ck_assert_int_eq(parse(text, &json), ST_OK);
+        text[2 + at] = '\\';
+        text[3 + at] = 'n';
+        ck_assert_int_eq(parse(text, &json), ST_OK);
+        ck_assert(json.nodes[1].escaped && json.nodes[1].len == 60);
+        memcpy(text + 2 + at, "\xc3\xa4", 2);
+        ck_assert_int_eq(parse(text, &json), ST_OK);
+        ck_assert(!json.nodes[1].escaped && json.nodes[1].len == 60);
+    }
+}
+END_TEST
+
 static void *parse_deep(void *arg)
 {
     struct strbuf *text = arg;
@@ -419,6 +445,23 @@ static const struct {
     {"\"\\ud83d\\ud83d\\n\"", "\xef\xbf\xbd\xef\xbf\xbd\n"},
 };
 
+START_TEST(members_are_copied_as_written_but_on_one_line)
+{
+    static const char text[] = "{\"a\" : \"x\\\\ y\" ,\"b\"\n:[1,\n 2],\"c\":{} }";
+    CLEANUP(strbuf_done) struct strbuf buf = STRBUF_INIT;
+    struct json json;
+    const struct json_node *key;
+
+    ck_assert_int_eq(parse(text, &json), ST_OK);
+    key = json_first(json.nodes);
+    for (uint32_t i = 0; i < json.nodes->count; i++, key = json_next(json_next(key))) {
+        json_put_member(&buf, &json, key);
+        strbuf_char(&buf, ';');
+    }
+    ck_assert_str_eq(buf.data, "\"a\" : \"x\\\\ y\";\"b\":[1,2];\"c\":{};");
+}
+END_TEST
+
 START_TEST(loose_reading_takes_characters_that_are_none)
 {
     const struct json_limits limits = {.loose = true};
@@ -456,6 +499,7 @@ int main(void)
                         (int)ARRAY_SIZE(refused));
     tcase_add_test(tcase, a_nul_byte_is_no_white_space);
     tcase_add_test(tcase, strings_of_every_length_are_read_to_the_last_byte);
+    tcase_add_test(tcase, what_ends_a_run_is_found_at_every_place);
     tcase_add_test(tcase, depth_is_bounded_and_takes_no_stack);
     tcase_add_test(tcase, sixty_four_levels_pass_and_sixty_five_do_not);
     tcase_add_test(tcase, the_number_of_values_is_bounded);
@@ -464,6 +508,7 @@ int main(void)
     tcase_add_test(tcase, doubles_are_written_short_and_read_back);
     tcase_add_test(tcase, strings_of_any_bytes_are_written_as_json_that_reads_back);
     tcase_add_test(tcase, compacting_keeps_strings);
+    tcase_add_test(tcase, members_are_copied_as_written_but_on_one_line);
     tcase_add_loop_test(tcase, loose_reading_takes_characters_that_are_none, 0,
                         (int)ARRAY_SIZE(loose));
     suite_add_tcase(suite, tcase);

@@ -37,8 +37,9 @@ struct gate {
         int ok, slow, failed;
         int64_t failed_ms; /* of the last one */
         bool opened;
-        char words[400]; /* of the last slow or failed one */
-    } since;             /* the last report */
+        char words[400];                            /* of the last slow or failed one */
+    } since;                                        /* the last report */
+    struct series *ok, *shown_running, *shown_open; /* NULL until they are counted in */
     char id[];
 };
 
@@ -101,25 +102,43 @@ void gate_allow(struct gate *gate, int places)
 /* ---- metrics --------------------------------------------------------------------------- */
 
 /* With the lock held. */
-static void show(const struct gate *gate)
+static void show(struct gate *gate)
 {
     char labels[LABEL_SIZE];
 
     if (running_now == NULL)
         return;
-    (void)snprintf(labels, sizeof(labels), "server=\"%s\"", gate->id);
-    metric_set(running_now, labels, gate->running);
-    metric_set(circuit_open, labels, gate->breaker.pause_ms > 0);
+    if (gate->shown_open == NULL) {
+        (void)snprintf(labels, sizeof(labels), "server=\"%s\"", gate->id);
+        gate->shown_running = metric_series(running_now, labels);
+        gate->shown_open = metric_series(circuit_open, labels);
+    }
+    series_set(gate->shown_running, gate->running);
+    series_set(gate->shown_open, gate->breaker.pause_ms > 0);
+}
+
+static struct series *outcome_of(const struct gate *gate, const char *outcome)
+{
+    char labels[LABEL_SIZE];
+
+    (void)snprintf(labels, sizeof(labels), "server=\"%s\",outcome=\"%s\"", gate->id, outcome);
+    return metric_series(calls_total, labels);
 }
 
 static void count(const struct gate *gate, const char *outcome)
 {
-    char labels[LABEL_SIZE];
+    if (calls_total != NULL)
+        series_add(outcome_of(gate, outcome), 1);
+}
 
+/* With the lock held. */
+static void count_ok(struct gate *gate)
+{
     if (calls_total == NULL)
         return;
-    (void)snprintf(labels, sizeof(labels), "server=\"%s\",outcome=\"%s\"", gate->id, outcome);
-    metric_add(calls_total, labels, 1);
+    if (gate->ok == NULL)
+        gate->ok = outcome_of(gate, "ok");
+    series_add(gate->ok, 1);
 }
 
 void gate_reset(struct gate *gate)
@@ -154,6 +173,8 @@ static bool has_place(struct gate *gate, int64_t now_ms)
 
     until.tv_sec = until_ms / 1000;
     until.tv_nsec = until_ms % 1000 * 1000000L;
+    if (answers(gate, now_ms))
+        return gate->running < gate->places;
     while (gate->running < gate->places && !answers(gate, clock_mono_ms()))
         if (pthread_cond_timedwait(&gate->answered, &gate->lock, &until) != 0)
             return false;
@@ -207,7 +228,8 @@ enum status gate_enter(struct gate *gate, struct passage *passage, struct error 
 }
 
 /* With the lock held. */
-static enum breaker_outcome note(struct gate *gate, const struct error *err, bool hurried)
+static enum breaker_outcome note(struct gate *gate, const struct error *err, bool hurried,
+                                 int64_t now_ms)
 {
     enum downstream_fault fault = err != NULL ? downstream_fault_of(err) : DOWNSTREAM_FAULT_NONE;
     bool slow = fault == DOWNSTREAM_FAULT_TIMEOUT, doubtful = downstream_fault_doubtful(fault);
@@ -215,9 +237,9 @@ static enum breaker_outcome note(struct gate *gate, const struct error *err, boo
     if (fault == DOWNSTREAM_FAULT_NONE) {
         gate->since.ok++;
         gate->unanswered = 0;
-        gate->answered_ms = clock_mono_ms();
+        gate->answered_ms = now_ms;
         (void)pthread_cond_broadcast(&gate->answered);
-        count(gate, "ok");
+        count_ok(gate);
         return BREAKER_ANSWERED;
     }
     if (!slow && !downstream_fault_blames(fault)) {
@@ -243,14 +265,17 @@ void gate_leave(struct gate *gate, struct passage *passage, const struct error *
     const struct breaker_limits limits = {.faults = (int)config.breaker_faults,
                                           .pause_ms = config.breaker_pause_ms,
                                           .pause_max_ms = config.breaker_pause_max_ms};
-    double random = (double)randombytes_uniform(RANDOM_STEPS) / RANDOM_STEPS;
+    int64_t now_ms = clock_mono_ms();
     enum breaker_outcome outcome;
+    double random = 0;
 
+    if (err != NULL)
+        random = (double)randombytes_uniform(RANDOM_STEPS) / RANDOM_STEPS;
     (void)pthread_mutex_lock(&gate->lock);
     gate->running--;
     gate->unanswered -= gate->unanswered > 0;
-    outcome = note(gate, err, hurried);
-    if (breaker_tell(&gate->breaker, &limits, outcome, passage->trial, clock_mono_ms(), random)) {
+    outcome = note(gate, err, hurried, now_ms);
+    if (breaker_tell(&gate->breaker, &limits, outcome, passage->trial, now_ms, random)) {
         gate->since.opened = true;
         log_warn("server %s failed %d times in a row and is left alone for %lld ms", gate->id,
                  gate->breaker.faults, (long long)gate->breaker.pause_ms);

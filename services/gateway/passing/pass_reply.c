@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { LABEL_ROOM = 256 };
+
 /* ---- failures -------------------------------------------------------------------------- */
 
 void pass_fail(struct pass *pass, const struct error *err)
@@ -148,6 +150,7 @@ static void put_bridged(struct pass *pass, const struct bridge *bridge,
     const struct bridge_extra extra = {.wrapped = is_wrapped(pass, bridge), .state = state};
 
     strbuf_clear(&m->out);
+    strbuf_reserve(&m->out, msg->result->len + LABEL_ROOM);
     mcp_put_result_head(&m->out, &m->msg);
     bridge_put_result(&m->out, bridge, m->msg.method, &msg->json, msg->result, &extra);
     strbuf_char(&m->out, '}');
@@ -160,7 +163,7 @@ static void put_as_is(struct mcp *m, const struct downstream_message *msg)
 
     raw = json_raw(&msg->json, msg->result, &len);
     strbuf_clear(&m->out);
-    strbuf_reserve(&m->out, len + 256);
+    strbuf_reserve(&m->out, len + LABEL_ROOM);
     mcp_put_result_head(&m->out, &m->msg);
     json_put_compact(&m->out, raw, len);
     strbuf_char(&m->out, '}');
