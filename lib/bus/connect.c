@@ -212,12 +212,14 @@ enum status bus_new(struct bus **ret_bus, const struct bus_options *options, str
     pthread_mutex_init(&bus->lock, NULL);
     pthread_mutex_init(&bus->parsing, NULL);
     bus_cond_init_mono(&bus->changed);
+    bus_waiters_init(&bus->waiters);
 
     s = bus_loop_new(&bus->loop, &bus->parsing) == ST_OK ? natsOptions_Create(&opts)
                                                          : NATS_NO_MEMORY;
     if (s == NATS_OK)
         s = set_options(bus, opts, options);
     if (s == NATS_OK) {
+        bus_loop_add(bus->loop, bus_waiters_look, &bus->waiters);
         while (may_come((s = natsConnection_Connect(&bus->nc, opts))) && clock_mono_ms() < deadline)
             nats_Sleep(100);
     }
@@ -263,10 +265,19 @@ void bus_unref(struct bus *bus)
         next = hook->next;
         free(hook);
     }
+    bus_waiters_done(&bus->waiters);
     pthread_cond_destroy(&bus->changed);
     pthread_mutex_destroy(&bus->lock);
     pthread_mutex_destroy(&bus->parsing);
     free(bus);
+}
+
+static void end_loop(struct bus *bus)
+{
+    if (!bus->loop)
+        return;
+    bus_loop_remove(bus->loop, &bus->waiters);
+    bus_loop_free(TAKE(bus->loop));
 }
 
 void bus_free(struct bus *bus)
@@ -281,12 +292,12 @@ void bus_free(struct bus *bus)
         bus_inbox_kill_all(bus);
         bus_answers_free_spare(bus);
         jsCtx_Destroy(bus->js);
-        bus_loop_free(TAKE(bus->loop));
+        end_loop(bus);
         natsConnection_Destroy(bus->nc);
         bus->nc = NULL;
         bus_msg_free_all();
     }
-    bus_loop_free(TAKE(bus->loop));
+    end_loop(bus);
     bus_unref(bus);
 }
 

@@ -147,8 +147,10 @@ natsStatus bus_next_msg(struct bus *bus, natsSubscription *sub, int64_t deadline
 {
     int64_t left = deadline_ms - clock_mono_ms();
 
-    if (left <= 0 || atomic_load(&bus->in_flight) > BUS_SEND_NOW || !bus_loop_borrow(bus->loop))
-        return natsSubscription_NextMsg(ret_msg, sub, left > 0 ? left : 0);
+    if (left <= 0)
+        return natsSubscription_NextMsg(ret_msg, sub, 0);
+    if (atomic_load(&bus->in_flight) > BUS_SEND_NOW || !bus_loop_borrow(bus->loop))
+        return bus_waiters_next_msg(&bus->waiters, sub, deadline_ms, ret_msg);
     natsStatus s = natsSubscription_NextMsg(ret_msg, sub, 0);
     while (s == NATS_TIMEOUT && left > 0 && atomic_load(&bus->up)) {
         (void)bus_loop_read(bus->loop, (int)(left < INT_MAX ? left : INT_MAX));
@@ -157,7 +159,15 @@ natsStatus bus_next_msg(struct bus *bus, natsSubscription *sub, int64_t deadline
     }
     bus_loop_give_back(bus->loop);
     /* A lost connection is told by those who noticed it. */
-    return s == NATS_TIMEOUT && left > 0 ? natsSubscription_NextMsg(ret_msg, sub, left) : s;
+    return s == NATS_TIMEOUT && left > 0
+               ? bus_waiters_next_msg(&bus->waiters, sub, deadline_ms, ret_msg)
+               : s;
+}
+
+void bus_recall(struct bus *bus)
+{
+    bus_loop_recall(bus->loop);
+    bus_waiters_wake(&bus->waiters);
 }
 
 enum status bus_inbox_next(struct inbox *inbox, uint64_t first, int64_t deadline_ms,
@@ -195,7 +205,7 @@ void bus_inbox_kill(struct inbox *inbox)
     pthread_mutex_lock(&inbox->bus->lock);
     kill_locked(inbox);
     pthread_mutex_unlock(&inbox->bus->lock);
-    bus_loop_recall(inbox->bus->loop);
+    bus_recall(inbox->bus);
 }
 
 void bus_inbox_kill_all(struct bus *bus)
@@ -204,5 +214,5 @@ void bus_inbox_kill_all(struct bus *bus)
     for (struct inbox *inbox = bus->inboxes; inbox; inbox = inbox->next)
         kill_locked(inbox);
     pthread_mutex_unlock(&bus->lock);
-    bus_loop_recall(bus->loop);
+    bus_recall(bus);
 }

@@ -26,14 +26,21 @@ struct hook {
     void *arg;
 };
 
+/* Threads that wait for a message without reading the socket; see waiters.c. */
+struct bus_waiters {
+    pthread_mutex_t lock;
+    struct waiter *first;
+};
+
 struct bus {
     natsConnection *nc;
-    struct loop *loop;       /* its I/O thread */
-    jsCtx *js;               /* stream and consumer management only */
-    atomic_bool up;          /* between the (re)connect and the disconnect callback */
-    atomic_bool closed;      /* for ever */
-    atomic_bool closing;     /* by us */
-    atomic_int in_flight;    /* requests that wait for an answer */
+    struct loop *loop;    /* its I/O thread */
+    jsCtx *js;            /* stream and consumer management only */
+    atomic_bool up;       /* between the (re)connect and the disconnect callback */
+    atomic_bool closed;   /* for ever */
+    atomic_bool closing;  /* by us */
+    atomic_int in_flight; /* requests that wait for an answer */
+    struct bus_waiters waiters;
     atomic_ullong slow;      /* messages or bursts cnats dropped */
     atomic_int refs;         /* bus_new's and one per inbox */
     pthread_mutex_t parsing; /* held while cnats hands out what was read */
@@ -84,6 +91,18 @@ void bus_loop_recall(struct loop *loop);
 /* fn runs on the I/O thread after each read of the socket, until removed. */
 void bus_loop_add(struct loop *loop, void (*fn)(void *arg), void *arg);
 void bus_loop_remove(struct loop *loop, void *arg);
+
+/* ---- waiters.c ---- */
+
+void bus_waiters_init(struct bus_waiters *waiters);
+void bus_waiters_done(struct bus_waiters *waiters);
+/* As natsSubscription_NextMsg. */
+natsStatus bus_waiters_next_msg(struct bus_waiters *waiters, natsSubscription *sub,
+                                int64_t deadline_ms, natsMsg **ret_msg);
+/* After each read of the socket (arg: the waiters): wakes whom something came for. */
+void bus_waiters_look(void *arg);
+/* Makes all look whether they still have to wait. */
+void bus_waiters_wake(struct bus_waiters *waiters);
 
 /* ---- release.c ---- */
 
@@ -146,6 +165,8 @@ enum status bus_inbox_next(struct inbox *inbox, uint64_t first, int64_t deadline
  * itself when few others wait. */
 natsStatus bus_next_msg(struct bus *bus, natsSubscription *sub, int64_t deadline_ms,
                         natsMsg **ret_msg);
+/* Makes who waits in it look whether it still has to. */
+void bus_recall(struct bus *bus);
 /* Wakes who waits on it; it has to be opened again. */
 void bus_inbox_kill(struct inbox *inbox);
 /* Called when the connection is lost: everyone who waits is told at once. */

@@ -152,7 +152,7 @@ void bus_takers_stop(struct bus_takers *takers)
         return;
     if (takers->sub)
         (void)natsSubscription_Unsubscribe(takers->sub); /* wakes who waits */
-    bus_loop_recall(takers->bus->loop);
+    bus_recall(takers->bus);
     pthread_mutex_lock(&takers->lock);
     pthread_cond_broadcast(&takers->changed);
     pthread_mutex_unlock(&takers->lock);
