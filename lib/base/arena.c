@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_SIZE = 16 * 1024 };
+enum { BLOCK_SIZE = 16 * 1024, SMALL_TEXT = 512 };
 
 struct arena_block {
     struct arena_block *next;
@@ -115,15 +115,18 @@ char *arena_strdup(struct arena *arena, const char *text)
 
 char *arena_vprintf(struct arena *arena, const char *fmt, va_list ap)
 {
+    char small[SMALL_TEXT];
     va_list again;
     char *text;
     int len;
 
     va_copy(again, ap);
-    len = vsnprintf(NULL, 0, fmt, again);
+    len = vsnprintf(small, sizeof small, fmt, again);
     va_end(again);
     if (len < 0)
         return arena_alloc(arena, 1);
+    if ((size_t)len < sizeof small)
+        return arena_memdup(arena, small, (size_t)len);
     text = arena_alloc(arena, (size_t)len + 1);
     (void)vsnprintf(text, (size_t)len + 1, fmt, ap);
     return text;
@@ -136,6 +139,26 @@ char *arena_printf(struct arena *arena, const char *fmt, ...)
 
     va_start(ap, fmt);
     text = arena_vprintf(arena, fmt, ap);
+    va_end(ap);
+    return text;
+}
+
+char *arena_join(struct arena *arena, const char *first, ...)
+{
+    size_t len = strlen(first);
+    const char *part;
+    char *text, *end;
+    va_list ap;
+
+    va_start(ap, first);
+    while ((part = va_arg(ap, const char *)) != NULL)
+        len += strlen(part);
+    va_end(ap);
+    text = arena_alloc(arena, len + 1);
+    end = stpcpy(text, first);
+    va_start(ap, first);
+    while ((part = va_arg(ap, const char *)) != NULL)
+        end = stpcpy(end, part);
     va_end(ap);
     return text;
 }

@@ -36,6 +36,8 @@ char *arena_strdup(struct arena *arena, const char *text);
 char *arena_memdup(struct arena *arena, const void *bytes, size_t len);
 char *arena_printf(struct arena *arena, const char *fmt, ...) PRINTF(2, 3);
 char *arena_vprintf(struct arena *arena, const char *fmt, va_list ap) PRINTF(2, 0);
+/* The texts one behind the other; the last argument is NULL. */
+char *arena_join(struct arena *arena, const char *first, ...) __attribute__((sentinel));
 /* fn(arg) runs when the arena is reset or done, for things borrowed from it
  * that need their own destructor (PGresult). */
 void arena_defer(struct arena *arena, void (*fn)(void *), void *arg);

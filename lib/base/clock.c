@@ -2,7 +2,6 @@
 /* Clocks, RFC 3339 times and calendar dates. */
 #include "base/clock.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -27,6 +26,13 @@ int64_t clock_mono_ms(void)
     return clock_mono_us() / 1000;
 }
 
+/* The last n digits of the value. */
+static void put_digits(char *out, int n, unsigned value)
+{
+    for (; n > 0; value /= 10)
+        out[--n] = (char)('0' + value % 10);
+}
+
 void clock_format(int64_t wall_ms, char out[TIMESTAMP_SIZE])
 {
     int64_t ms = wall_ms % 1000;
@@ -39,10 +45,14 @@ void clock_format(int64_t wall_ms, char out[TIMESTAMP_SIZE])
     }
     if (!gmtime_r(&seconds, &tm) || tm.tm_year < -1900 || tm.tm_year > 8099)
         tm = (struct tm){.tm_year = 70, .tm_mday = 1};
-    (void)snprintf(out, TIMESTAMP_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-                   (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
-                   (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100,
-                   (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100, (unsigned)ms % 1000);
+    memcpy(out, "0000-00-00T00:00:00.000Z", TIMESTAMP_SIZE);
+    put_digits(out, 4, (unsigned)(tm.tm_year + 1900));
+    put_digits(out + 5, 2, (unsigned)(tm.tm_mon + 1));
+    put_digits(out + 8, 2, (unsigned)tm.tm_mday);
+    put_digits(out + 11, 2, (unsigned)tm.tm_hour);
+    put_digits(out + 14, 2, (unsigned)tm.tm_min);
+    put_digits(out + 17, 2, (unsigned)tm.tm_sec);
+    put_digits(out + 20, 3, (unsigned)ms);
 }
 
 /* Reads exactly n digits. */

@@ -6,10 +6,16 @@
 #include <string.h>
 #include <strings.h>
 
+/* Most names differ in their first letter already. */
+static bool is_named(const struct mg_header *header, const char *name)
+{
+    return (header->name[0] | 0x20) == (name[0] | 0x20) && strcasecmp(header->name, name) == 0;
+}
+
 const char *head_get(const struct mg_request_info *info, const char *name)
 {
     for (int i = 0; i < info->num_headers; i++)
-        if (strcasecmp(info->http_headers[i].name, name) == 0)
+        if (is_named(&info->http_headers[i], name))
             return info->http_headers[i].value;
     return NULL;
 }
@@ -19,7 +25,7 @@ int head_count(const struct mg_request_info *info, const char *name)
     int n = 0;
 
     for (int i = 0; i < info->num_headers; i++)
-        n += strcasecmp(info->http_headers[i].name, name) == 0;
+        n += is_named(&info->http_headers[i], name);
     return n;
 }
 
@@ -70,13 +76,15 @@ static bool head_starts(const struct mg_request_info *info, const char *buf_end)
            (info->request_method == start + 2 && memcmp(start, "\r\n", 2) == 0);
 }
 
+/* Letters, digits and !#$%&'*+-.^_`|~ of ASCII, a bit for each. */
+static const uint32_t token_bits[8] = {0, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff};
+
 static bool name_is_token(const struct mg_header *header)
 {
-    static const char marks[] = "!#$%&'*+-.^_`|~";
     const char *c;
 
     for (c = header->name; *c; c++)
-        if (!isalnum((unsigned char)*c) && !strchr(marks, *c))
+        if (!(token_bits[(unsigned char)*c / 32] >> (unsigned char)*c % 32 & 1))
             return false;
     /* civetweb blanks spaces between name and colon, then the colon. */
     for (c++; c < header->value; c++)

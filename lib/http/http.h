@@ -22,6 +22,7 @@ struct http_request {
     const char *query;   /* as sent, "" when none */
     const char *peer;    /* address of the client (X-Forwarded-For behind a trusted proxy) */
     struct arena *arena; /* the worker's, reset after the request */
+    struct strbuf *out;  /* the worker's, empty: room for an answer, kept for the next one */
     void *impl;
 };
 

@@ -39,6 +39,7 @@ struct worker {
     struct worker *prev, *next; /* under the server's lock */
     struct arena arena;
     struct strbuf out;    /* response heads and events are made here */
+    struct strbuf answer; /* http_request.out */
     pthread_mutex_t lock; /* fd, against http_server_stop */
     int fd;               /* the connection civetweb last received from; -1 none */
     atomic_bool busy;     /* in the handler */

@@ -89,9 +89,11 @@ static void request_run(struct exchange *x)
         .query = "",
         .peer = x->info->remote_addr,
         .arena = &x->worker->arena,
+        .out = &x->worker->answer,
         .impl = x,
     };
 
+    strbuf_clear(req.out);
     if (request_read(x, &req))
         x->server->options.handler(&req, x->server->options.arg);
     if (!x->replied)
@@ -121,6 +123,8 @@ int request_begin(struct mg_connection *conn)
     arena_reset(&w->arena);
     if (w->out.size > OUT_KEEP)
         strbuf_done(&w->out);
+    if (w->answer.size > OUT_KEEP)
+        strbuf_done(&w->answer);
     atomic_store(&w->busy, false);
     (void)atomic_fetch_sub(&x.server->in_flight, 1);
     return 200; /* for civetweb: done, whatever the answer was */
@@ -136,7 +140,7 @@ int request_refused(struct mg_connection *conn, int status, const char *message)
         .server = w->server,
         .body = BODY_BROKEN,
     };
-    struct http_request req = {.method = "GET", .arena = &w->arena, .impl = &x};
+    struct http_request req = {.method = "GET", .arena = &w->arena, .out = &w->answer, .impl = &x};
 
     /* "Malformed message" is also what civetweb 1.15 says of a head that is too
      * large or was not sent in time. */

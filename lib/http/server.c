@@ -62,6 +62,7 @@ static void worker_end(const struct mg_context *ctx, int thread_type, void *poin
     (void)pthread_mutex_unlock(&server->lock);
     arena_done(&w->arena);
     strbuf_done(&w->out);
+    strbuf_done(&w->answer);
     (void)pthread_mutex_destroy(&w->lock);
     free(w);
 }

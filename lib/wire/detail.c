@@ -6,7 +6,7 @@
 static bool among(const char *s, const char *const *words)
 {
     for (; *words; words++)
-        if (strcmp(s, *words) == 0)
+        if (s[0] == (*words)[0] && strcmp(s, *words) == 0)
             return true;
     return false;
 }
@@ -41,7 +41,9 @@ static void put_line(struct strbuf *buf, const ProtobufCMessage *message,
     const void *slot = field_slot(message, field);
 
     put_new_line(buf);
-    strbuf_printf(buf, "**%s**: ", field->name);
+    strbuf_str(buf, "**");
+    strbuf_str(buf, field->name);
+    strbuf_str(buf, "**: ");
     if (rule->flags & RULE_MAP)
         encode_map(buf, field, rule, message);
     else if (field_repeated(field) && *field_count(message, field) == 0)
@@ -280,13 +282,17 @@ void put_detail(const struct text *text, const ProtobufCMessage *entity)
     struct strbuf *buf = text->buf;
 
     put_blank_line(buf);
-    if (entity)
-        strbuf_printf(buf, "## %s: %s", kind_of(entity)->heading, name_of(entity));
-    else if (field_named(text->reply, "executed") && field_named(text->reply, "command_id") &&
-             field_named(text->reply, "exit_code"))
+    if (entity) {
+        strbuf_str(buf, "## ");
+        strbuf_str(buf, kind_of(entity)->heading);
+        strbuf_str(buf, ": ");
+        strbuf_str(buf, name_of(entity));
+    } else if (field_named(text->reply, "executed") && field_named(text->reply, "command_id") &&
+               field_named(text->reply, "exit_code")) {
         put_outcome(buf, text->reply);
-    else
+    } else {
         put_heading(buf, text->rpc);
+    }
     strbuf_char(buf, '\n');
     if (entity)
         put_lines(buf, entity, NULL);

@@ -122,6 +122,10 @@ void wire_text(struct strbuf *buf, const struct rpc *rpc, const ProtobufCMessage
         put_warnings(&own, reply);
     }
     trim_end(&own);
+    if (!buf->data) {
+        *buf = own;
+        return;
+    }
     strbuf_add(buf, strbuf_cstr(&own), own.len);
     strbuf_done(&own);
 }

@@ -213,9 +213,10 @@ void invocation_done(struct invocation *inv, enum status status)
                                  .request = inv->request,
                                  .reply = status == ST_OK ? inv->reply : NULL});
     metric_add(calls_total,
-               arena_printf(x->arena, "tool=\"%s\",status=\"%s\"", name, status_lower_name(status)),
+               arena_join(x->arena, "tool=\"", name, "\",status=\"", status_lower_name(status),
+                          "\"", NULL),
                1);
-    metric_observe_us(call_seconds, arena_printf(x->arena, "tool=\"%s\"", name), duration_us);
+    metric_observe_us(call_seconds, arena_join(x->arena, "tool=\"", name, "\"", NULL), duration_us);
     if (status == ST_INTERNAL)
         log_fields(LOG_WARN, arena_printf(x->arena, "req=%s tool=%s", x->request_id, name),
                    "call failed: %s", inv->call.error.message);

@@ -9,12 +9,12 @@ const char *respond_headers(struct exchange *x, const char *more)
     if (more == NULL)
         more = "";
     if (x->cors == NULL)
-        return arena_printf(x->arena, "X-Request-Id: %s\r\n%s", x->request_id, more);
-    return arena_printf(x->arena,
-                        "X-Request-Id: %s\r\nAccess-Control-Allow-Origin: %s\r\n"
-                        "Access-Control-Expose-Headers: Mcp-Session-Id, WWW-Authenticate, "
-                        "X-Request-Id, Location, Retry-After\r\nVary: Origin\r\n%s",
-                        x->request_id, x->cors, more);
+        return arena_join(x->arena, "X-Request-Id: ", x->request_id, "\r\n", more, NULL);
+    return arena_join(x->arena, "X-Request-Id: ", x->request_id,
+                      "\r\nAccess-Control-Allow-Origin: ", x->cors,
+                      "\r\nAccess-Control-Expose-Headers: Mcp-Session-Id, WWW-Authenticate, "
+                      "X-Request-Id, Location, Retry-After\r\nVary: Origin\r\n",
+                      more, NULL);
 }
 
 void respond(struct exchange *x, int status, const char *type, const void *body, size_t len,

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-enum { KEEPALIVE_RESERVE = 4096 };
-
 enum { MODERN = 1, LEGACY = 2, BOTH = 3, CURATED = 4 };
 
 /* CURATED: virtual servers have it too. */
@@ -132,9 +130,10 @@ static void dispatch(struct exchange *x, const struct json *json, const char *ve
         mcp_refuse(x, 400, &m.msg, verdict.code, verdict.message, NULL);
     } else if (verdict.era == MCP_ERA_MODERN) {
         m.modern = true;
-        strbuf_reserve(&m.out, KEEPALIVE_RESERVE);
+        m.out = *x->req->out;
+        *x->req->out = (struct strbuf)STRBUF_INIT;
         mcp_modern(&m);
-        strbuf_done(&m.out);
+        *x->req->out = m.out;
     } else {
         mcp_legacy_post(x, json, version_header);
     }
