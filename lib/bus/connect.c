@@ -214,8 +214,9 @@ enum status bus_new(struct bus **ret_bus, const struct bus_options *options, str
     bus_cond_init_mono(&bus->changed);
     bus_waiters_init(&bus->waiters);
 
-    s = bus_loop_new(&bus->loop, &bus->parsing) == ST_OK ? natsOptions_Create(&opts)
-                                                         : NATS_NO_MEMORY;
+    s = bus_loop_new(&bus->loop, &bus->parsing, &bus->in_flight) == ST_OK
+            ? natsOptions_Create(&opts)
+            : NATS_NO_MEMORY;
     if (s == NATS_OK)
         s = set_options(bus, opts, options);
     if (s == NATS_OK) {

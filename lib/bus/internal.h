@@ -66,8 +66,10 @@ bool bus_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t de
 /* ---- loop.c ---- */
 
 struct loop;
-/* parsing is held while cnats hands out what was read; it outlives the loop. */
-enum status bus_loop_new(struct loop **ret_loop, pthread_mutex_t *parsing) MUST_CHECK;
+/* parsing is held while cnats hands out what was read, awaited counts the requests
+ * that wait for an answer; both outlive the loop. */
+enum status bus_loop_new(struct loop **ret_loop, pthread_mutex_t *parsing,
+                         const atomic_int *awaited) MUST_CHECK;
 natsStatus bus_loop_attach(struct loop *loop, natsOptions *opts);
 void bus_loop_free(struct loop *loop);
 /* now: sent by this thread; else by the I/O thread, with what else gathers. */

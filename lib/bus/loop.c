@@ -2,11 +2,15 @@
 /* The I/O thread of a connection. cnats appends what is published to a buffer
  * and this thread sends what has gathered, so that under load many messages
  * share one system call; with little to do the publisher sends itself, which
- * saves a change of threads. Incoming requests go from here straight into the
- * servers' queues, without a thread of cnats in between. And who has nothing to do
- * but wait for the next message may read in this thread's place (bus_loop_borrow):
- * it has its message without being woken by another thread. */
+ * saves a change of threads. While most of the requests in flight are at the server,
+ * their answers will wake this thread anyway: further requests gather meanwhile, and
+ * so everything on their way handles several at a time. Incoming requests go from here straight
+ * into the servers' queues, without a thread of cnats in between. And who has nothing to do but
+ * wait for the next message may read in this thread's place (bus_loop_borrow): it has its message
+ * without being woken by another thread. */
 #include "internal.h"
+
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +18,11 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+enum {
+    LINGER_US = 200,         /* what gathers waits for answers that come so soon */
+    LINGER_AGAIN_US = 20000, /* after a time in which none came */
+};
 
 struct drain {
     struct drain *next;
@@ -27,16 +36,21 @@ struct loop {
     atomic_int fd; /* of the connection; -1 while there is none */
     pthread_t thread;
     atomic_bool stop;
-    pthread_mutex_t asking;   /* the kernel */
-    pthread_mutex_t reading;  /* held by who reads; the borrower between two reads too */
-    pthread_mutex_t *parsing; /* held while cnats hands out what was read */
-    atomic_bool borrowed;     /* this thread does not wait for something to read */
-    atomic_uint loans;        /* counts them */
-    atomic_bool want_write;   /* something gathered; whoever clears it sends it */
-    atomic_bool stuck;        /* the socket took only a part */
-    atomic_bool polls_write;  /* we asked to be told when it takes more */
-    atomic_bool awake;        /* the thread will look at want_write before it sleeps */
-    pthread_mutex_t lock;     /* the list, and that no drain runs once it was removed */
+    pthread_mutex_t asking;    /* the kernel */
+    pthread_mutex_t reading;   /* held by who reads; the borrower between two reads too */
+    pthread_mutex_t *parsing;  /* held while cnats hands out what was read */
+    atomic_bool borrowed;      /* this thread does not wait for something to read */
+    atomic_uint loans;         /* counts them */
+    atomic_bool want_write;    /* something gathered; whoever clears it sends it */
+    atomic_int gathered;       /* so many messages, about */
+    const atomic_int *awaited; /* requests that wait for an answer */
+    atomic_bool stuck;         /* the socket took only a part */
+    atomic_bool polls_write;   /* we asked to be told when it takes more */
+    atomic_bool awake;         /* the thread will look at want_write before it sleeps */
+    atomic_bool lingers;       /* it does so soon without being woken */
+    int64_t not_before_us;     /* when it may linger; its own, as is the next */
+    int64_t held_us;           /* since when it holds back what gathered; 0 = it does not */
+    pthread_mutex_t lock;      /* the list, and that no drain runs once it was removed */
     struct drain *drains;
 };
 
@@ -106,13 +120,16 @@ static natsStatus on_write(void *user_data, bool add)
 {
     struct loop *loop = user_data;
 
-    atomic_store(&loop->want_write, add);
-    if (!add)
+    if (!add) {
+        atomic_store(&loop->want_write, false);
         sent_all = true;
-    else if (sends_on == loop)
+    } else if (sends_on == loop) {
         has_to_send = true;
-    else if (!atomic_load(&loop->awake))
-        wake(loop);
+    } else {
+        atomic_store(&loop->want_write, true);
+        if (!atomic_load(&loop->awake) && !atomic_load(&loop->lingers))
+            wake(loop);
+    }
     return NATS_OK;
 }
 
@@ -130,13 +147,12 @@ static void run_drains(struct loop *loop)
     pthread_mutex_unlock(&loop->lock);
 }
 
-/* Sends what gathered. Exactly one thread does so for each time the buffer was
- * begun: an empty write would look like a closed connection to cnats. */
-static void send_gathered(struct loop *loop)
+/* Exactly one thread does so for each time the buffer was begun: an empty write
+ * would look like a closed connection to cnats. */
+static void send_buffer(struct loop *loop)
 {
-    if (!atomic_exchange(&loop->want_write, false))
-        return;
     sent_all = false;
+    atomic_store(&loop->gathered, 0);
     natsConnection_ProcessWriteEvent(loop->nc);
     if (sent_all || natsConnection_Status(loop->nc) != NATS_CONN_STATUS_CONNECTED ||
         natsConnection_Buffered(loop->nc) <= 0)
@@ -144,6 +160,20 @@ static void send_gathered(struct loop *loop)
     atomic_store(&loop->stuck, true);
     atomic_store(&loop->want_write, true);
     wake(loop);
+}
+
+static void send_gathered(struct loop *loop)
+{
+    if (atomic_exchange(&loop->want_write, false))
+        send_buffer(loop);
+}
+
+/* Whether answers that are on their way are more than what gathered. */
+static bool may_wait(const struct loop *loop, int gathered)
+{
+    int awaited = atomic_load(loop->awaited);
+
+    return awaited > BUS_SEND_NOW && 2 * gathered < awaited;
 }
 
 /* On the I/O thread, after everything else it had to do. */
@@ -171,12 +201,15 @@ static void publish_begin(struct loop *loop, bool now)
     sends_on = now ? loop : NULL;
 }
 
-static void publish_end(struct loop *loop)
+static void publish_end(struct loop *loop, bool now)
 {
     if (holds == loop)
         return;
     sends_on = NULL;
     if (has_to_send)
+        send_buffer(loop);
+    else if (!now && !may_wait(loop, atomic_fetch_add(&loop->gathered, 1) + 1) &&
+             atomic_load(&loop->lingers) && !atomic_load(&loop->stuck))
         send_gathered(loop);
 }
 
@@ -190,14 +223,14 @@ void bus_loop_release(struct loop *loop)
 {
     holds = sends_on = NULL;
     if (has_to_send)
-        send_gathered(loop);
+        send_buffer(loop);
 }
 
 natsStatus bus_loop_publish(struct loop *loop, natsMsg *msg, bool now)
 {
     publish_begin(loop, now);
     natsStatus s = natsConnection_PublishMsg(loop->nc, msg);
-    publish_end(loop);
+    publish_end(loop, now);
     return s;
 }
 
@@ -206,7 +239,7 @@ natsStatus bus_loop_publish_bytes(struct loop *loop, const char *subject, const 
 {
     publish_begin(loop, now);
     natsStatus s = natsConnection_Publish(loop->nc, subject, data, len);
-    publish_end(loop);
+    publish_end(loop, now);
     return s;
 }
 
@@ -231,9 +264,24 @@ static void read_on_loop(struct loop *loop, unsigned loans)
     pthread_mutex_unlock(&loop->reading);
 }
 
-static void handle(struct loop *loop, const struct epoll_event *events, int n, unsigned loans)
+/* Whether what gathered is to wait for more answers, now that some came. */
+static bool holds_back(struct loop *loop)
 {
-    bool writable = false;
+    int gathered = atomic_load(&loop->gathered);
+    int64_t now_us;
+
+    if (gathered == 0 || !may_wait(loop, gathered))
+        return false;
+    now_us = clock_mono_us();
+    if (!loop->held_us)
+        loop->held_us = now_us;
+    return now_us - loop->held_us < LINGER_US;
+}
+
+/* Whether something was read. */
+static bool handle(struct loop *loop, const struct epoll_event *events, int n, unsigned loans)
+{
+    bool readable = false, writable = false;
 
     for (int i = 0; i < n; i++) {
         uint64_t count;
@@ -242,30 +290,60 @@ static void handle(struct loop *loop, const struct epoll_event *events, int n, u
                 continue;
         } else {
             writable = (events[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0;
-            if (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+            readable = (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
+            if (readable)
                 read_on_loop(loop, loans);
         }
     }
-    send_on_loop(loop, writable);
+    if (!readable || writable || !holds_back(loop)) {
+        loop->held_us = 0;
+        send_on_loop(loop, writable);
+    }
+    return readable;
+}
+
+/* Answers came and more are to come: what is published now may wait for them. */
+static bool may_linger(const struct loop *loop, bool read)
+{
+    return read && may_wait(loop, atomic_load(&loop->gathered)) &&
+           !atomic_load(&loop->polls_write) && clock_mono_us() >= loop->not_before_us;
+}
+
+static int wait_events(struct loop *loop, struct epoll_event *events, int max)
+{
+    static const struct timespec linger = {.tv_nsec = LINGER_US * 1000L};
+    int timeout = -1;
+
+    if (atomic_load(&loop->lingers)) {
+        int n = epoll_pwait2(loop->epoll_fd, events, max, &linger, NULL);
+        if (n == 0)
+            loop->not_before_us = clock_mono_us() + LINGER_AGAIN_US;
+        if (n >= 0 || errno != ENOSYS)
+            return n;
+        loop->not_before_us = INT64_MAX; /* before Linux 5.11 */
+        atomic_store(&loop->lingers, false);
+    }
+    if (atomic_load(&loop->want_write) && !atomic_load(&loop->polls_write))
+        timeout = 0;
+    return epoll_wait(loop->epoll_fd, events, max, timeout);
 }
 
 static void *run_loop(void *arg)
 {
     struct loop *loop = arg;
     struct epoll_event events[4];
+    bool read = false;
 
     while (!atomic_load(&loop->stop)) {
-        int timeout = -1;
         unsigned loans = atomic_load(&loop->loans);
+        atomic_store(&loop->lingers, may_linger(loop, read));
         atomic_store(&loop->awake, false);
-        if (atomic_load(&loop->want_write) && !atomic_load(&loop->polls_write))
-            timeout = 0;
-        int n = epoll_wait(loop->epoll_fd, events, ARRAY_SIZE(events), timeout);
+        int n = wait_events(loop, events, ARRAY_SIZE(events));
         atomic_store(&loop->awake, true);
-        if (n >= 0)
-            handle(loop, events, n, loans);
-        else if (errno != EINTR)
+        atomic_store(&loop->lingers, false);
+        if (n < 0 && errno != EINTR)
             abort();
+        read = n >= 0 && handle(loop, events, n, loans);
     }
     return NULL;
 }
@@ -327,7 +405,8 @@ static void loop_done(struct loop *loop)
     free(loop);
 }
 
-enum status bus_loop_new(struct loop **ret_loop, pthread_mutex_t *parsing)
+enum status bus_loop_new(struct loop **ret_loop, pthread_mutex_t *parsing,
+                         const atomic_int *awaited)
 {
     struct loop *loop = calloc(1, sizeof(*loop));
 
@@ -335,6 +414,7 @@ enum status bus_loop_new(struct loop **ret_loop, pthread_mutex_t *parsing)
         abort();
     atomic_init(&loop->fd, -1);
     loop->parsing = parsing;
+    loop->awaited = awaited;
     pthread_mutex_init(&loop->lock, NULL);
     pthread_mutex_init(&loop->asking, NULL);
     pthread_mutex_init(&loop->reading, NULL);

@@ -417,6 +417,42 @@ START_TEST(a_call_that_waits_long_holds_up_nobody)
 }
 END_TEST
 
+/* With more in flight than what is published, requests wait a little for answers. */
+START_TEST(many_calls_that_wait_long_hold_up_nobody)
+{
+    enum { HELD = 12, QUICK = 4 };
+    struct bus_server *server = serve(bus, HELD + QUICK);
+    pthread_t held[HELD], quick[QUICK];
+    atomic_int wrong = 0;
+    void *failed = NULL;
+    int before = atomic_load(&echo_calls);
+
+    atomic_store(&echo_hold, 1);
+    for (size_t i = 0; i < HELD; i++)
+        ck_assert_int_eq(pthread_create(&held[i], NULL, ask_held, &wrong), 0);
+    AWAIT(atomic_load(&echo_calls) >= before + HELD, 5000);
+    for (size_t i = 0; i < QUICK; i++)
+        ck_assert_int_eq(pthread_create(&quick[i], NULL, ask_many, &wrong), 0);
+    for (size_t i = 0; i < QUICK; i++)
+        ck_assert_int_eq(pthread_join(quick[i], NULL), 0);
+    for (int i = 0; i < 300; i++) {
+        CLEANUP(asked_done) struct asked asked;
+        int64_t start = clock_mono_ms();
+
+        ask(&asked, "k", "v", 5000);
+        ck_assert_int_eq(asked.status, ST_OK);
+        ck_assert_int_lt(clock_mono_ms() - start, 2000);
+    }
+    ck_assert_int_eq(atomic_load(&wrong), 0);
+    atomic_store(&echo_hold, 0);
+    for (size_t i = 0; i < HELD; i++) {
+        ck_assert_int_eq(pthread_join(held[i], &failed), 0);
+        ck_assert_ptr_null(failed);
+    }
+    bus_server_free(server);
+}
+END_TEST
+
 START_TEST(a_call_that_waits_ends_with_its_time_and_others_go_on)
 {
     struct bus_server *server = serve(bus, 2);
@@ -541,6 +577,7 @@ static void add(TCase *tests)
     ADD_TEST(tests, calls_work_again_after_a_restart);
     ADD_TEST(tests, sixteen_threads_each_get_their_own_answers);
     ADD_TEST(tests, a_call_that_waits_long_holds_up_nobody);
+    ADD_TEST(tests, many_calls_that_wait_long_hold_up_nobody);
     ADD_TEST(tests, a_call_that_waits_ends_with_its_time_and_others_go_on);
     ADD_TEST(tests, a_drain_is_prompt_and_loses_nothing);
     ADD_TEST(tests, traffic_is_counted);
