@@ -24,7 +24,7 @@ void strbuf_clear(struct strbuf *buf)
         buf->data[0] = '\0';
 }
 
-static __attribute__((noinline)) void grow(struct strbuf *buf, size_t need)
+void strbuf_grow(struct strbuf *buf, size_t need)
 {
     size_t size = buf->size ? buf->size : FIRST_SIZE;
 
@@ -36,33 +36,6 @@ static __attribute__((noinline)) void grow(struct strbuf *buf, size_t need)
         abort();
     }
     buf->size = size;
-}
-
-void strbuf_reserve(struct strbuf *buf, size_t extra)
-{
-    if (buf->len + extra >= buf->size)
-        grow(buf, buf->len + extra + 1);
-}
-
-void strbuf_add(struct strbuf *buf, const void *bytes, size_t len)
-{
-    strbuf_reserve(buf, len);
-    if (len)
-        memcpy(buf->data + buf->len, bytes, len);
-    buf->len += len;
-    buf->data[buf->len] = '\0';
-}
-
-void strbuf_str(struct strbuf *buf, const char *text)
-{
-    strbuf_add(buf, text, strlen(text));
-}
-
-void strbuf_char(struct strbuf *buf, char c)
-{
-    strbuf_reserve(buf, 1);
-    buf->data[buf->len++] = c;
-    buf->data[buf->len] = '\0';
 }
 
 void strbuf_uint(struct strbuf *buf, uint64_t value)

@@ -92,8 +92,11 @@ void reply_head(struct exchange *x, int status, const char *headers, const char 
     struct strbuf *out = &x->worker->out;
 
     strbuf_clear(out);
-    strbuf_printf(out, "HTTP/1.1 %d %s\r\nDate: ", status,
-                  mg_get_response_code_text(x->conn, status));
+    strbuf_str(out, "HTTP/1.1 ");
+    strbuf_uint(out, (uint64_t)status);
+    strbuf_char(out, ' ');
+    strbuf_str(out, mg_get_response_code_text(x->conn, status));
+    strbuf_str(out, "\r\nDate: ");
     strbuf_str(out, date_text(x->worker));
     strbuf_str(out, x->close ? "\r\nConnection: close\r\n" : "\r\nConnection: keep-alive\r\n");
     strbuf_add(out, fixed_lines, sizeof fixed_lines - 1);
@@ -128,10 +131,12 @@ void http_reply(struct http_request *req, const struct http_response *response)
         strbuf_str(out, response->content_type);
         strbuf_str(out, "\r\n");
     }
-    if (empty)
+    if (!empty) {
+        strbuf_str(out, "Content-Length: ");
+        strbuf_uint(out, response->len);
         strbuf_str(out, "\r\n");
-    else
-        strbuf_printf(out, "Content-Length: %zu\r\n\r\n", response->len);
+    }
+    strbuf_str(out, "\r\n");
     iov[0] = (struct iovec){.iov_base = out->data, .iov_len = out->len};
     if (!empty && !head_only && response->len > 0)
         iov[n++] =

@@ -35,9 +35,8 @@ static bool is_section(const ProtobufCMessage *message, const ProtobufCFieldDesc
 }
 
 static void put_line(struct strbuf *buf, const ProtobufCMessage *message,
-                     const ProtobufCFieldDescriptor *field)
+                     const ProtobufCFieldDescriptor *field, const struct field_rule *rule)
 {
-    const struct field_rule *rule = rule_of(message, field);
     const void *slot = field_slot(message, field);
 
     put_new_line(buf);
@@ -62,8 +61,9 @@ static void put_lines(struct strbuf *buf, const ProtobufCMessage *message,
 {
     for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+        const struct field_rule *rule = rule_of(message, field);
 
-        if (!field_shown(message, field) || is_section(message, field) ||
+        if (!field_shown_by(rule, message, field) || is_section(message, field) ||
             (but && among(field->name, elsewhere)))
             continue;
         if (but && field->type == PROTOBUF_C_TYPE_MESSAGE && !field_repeated(field) &&
@@ -72,7 +72,7 @@ static void put_lines(struct strbuf *buf, const ProtobufCMessage *message,
         /* Lists of a reply that are empty say nothing; those of an entity do. */
         if (but && is_object_list(message, field))
             continue;
-        put_line(buf, message, field);
+        put_line(buf, message, field, rule);
     }
 }
 

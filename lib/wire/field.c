@@ -27,21 +27,6 @@ size_t field_elem_size(const ProtobufCFieldDescriptor *field)
     }
 }
 
-void *field_slot(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
-{
-    return (char *)message + field->offset;
-}
-
-size_t *field_count(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
-{
-    return (size_t *)((char *)message + field->quantifier_offset);
-}
-
-bool field_repeated(const ProtobufCFieldDescriptor *field)
-{
-    return field->label == PROTOBUF_C_LABEL_REPEATED;
-}
-
 void *field_elem(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, size_t i)
 {
     return *(char **)field_slot(message, field) + i * field_elem_size(field);
@@ -64,12 +49,6 @@ bool field_integer(const ProtobufCFieldDescriptor *field)
     default:
         return false;
     }
-}
-
-bool field_chosen(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
-{
-    return !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) ||
-           *(const uint32_t *)((const char *)message + field->quantifier_offset) == field->id;
 }
 
 void field_choose(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
@@ -137,18 +116,6 @@ void slot_set_double(const ProtobufCFieldDescriptor *field, void *slot, double v
         *(float *)slot = (float)value;
     else
         *(double *)slot = value;
-}
-
-const char *slot_string(const void *slot)
-{
-    const char *text = *(const char *const *)slot;
-
-    return text ? text : "";
-}
-
-const ProtobufCMessage *slot_message(const void *slot)
-{
-    return *(const ProtobufCMessage *const *)slot;
 }
 
 void slot_set_pointer(void *slot, const void *pointer)

@@ -30,24 +30,54 @@ bool codec_full(const struct codec *c);
 /* The result: ST_OK, or INVALID_ARGUMENT when something was recorded. */
 enum status codec_end(struct codec *c);
 
-/* field.c: memory of a protobuf-c message by descriptor. */
+/* Memory of a protobuf-c message by descriptor; field.c has what is not inline. */
+static inline void *field_slot(const ProtobufCMessage *message,
+                               const ProtobufCFieldDescriptor *field)
+{
+    return (char *)message + field->offset;
+}
+
+static inline size_t *field_count(const ProtobufCMessage *message,
+                                  const ProtobufCFieldDescriptor *field)
+{
+    return (size_t *)((char *)message + field->quantifier_offset);
+}
+
+static inline bool field_repeated(const ProtobufCFieldDescriptor *field)
+{
+    return field->label == PROTOBUF_C_LABEL_REPEATED;
+}
+
+/* The member of a one-member oneof is there; true for other fields. */
+static inline bool field_chosen(const ProtobufCMessage *message,
+                                const ProtobufCFieldDescriptor *field)
+{
+    return !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) ||
+           *(const uint32_t *)((const char *)message + field->quantifier_offset) == field->id;
+}
+
+static inline const char *slot_string(const void *slot)
+{
+    const char *text = *(const char *const *)slot;
+
+    return text ? text : "";
+}
+
+static inline const ProtobufCMessage *slot_message(const void *slot)
+{
+    return *(const ProtobufCMessage *const *)slot;
+}
+
 size_t field_elem_size(const ProtobufCFieldDescriptor *field);
-void *field_slot(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
-size_t *field_count(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
-bool field_repeated(const ProtobufCFieldDescriptor *field);
 /* Element i of a repeated field. */
 void *field_elem(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, size_t i);
 bool field_integer(const ProtobufCFieldDescriptor *field);
-/* The member of a one-member oneof is there; true for other fields. */
-bool field_chosen(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
 void field_choose(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
 int64_t slot_int(const ProtobufCFieldDescriptor *field, const void *slot);
 /* False when the type cannot hold it. */
 bool slot_set_int(const ProtobufCFieldDescriptor *field, void *slot, int64_t value);
 double slot_double(const ProtobufCFieldDescriptor *field, const void *slot);
 void slot_set_double(const ProtobufCFieldDescriptor *field, void *slot, double value);
-const char *slot_string(const void *slot);
-const ProtobufCMessage *slot_message(const void *slot);
 void slot_set_pointer(void *slot, const void *pointer);
 /* The key and value fields of a map's entries. */
 const ProtobufCFieldDescriptor *map_key(const ProtobufCFieldDescriptor *map);

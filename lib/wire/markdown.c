@@ -116,8 +116,13 @@ void put_scalar(struct strbuf *buf, const ProtobufCFieldDescriptor *field,
 
 bool field_shown(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
 {
+    return field_shown_by(rule_of(message, field), message, field);
+}
+
+bool field_shown_by(const struct field_rule *rule, const ProtobufCMessage *message,
+                    const ProtobufCFieldDescriptor *field)
+{
     const void *slot = field_slot(message, field);
-    const struct field_rule *rule = rule_of(message, field);
 
     if (rule->flags & RULE_INTERNAL || field->type == PROTOBUF_C_TYPE_BYTES)
         return false;
@@ -150,9 +155,11 @@ char *scalar_text(const ProtobufCMessage *message, const char *field)
 void put_joined(struct strbuf *buf, const ProtobufCMessage *message,
                 const ProtobufCFieldDescriptor *field)
 {
+    const struct field_rule *rule = rule_of(message, field);
+
     for (size_t i = 0; i < *field_count(message, field); i++) {
         if (i)
             strbuf_str(buf, ", ");
-        put_scalar(buf, field, rule_of(message, field), field_elem(message, field, i));
+        put_scalar(buf, field, rule, field_elem(message, field, i));
     }
 }

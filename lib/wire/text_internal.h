@@ -62,6 +62,9 @@ const struct field_rule *rule_of(const ProtobufCMessage *message,
 const ProtobufCFieldDescriptor *field_named(const ProtobufCMessage *message, const char *name);
 /* A single field has a value worth a line. */
 bool field_shown(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
+/* The same where its rule is known. */
+bool field_shown_by(const struct field_rule *rule, const ProtobufCMessage *message,
+                    const ProtobufCFieldDescriptor *field);
 /* The value as text; "" when there is none. Owned by the caller. */
 char *scalar_text(const ProtobufCMessage *message, const char *field);
 /* Elements, joined by commas. */
