@@ -82,7 +82,7 @@ static void sort_bytes(struct pipe *pipe, const char *bytes, size_t len)
         if (state == LINES_LINE)
             pipe_sort(pipe, pipe->lines.line.data, pipe->lines.line.len);
         else if (state == LINES_TOO_LONG)
-            pipe_sort_too_long(pipe);
+            pipe_sort_too_long(pipe, &pipe->lines.outline);
     }
 }
 

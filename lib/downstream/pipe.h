@@ -52,8 +52,8 @@ bool pipe_broken(struct pipe *pipe);
 
 /* One line of the child. */
 void pipe_sort(struct pipe *pipe, const char *text, size_t len);
-/* A line that was too long to be taken. */
-void pipe_sort_too_long(struct pipe *pipe);
+/* A line that was too long to be taken, and what is known of it. */
+void pipe_sort_too_long(struct pipe *pipe, const struct outline *outline);
 /* Fails everybody who waits. */
 void pipe_fail_all(struct pipe *pipe, enum downstream_fault fault, const char *why);
 

@@ -178,15 +178,36 @@ void pipe_sort(struct pipe *pipe, const char *text, size_t len)
     queued_free(item);
 }
 
-void pipe_sort_too_long(struct pipe *pipe)
+/* With the pipe's lock held. */
+static void fail(struct downstream_exchange *x)
 {
-    struct downstream_exchange *x;
+    if (x != NULL)
+        queue_fail(x, DOWNSTREAM_FAULT_TOO_LARGE, "sent a line that is too long");
+}
 
+/* What bears a number is its exchange's, as it would have been. A notification without
+ * one that comes while several wait is told to none of them, so none of them misses it.
+ * What says nothing of itself may be the answer that any of them waits for: they all
+ * hear so now, since whoever it was would else wait for nothing until its time is over. */
+void pipe_sort_too_long(struct pipe *pipe, const struct outline *outline)
+{
     log_warn("server %s: a line of more than %u bytes is passed over", pipe->server->id,
              pipe->server->limits.message_bytes);
     (void)pthread_mutex_lock(&pipe->lock);
-    x = the_only(pipe);
-    if (x != NULL)
-        queue_fail(x, DOWNSTREAM_FAULT_TOO_LARGE, "sent a line that is too long");
+    switch (outline->kind) {
+    case OUTLINE_ANSWER:
+        fail(by_id(pipe, outline->number));
+        break;
+    case OUTLINE_PROGRESS:
+        fail(by_token(pipe, outline->number));
+        break;
+    case OUTLINE_OTHER:
+        fail(the_only(pipe));
+        break;
+    case OUTLINE_UNKNOWN:
+        for (struct downstream_exchange *x = pipe->waiting; x != NULL; x = x->pipe_next)
+            fail(x);
+        break;
+    }
     (void)pthread_mutex_unlock(&pipe->lock);
 }

@@ -160,11 +160,20 @@ static enum status ask_health_page(const struct probe *probe, struct error *err)
     return status;
 }
 
-static enum outcome outcome_of(enum status status)
+/* A limit of ours, or a child that we took away, does not speak against the server. */
+static bool is_ours(const struct error *err)
+{
+    enum downstream_fault fault = downstream_fault_of(err);
+
+    return err->reason && strcmp(err->reason, downstream_fault_text(fault)) == 0 &&
+           !downstream_fault_blames(fault);
+}
+
+static enum outcome outcome_of(enum status status, const struct error *err)
 {
     if (status == ST_OK)
         return OUTCOME_OK;
-    return status == ST_DEADLINE_EXCEEDED ? OUTCOME_SLOW : OUTCOME_FAILED;
+    return status == ST_DEADLINE_EXCEEDED || is_ours(err) ? OUTCOME_SLOW : OUTCOME_FAILED;
 }
 
 static enum status probe_server(struct probe *probe, struct error *err)
@@ -204,7 +213,7 @@ void target_probe(struct probe *probe)
     enum status status = probe_server(probe, &err);
 
     probe->evidence =
-        (struct evidence){.outcome = outcome_of(status),
+        (struct evidence){.outcome = outcome_of(status, &err),
                           .is_probe = true,
                           .is_due = !probe->ask_only,
                           .error = arena_strdup(probe->arena, err.message),

@@ -90,13 +90,12 @@ const tools = {
     for (let i = 0; i < n; i++) process.stderr.write(`${"e".repeat(1023)}\n`);
     return text("printed");
   },
-  // A single line, written piece by piece, as long as somebody reads.
-  line: async ({ mib }) => {
+  // An answer in a single line, written piece by piece, as long as somebody reads; whose it is comes last.
+  line: async ({ mib }, id) => {
     const piece = Buffer.alloc(1 << 20, 0x78);
-    process.stdout.write('{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"');
+    process.stdout.write('{"result":{"content":[{"type":"text","text":"');
     for (let i = 0; i < mib; i++) if (!process.stdout.write(piece)) await new Promise((go) => process.stdout.once("drain", go));
-    process.stdout.write('"}}\n');
-    return text("long");
+    process.stdout.write(`"}]},"jsonrpc":"2.0","id":${JSON.stringify(id)}}\n`);
   },
   big: ({ mib }) => text("x".repeat(mib << 20)),
   mute: () => new Promise(() => { mute = true; }), // lives on and answers nothing more

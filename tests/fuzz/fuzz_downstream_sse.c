@@ -62,6 +62,9 @@ static void read_lines(struct strbuf *out, const char *text, size_t len, size_t 
             strbuf_add(out, lines.line.data, lines.line.len);
             strbuf_char(out, '\n');
         }
+        if (state == LINES_TOO_LONG)
+            strbuf_printf(out, "<%d %llu>", (int)lines.outline.kind,
+                          (unsigned long long)lines.outline.number);
         must(lines.line.len <= MAX_BYTES);
     }
     lines_done(&lines);

@@ -69,12 +69,41 @@ static void flood(void)
             "\"info\",\"data\":1}}");
 }
 
-static void one_long_line(const char *id)
+/* 3 MB. */
+static void one_long_line(const char *begin, const char *end)
 {
-    (void)printf("{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"content\":\"", id);
+    (void)fputs(begin, stdout);
     for (int i = 0; i < 300000; i++)
         (void)fputs("0123456789", stdout);
-    say("\"}}");
+    say(end);
+}
+
+/* Where a line's number is, or that it has none. */
+static void long_line(const char *id)
+{
+    char text[256];
+
+    if (strstr(line, "long-first")) {
+        (void)snprintf(text, sizeof(text),
+                       "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"content\":\"", id);
+        one_long_line(text, "\"}}");
+    } else if (strstr(line, "long-last")) {
+        (void)snprintf(text, sizeof(text), "\"},\"jsonrpc\":\"2.0\",\"id\":%s}", id);
+        one_long_line("{\"result\":{\"content\":\"", text);
+    } else if (strstr(line, "long-progress")) {
+        (void)snprintf(text, sizeof(text),
+                       "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{"
+                       "\"progressToken\":%s,\"message\":\"",
+                       id);
+        one_long_line(text, "\"}}");
+    } else if (strstr(line, "long-log")) {
+        one_long_line("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{"
+                      "\"level\":\"info\",\"data\":\"",
+                      "\"}}");
+        result(id, "{\"content\":[\"ok\"]}");
+    } else {
+        one_long_line("noise ", "");
+    }
 }
 
 /* What a call is to do, by the name of the tool. */
@@ -88,8 +117,8 @@ static void call(const char *id)
     } else if (strstr(line, "\"flood\"")) {
         flood();
         result(id, "{\"content\":[]}");
-    } else if (strstr(line, "\"long\"")) {
-        one_long_line(id);
+    } else if (strstr(line, "\"long-")) {
+        long_line(id);
     } else if (strstr(line, "\"progress\"")) {
         (void)snprintf(text, sizeof(text),
                        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{"
@@ -458,14 +487,51 @@ START_TEST(a_child_that_floods_fails_the_call_that_nobody_reads)
 }
 END_TEST
 
+static const struct {
+    const char *tool;
+    bool fails_alone, fails_among_others, fails_others;
+} long_lines[] = {
+    {"long-first", true, true, false},
+    {"long-last", true, true, false},
+    {"long-progress", true, true, false},
+    {"long-log", true, false, false}, /* told to none of several, so none of them misses it */
+    {"long-noise", true, true, true}, /* may have been anybody's answer */
+};
+
 START_TEST(a_line_that_is_too_long_fails_its_call_only)
 {
     struct fixture f;
 
     fixture_open(&f, "legacy");
-    ck_assert_ptr_null(call_tool(&f, "long"));
+    ck_assert_ptr_null(call_tool(&f, long_lines[_i].tool));
     ck_assert_str_eq(f.err.reason, "MCP_TOO_LARGE");
     ck_assert_str_eq(call_tool(&f, "any"), "ok");
+    fixture_stop(&f);
+}
+END_TEST
+
+START_TEST(a_line_that_is_too_long_fails_whose_it_is_while_several_wait)
+{
+    struct fixture f;
+    struct downstream_exchange *other, *x;
+    const char *text;
+
+    fixture_open(&f, "legacy");
+    other = begin(&f, "wait", 20000);
+    x = begin(&f, long_lines[_i].tool, 20000);
+    text = finish(&f, x);
+    if (long_lines[_i].fails_among_others) {
+        ck_assert_ptr_null(text);
+        ck_assert_str_eq(f.err.reason, "MCP_TOO_LARGE");
+    } else {
+        ck_assert_str_eq(text, "ok");
+    }
+    ck_assert_str_eq(call_tool(&f, "release"), "second");
+    text = finish(&f, other);
+    if (long_lines[_i].fails_others)
+        ck_assert_str_eq(f.err.reason, "MCP_TOO_LARGE");
+    else
+        ck_assert_str_eq(text, "first");
     fixture_stop(&f);
 }
 END_TEST
@@ -558,7 +624,10 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, a_question_reaches_the_only_exchange);
     tcase_add_test(tcase, a_child_that_dies_fails_what_it_had_and_is_started_for_the_next);
     tcase_add_test(tcase, a_child_that_floods_fails_the_call_that_nobody_reads);
-    tcase_add_test(tcase, a_line_that_is_too_long_fails_its_call_only);
+    tcase_add_loop_test(tcase, a_line_that_is_too_long_fails_its_call_only, 0,
+                        (int)ARRAY_SIZE(long_lines));
+    tcase_add_loop_test(tcase, a_line_that_is_too_long_fails_whose_it_is_while_several_wait, 0,
+                        (int)ARRAY_SIZE(long_lines));
     tcase_add_loop_test(tcase, a_cancellation_reaches_the_child, 0, 2);
     tcase_add_test(tcase, a_child_that_does_not_read_blocks_nobody_beyond_a_bound);
     suite_add_tcase(suite, tcase);

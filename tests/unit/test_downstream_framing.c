@@ -146,6 +146,72 @@ END_TEST
 
 static const struct {
     const char *text;
+    enum outline_kind kind;
+    uint64_t number;
+} outlines[] = {
+    {"{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"id\":8}}", OUTLINE_ANSWER, 7},
+    {"{ \"result\" : {\"a\":[{\"id\":8},\"\\\"}\"]} , \"id\" : 7 }\r", OUTLINE_ANSWER, 7},
+    {"{\"error\":{\"code\":1,\"message\":\"\\\\\"},\"id\":12}", OUTLINE_ANSWER, 12},
+    {"{\"error\":{\"code\":1},\"id\":null}", OUTLINE_UNKNOWN, 0},
+    {"{\"result\":{},\"id\":\"a\"}", OUTLINE_UNKNOWN, 0},
+    {"{\"result\":{},\"id\":1234567890123456789012}", OUTLINE_UNKNOWN, 0},
+    {"{\"result\":{},\"id\":-7}", OUTLINE_UNKNOWN, 0},
+    {"{\"method\":\"notifications/message\",\"params\":{\"id\":7,\"result\":1}}", OUTLINE_OTHER, 0},
+    {"{\"id\":7,\"method\":\"sampling/createMessage\",\"params\":{}}", OUTLINE_OTHER, 0},
+    {"{\"method\":\"notifications/progress\",\"params\":{\"x\":{\"progressToken\":9},"
+     "\"progressToken\":5}}",
+     OUTLINE_PROGRESS, 5},
+    {"{\"params\":{\"progressToken\":5},\"method\":\"notifications/progress\"}", OUTLINE_PROGRESS,
+     5},
+    {"{\"method\":\"notifications/progress\",\"params\":{\"progress\":1}}", OUTLINE_OTHER, 0},
+    {"{\"method\":\"notifications/progress\",\"result\":{\"progressToken\":5}}", OUTLINE_OTHER, 0},
+    {"[{\"id\":7,\"result\":{}}]", OUTLINE_UNKNOWN, 0},
+    {"just noise, no message \"id\":7}}}}", OUTLINE_UNKNOWN, 0},
+    {"{\"result\":\"it never ends", OUTLINE_UNKNOWN, 0},
+};
+
+START_TEST(a_line_that_is_too_long_says_whose_it_is)
+{
+    const char *text = outlines[_i].text;
+
+    for (size_t piece = 1; piece <= strlen(text); piece++) {
+        struct outline outline = {0};
+
+        for (size_t at = 0; at < strlen(text); at += piece)
+            outline_feed(&outline, text + at,
+                         strlen(text) - at < piece ? strlen(text) - at : piece);
+        outline_end(&outline);
+        ck_assert_int_eq(outline.kind, outlines[_i].kind);
+        ck_assert_uint_eq(outline.number, outlines[_i].number);
+    }
+}
+END_TEST
+
+/* It is told when it is known, or when it is too much; and once. */
+START_TEST(a_line_that_is_too_long_is_told_before_it_ends)
+{
+    static const char early[] = "{\"id\":3,\"result\":\"aaaaaaaa", late[] = "{\"result\":\"aaaaaaa";
+    struct lines lines;
+    size_t used;
+
+    lines_init(&lines, 20);
+    ck_assert_int_eq(lines_feed(&lines, early, sizeof(early) - 1, &used), LINES_TOO_LONG);
+    ck_assert_int_eq(lines.outline.kind, OUTLINE_ANSWER);
+    ck_assert_uint_eq(lines.outline.number, 3);
+    ck_assert_int_eq(lines_feed(&lines, "b\"}\n", 4, &used), LINES_MORE);
+    ck_assert_int_eq(lines_feed(&lines, late, sizeof(late) - 1, &used), LINES_MORE);
+    for (size_t n = sizeof(late) - 1; n < (size_t)20 * 16 - 1; n++)
+        ck_assert_int_eq(lines_feed(&lines, "a", 1, &used), LINES_MORE);
+    ck_assert_int_eq(lines_feed(&lines, "a", 1, &used), LINES_TOO_LONG);
+    ck_assert_int_eq(lines.outline.kind, OUTLINE_UNKNOWN);
+    ck_assert_int_eq(lines_feed(&lines, "\",\"id\":3}\n", 10, &used), LINES_MORE);
+    ck_assert_int_eq(lines_feed(&lines, "x\n", 2, &used), LINES_LINE);
+    lines_done(&lines);
+}
+END_TEST
+
+static const struct {
+    const char *text;
     bool tls;
     const char *host, *port, *target, *authority;
 } urls[] = {
@@ -213,6 +279,9 @@ int main(void)
     tcase_add_loop_test(tcase, streams_are_read_whatever_their_pieces, 0, (int)ARRAY_SIZE(streams));
     tcase_add_loop_test(tcase, an_event_beyond_the_limit_ends_the_stream, 0, 3);
     tcase_add_test(tcase, a_long_comment_is_no_event_and_not_kept);
+    tcase_add_loop_test(tcase, a_line_that_is_too_long_says_whose_it_is, 0,
+                        (int)ARRAY_SIZE(outlines));
+    tcase_add_test(tcase, a_line_that_is_too_long_is_told_before_it_ends);
     tcase_add_test(tcase, lines_are_read_whatever_their_pieces);
     tcase_add_loop_test(tcase, urls_are_split, 0, (int)ARRAY_SIZE(urls));
     tcase_add_loop_test(tcase, other_urls_are_refused_with_words, 0, (int)ARRAY_SIZE(no_urls));
