@@ -97,6 +97,7 @@ static void *run(void *arg)
 {
     struct bus_takers *takers = arg;
 
+    (void)pthread_setname_np(pthread_self(), "take");
     while (lead(takers)) {
         natsMsg *msg = NULL;
         natsStatus s = bus_next_msg(takers->bus, takers->sub, clock_mono_ms() + WAIT_MS, &msg);

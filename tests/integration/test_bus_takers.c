@@ -4,6 +4,7 @@
 
 #include "bus/internal.h"
 
+#include <dirent.h>
 #include <pthread.h>
 
 #define SUBJECT "test.take"
@@ -37,6 +38,25 @@ static struct bus_takers *take(int threads)
         ST_OK);
     ck_assert_int_eq(bus_check(bus, NULL), ST_OK);
     return takers;
+}
+
+/* Threads of this process that take messages, by their name. */
+static int takers_alive(void)
+{
+    char path[64], name[32];
+    int n = 0;
+    DIR *dir = opendir("/proc/self/task");
+
+    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
+        (void)snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", e->d_name);
+        FILE *file = e->d_name[0] != '.' ? fopen(path, "re") : NULL;
+        if (!file)
+            continue;
+        n += fgets(name, sizeof(name), file) && strcmp(name, "take\n") == 0;
+        (void)fclose(file);
+    }
+    (void)closedir(dir);
+    return n;
 }
 
 static void say(struct bus *from, const char *text)
@@ -102,6 +122,35 @@ START_TEST(there_are_no_more_threads_than_allowed_and_nothing_is_lost)
     AWAIT(atomic_load(&done) == 20010, 10000);
     ck_assert_int_eq(atomic_load(&most), 3);
     bus_takers_free(takers);
+    bus_free(other);
+}
+END_TEST
+
+/* How many there are while there is much to do depends on the machine; that they are
+ * no more than allowed, and one when there is nothing to do, does not. */
+START_TEST(threads_that_nothing_comes_for_end_until_one_waits)
+{
+    enum { THREADS = 8, GONE_MS = 40000 };
+    struct bus *other = connect_bus("other");
+    struct bus_takers *takers = take(THREADS);
+
+    AWAIT(takers_alive() == 1, 5000);
+    atomic_store(&held, 1);
+    for (int i = 0; i < 2 * THREADS; i++)
+        say(other, "hold");
+    AWAIT(atomic_load(&running) == THREADS, 10000);
+    ck_assert_int_eq(takers_alive(), THREADS);
+    atomic_store(&held, 0);
+    AWAIT(atomic_load(&done) == 2 * THREADS, 10000);
+    for (int i = 0; i < 200; i++) {
+        expect_echo(other, "x");
+        ck_assert_int_le(takers_alive(), THREADS);
+    }
+    AWAIT(takers_alive() == 1, GONE_MS);
+    for (int i = 0; i < 200; i++)
+        expect_echo(other, "x");
+    bus_takers_free(takers);
+    AWAIT(takers_alive() == 0, 5000);
     bus_free(other);
 }
 END_TEST
@@ -201,6 +250,7 @@ static void add(TCase *tests)
     ADD_TEST(tests, one_after_the_other_they_are_all_answered);
     ADD_TEST(tests, those_that_take_long_hold_up_nobody);
     ADD_TEST(tests, there_are_no_more_threads_than_allowed_and_nothing_is_lost);
+    ADD_TEST(tests, threads_that_nothing_comes_for_end_until_one_waits);
     ADD_TEST(tests, many_that_ask_at_once_are_all_answered);
     ADD_TEST(tests, stopping_ends_what_waits_and_lets_finish_what_runs);
     ADD_TEST(tests, they_go_on_after_the_server_was_restarted);
