@@ -154,6 +154,7 @@ struct downstream_message {
     int64_t code;                   /* of an error */
     int http_status;                /* under which the answer came; 0 over stdio */
     bool own_progress; /* notifications/progress with this exchange's token: put the caller's */
+    bool unrelated;    /* a request that came on the session's stream: maybe of another exchange */
 };
 
 /* ---- sessions ------------------------------------------------------------ */
@@ -338,6 +339,11 @@ enum status downstream_hear(struct downstream_session *session, int64_t deadline
 void downstream_hush(struct downstream_session *session);
 /* Whether an exchange runs here that a question on the session's stream is for. */
 bool downstream_can_take(struct downstream_session *session);
+/* The client is asked something that any exchange of the session may wait for: each has
+ * the time that it was given at first from then on, and so many ms. */
+void downstream_hold(struct downstream_session *session, int ms);
+/* The exchange's client cannot be asked on it any more. */
+void downstream_shun(struct downstream_exchange *x);
 /* A message that came on the session's stream in another process: true when an
  * exchange here takes it, as when it had come here. */
 bool downstream_inject(struct downstream_session *session, const char *text, size_t len);

@@ -139,6 +139,7 @@ static struct downstream_exchange *exchange_new(struct downstream_session *sessi
     waiter_init(&x->waiter);
     arena_init(&x->arena);
     x->deadline_ms = server_deadline(session->server, request->deadline_ms);
+    x->time_ms = x->deadline_ms - clock_mono_ms();
     x->started_us = clock_mono_us();
     x->modern = modern;
     x->handshake = handshake;

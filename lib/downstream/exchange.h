@@ -28,6 +28,8 @@ struct downstream_exchange {
     struct downstream_exchange *next, *previous; /* server->running */
     struct waiter waiter;
     _Atomic int64_t deadline_ms;
+    int64_t time_ms;    /* that it was given */
+    bool shunned;       /* no questions of the session's stream; under server->lock */
     atomic_bool closed; /* by downstream_stop */
     int64_t started_us;
     enum downstream_fault fault;

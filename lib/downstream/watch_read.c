@@ -23,8 +23,16 @@ static void answer(struct watch *w, const struct downstream_message *msg, const 
     outbox_add(w->session, &body);
 }
 
-/* The exchange of the session that the message belongs to: the only one there is
- * for a question, the one with that token for progress. Under the server's lock. */
+/* Tools ask, and soon after they were called. */
+static bool is_likelier(const struct downstream_exchange *x, const struct downstream_exchange *than)
+{
+    return strcmp(x->method, "tools/call") == 0 && strcmp(than->method, "tools/call") != 0;
+}
+
+/* The exchange of the session that the message belongs to: the one with that token
+ * for progress; for a question the only one there is. All exchanges of a shared
+ * session are one client's, which may be asked on any of them: on the newest call.
+ * Under the server's lock. */
 static struct downstream_exchange *concerned(struct downstream_session *session,
                                              const struct downstream_message *msg)
 {
@@ -39,11 +47,12 @@ static struct downstream_exchange *concerned(struct downstream_session *session,
         return NULL;
     for (struct downstream_exchange *x = session->server->running; x != NULL; x = x->next) {
         if (x->session != session || x->handshake || x->waiter.wake_fd < 0 ||
-            (progress && x->token != token))
+            (progress ? x->token != token : x->shunned))
             continue;
-        if (found != NULL)
+        if (found != NULL && (progress || session->shared.load == NULL))
             return NULL;
-        found = x;
+        if (found == NULL || is_likelier(x, found)) /* the newest is the first */
+            found = x;
     }
     return found;
 }
@@ -57,6 +66,7 @@ static bool give(struct downstream_session *session, struct queued *item)
     x = concerned(session, &item->msg);
     if (x != NULL) {
         item->msg.own_progress = item->msg.kind == DOWNSTREAM_NOTIFICATION;
+        item->msg.unrelated = item->msg.kind == DOWNSTREAM_REQUEST;
         queue_put(x, item);
     }
     (void)pthread_mutex_unlock(&session->server->lock);
@@ -170,6 +180,25 @@ bool downstream_can_take(struct downstream_session *session)
     found = concerned(session, &question) != NULL;
     (void)pthread_mutex_unlock(&session->server->lock);
     return found;
+}
+
+void downstream_hold(struct downstream_session *session, int ms)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    (void)pthread_mutex_lock(&session->server->lock);
+    for (struct downstream_exchange *x = session->server->running; x != NULL; x = x->next)
+        if (x->session == session && !x->handshake &&
+            atomic_load(&x->deadline_ms) < now_ms + ms + x->time_ms)
+            atomic_store(&x->deadline_ms, now_ms + ms + x->time_ms);
+    (void)pthread_mutex_unlock(&session->server->lock);
+}
+
+void downstream_shun(struct downstream_exchange *x)
+{
+    (void)pthread_mutex_lock(&x->server->lock);
+    x->shunned = true;
+    (void)pthread_mutex_unlock(&x->server->lock);
 }
 
 bool downstream_inject(struct downstream_session *session, const char *text, size_t len)

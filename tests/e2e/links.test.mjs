@@ -8,22 +8,33 @@ import { Legacy } from "./mcp.mjs";
 import { natsRequest } from "./nats.mjs";
 import { rawServer } from "./raw-server.mjs";
 import { descriptors, residentKib, useStack } from "./stack.mjs";
-import { until } from "./wait.mjs";
+import { setPolicy } from "./stdio.mjs";
+import { pause, until } from "./wait.mjs";
 
 const SESSIONS = 2000;
+const SHORT_MS = 2000;
 const ELICIT = { elicitation: {} };
 const waiting = new Map();
 let server;
 let urls;
 const stack = useStack({ before, after }, { gateways: 3, args: ["--no-starter"], env: { MAL_SESSION_TIMEOUT_MS: "15000" } }, async () => {
+  const ask = (session, id) => server.streams.get(session)?.write(`data: ${JSON.stringify({ jsonrpc: "2.0", id, method: "elicitation/create", params: { message: "Who?", requestedSchema: { type: "object", properties: {} } } })}\n\n`);
+  const expect = (id, reply) => waiting.set(id, (answer) => reply({ content: [{ type: "text", text: JSON.stringify(answer.result ?? answer.error) }] }));
   server = await rawServer({
     // Until somebody's question is answered.
     waits: { run: ({ reply }) => (server.release = () => reply({ content: [] })) },
     // Asks on the session's own stream, as a server does that does not relate its question to the call.
     asks: {
       run: ({ reply, session, message }) => {
-        waiting.set(`q-${message.id}`, (answer) => reply({ content: [{ type: "text", text: JSON.stringify(answer.result ?? answer.error) }] }));
-        server.streams.get(session)?.write(`data: ${JSON.stringify({ jsonrpc: "2.0", id: `q-${message.id}`, method: "elicitation/create", params: { message: "Who?", requestedSchema: { type: "object", properties: {} } } })}\n\n`);
+        expect(`q-${message.id}`, reply);
+        ask(session, `q-${message.id}`);
+      },
+    },
+    // The same, but not before it is told to.
+    later: {
+      run: ({ reply, session, message }) => {
+        expect(`q-${message.id}`, reply);
+        server.ask = () => ask(session, `q-${message.id}`);
       },
     },
   }, { stream: true, capabilities: { tools: {}, resources: { subscribe: true }, logging: {} } });
@@ -34,6 +45,8 @@ const stack = useStack({ before, after }, { gateways: 3, args: ["--no-starter"],
     server.release = undefined;
   };
   await register(stack, "one", server.url);
+  await register(stack, "short", server.url);
+  await setPolicy(stack, "short", { tool_timeouts: { later: String(SHORT_MS) } });
   urls = stack.urls.map((url) => `${url}/one`);
 });
 after(() => server?.close());
@@ -160,6 +173,76 @@ describe("the stream of the server's session", () => {
     await until("the other call runs", () => server.release);
     await Promise.all([waits, run(urls[1], "asks")]);
     assert.equal(asked, 1);
+  });
+
+  /** The messages of a response that may be a stream or, when nothing comes before it, the answer alone. */
+  const messages = (response) => ({
+    next: async () => {
+      const stream = await response;
+      if (!/json/.test(stream.headers["content-type"])) return stream.next(60_000);
+      await until("the answer is whole", () => stream.ended);
+      return JSON.parse(stream.text);
+    },
+    close: async () => (await response).close(),
+  });
+  /** A session with two calls that run at the gateways: `waits`, begun last, and `later`, which asks now. */
+  const twoCalls = async (later, waits) => {
+    server.ask = server.release = undefined;
+    const client = await open({ capabilities: ELICIT, url: later });
+    const [id] = used(await seen(() => callAt(client, later)));
+    await until("it is heard", () => server.streams.has(id));
+    const call = (url, name) => messages(openStream(url, { headers: client.headers(), timeout: 60_000, body: JSON.stringify({ jsonrpc: "2.0", id: `${name} of both`, method: "tools/call", params: { name, arguments: {} } }) }));
+    const streams = { later: call(later, "later") };
+    await until("it runs", () => server.ask);
+    streams.waits = call(waits, "waits");
+    await until("both run", () => server.release);
+    const answer = (question) => client.send({ jsonrpc: "2.0", id: question.id, result: { action: "accept", content: { name: "Ana" } } }, { url: later });
+    server.ask();
+    return { ...streams, answer };
+  };
+  const given = (message) => assert.deepEqual(JSON.parse(message.result.content[0].text), { action: "accept", content: { name: "Ana" } }, JSON.stringify(message));
+
+  for (const [where, at] of [["one gateway", 0], ["two gateways", 1]]) {
+    test(`may be answered slowly, whichever call of ${where} it was told to`, async () => {
+      const short = stack.urls.map((url) => `${url}/short`);
+      const calls = await twoCalls(short[0], short[at]);
+      const first = { later: calls.later.next(), waits: calls.waits.next() };
+      const question = await Promise.race(Object.values(first));
+      assert.equal(question.method, "elicitation/create");
+      await pause(2 * SHORT_MS); // longer than the call that waits for the answer may take
+      await calls.answer(question);
+      const ends = await Promise.all(Object.entries(first).map(async ([name, promise]) => {
+        const message = await promise;
+        return [name, message.id === question.id ? await calls[name].next() : message];
+      }));
+      given(Object.fromEntries(ends).later);
+    });
+  }
+
+  test("is asked on another call when the one that it was told to ends", async () => {
+    const calls = await twoCalls(urls[0], urls[0]);
+    const first = await calls.waits.next();
+    assert.equal(first.method, "elicitation/create", "the newest call is asked");
+    server.release();
+    server.release = undefined;
+    const withdrawn = await calls.waits.next();
+    assert.deepEqual([withdrawn.method, withdrawn.params.requestId], ["notifications/cancelled", first.id]);
+    assert.ok((await calls.waits.next()).result);
+    const second = await calls.later.next();
+    assert.equal(second.method, "elicitation/create");
+    assert.notEqual(second.id, first.id);
+    await calls.answer(second);
+    given(await calls.later.next());
+  });
+
+  test("is asked on another call when the caller left the one that it was told to", async () => {
+    const calls = await twoCalls(urls[0], urls[0]);
+    assert.equal((await calls.waits.next()).method, "elicitation/create");
+    await calls.waits.close();
+    const second = await calls.later.next();
+    assert.equal(second.method, "elicitation/create");
+    await calls.answer(second);
+    given(await calls.later.next());
   });
 
   test("is taken over when its gateway dies", async () => {

@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-enum { TAKE_MS = 1000 };
+#define HOLD "hold" /* instead of a message of the server */
+
+enum { TAKE_MS = 1000, HOLD_MS = 3 * LINKS_HOLD_EVERY_MS };
 
 static const char *heard_subject(struct arena *arena, const char *key)
 {
@@ -60,7 +62,8 @@ static void refuse(struct links *links, const struct link_job *job)
     picture_unref(picture);
 }
 
-/* The copy that takes it: of several that run a call, the first that says so. */
+/* The copy that takes it: of several that run a call, the first that says so. Whose call
+ * it was nobody can tell; they are all of one client, which is asked once. */
 static bool find_copy(struct links *links, const char *key, char ret_instance[33])
 {
     CLEANUP(arena_done) struct arena arena = {0};
@@ -156,13 +159,35 @@ static bool passes(const char *json, size_t len)
     return true;
 }
 
+void links_hold(struct links *links, const char *key)
+{
+    links_publish(links, key, HOLD, strlen(HOLD));
+}
+
+/* The caller is asked: no call of the session here shall end meanwhile. */
+static void hold(struct links *links, const char *key)
+{
+    struct picture *picture = servers_look(links->gw->servers);
+    struct link_map *map;
+    struct link *link = find(picture, key, &map);
+
+    if (link != NULL) {
+        downstream_hold(link->session, HOLD_MS);
+        link_give(map, link);
+    }
+    picture_unref(picture);
+}
+
 void links_told(struct bus_message *msg, void *arg)
 {
     struct links *links = arg;
     const char *key = msg->subject + strlen(LINKS_HEARD "."), *own = links->gw->instance;
-    bool taken = take(links, key, msg->data, msg->len);
+    bool held = msg->len == strlen(HOLD) && memcmp(msg->data, HOLD, msg->len) == 0;
+    bool taken = !held && take(links, key, msg->data, msg->len);
 
-    if (taken && msg->reply != NULL)
+    if (held)
+        hold(links, key);
+    else if (taken && msg->reply != NULL)
         (void)!bus_publish(links->gw->bus, msg->reply, NULL, own, strlen(own));
     else if (!taken && msg->len > 0 && passes(msg->data, msg->len))
         streams_pass_on(links->gw->streams, key, msg->data, msg->len);

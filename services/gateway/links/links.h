@@ -26,6 +26,15 @@ void share_options(struct share *share, struct downstream_session_options *optio
  * no living one has it. Blocks briefly. */
 void share_hear(struct share *share, struct downstream_session *session, int64_t deadline_ms);
 
+/* The server asks on the session's stream: the copy that runs a call of the session
+ * takes it, else it is refused. Returns at once. */
+void links_asked(struct links *links, const char *server, const char *key, const char *json,
+                 size_t len);
+/* The caller thinks about such a question, which is to be said so often: its other calls
+ * at any copy keep their time, since one of them waits for it. */
+enum { LINKS_HOLD_EVERY_MS = 5000 };
+void links_hold(struct links *links, const char *key);
+
 /* Closes what nobody used for a while; elsewhere, as it may take a while itself. */
 void links_sweep(struct links *links);
 /* A caller's session is over; remove: nobody else ends its session with the server. */

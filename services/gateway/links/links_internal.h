@@ -34,10 +34,6 @@ Gateway__LinkState *links_unseal(struct links *links, struct arena *arena, const
                                  const char *sealed);
 /* Passes a message of the session's stream on to the copies. */
 void links_publish(struct links *links, const char *key, const char *json, size_t len);
-/* The server asks on the session's stream: the copy that runs a call of the session
- * takes it, else it is refused. Returns at once. */
-void links_asked(struct links *links, const char *server, const char *key, const char *json,
-                 size_t len);
 
 /* ---- heard.c ------------------------------------------------------------------------ */
 

@@ -38,6 +38,11 @@ struct pass_question {
     const char *token; /* the server's progressToken as written, NULL none */
     size_t token_len;
     int64_t until_ms;
+    /* Of one that came on the session's stream, and may be another call's: itself, and
+     * when to say next that it is open. */
+    const char *json;
+    size_t json_len;
+    int64_t hold_ms;
 };
 
 struct pass {

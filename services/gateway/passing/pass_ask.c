@@ -4,6 +4,7 @@
 #include "asking.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "links.h"
 #include "mcp_reply.h"
 #include "park.h"
 #include "pass.h"
@@ -35,6 +36,38 @@ static bool any_open(const struct pass *pass)
         if (pass->questions[i].number != 0)
             return true;
     return false;
+}
+
+/* Whether the question may be asked on another call of the session just as well. */
+static bool is_anyones(const struct pass *pass, const struct downstream_message *msg)
+{
+    const struct link *link = pass->relay.line->link;
+
+    return msg->unrelated && link != NULL && link->share != NULL &&
+           pass->relay.caller_session != NULL;
+}
+
+/* It cannot be asked here, or not any more: another call of the session, maybe at
+ * another copy, takes it, or it is refused. */
+static void hand_on(struct pass *pass, const char *json, size_t len)
+{
+    if (pass->relay.line != NULL)
+        downstream_shun(pass->relay.line->exchange);
+    links_asked(pass->m->x->gw->links, pass->server->config->id, pass->relay.caller_session, json,
+                len);
+}
+
+static void refuse(struct pass *pass, const struct downstream_message *msg, const char *error)
+{
+    size_t len;
+    const char *raw;
+
+    if (!is_anyones(pass, msg)) {
+        relay_answer(&pass->relay, msg, NULL, error);
+        return;
+    }
+    raw = json_raw(&msg->json, msg->json.nodes, &len);
+    hand_on(pass, raw, len);
 }
 
 /* The time that the server has begins anew when nothing is open. */
@@ -144,11 +177,11 @@ static void ask_older(struct pass *pass, const struct downstream_message *msg)
     const char *id;
 
     if (question == NULL || !ready_to_ask(pass)) {
-        relay_answer(&pass->relay, msg, NULL, NOBODY);
+        refuse(pass, msg, NOBODY);
         return;
     }
     if (!put_members(pass, &members, msg, &made)) {
-        relay_answer(&pass->relay, msg, NULL, NOT_DECLARED);
+        refuse(pass, msg, NOT_DECLARED);
         return;
     }
     made.number = asking_number(pass->asking);
@@ -156,8 +189,12 @@ static void ask_older(struct pass *pass, const struct downstream_message *msg)
     id = json_raw(&msg->json, msg->id, &made.id_len);
     made.id = arena_memdup(pass->m->x->arena, id, made.id_len);
     if (!asking_put(pass->asking, members.data, members.len)) {
-        relay_answer(&pass->relay, msg, NULL, NOBODY);
+        refuse(pass, msg, NOBODY);
         return;
+    }
+    if (is_anyones(pass, msg)) {
+        id = json_raw(&msg->json, msg->json.nodes, &made.json_len);
+        made.json = arena_memdup(pass->m->x->arena, id, made.json_len);
     }
     *question = made;
     relay_extend(&pass->relay, made.until_ms + pass->timeout_ms);
@@ -170,11 +207,11 @@ void pass_asked(struct pass *pass, const struct downstream_message *msg)
 
     if (pass->caps == NULL ||
         !bridge_may_ask(&pass->caps_json, pass->caps, msg->method, &msg->json, msg->params))
-        relay_answer(&pass->relay, msg, NULL, NOT_DECLARED);
+        refuse(pass, msg, NOT_DECLARED);
     else if (!m->modern)
         ask_older(pass, msg);
     else if (!pass_askable(m) || !park(pass, msg))
-        relay_answer(&pass->relay, msg, NULL, NOBODY);
+        refuse(pass, msg, NOBODY);
 }
 
 void pass_withdrawn(struct pass *pass, const struct downstream_message *msg)
@@ -215,6 +252,7 @@ static void pass_progress(struct pass *pass, const struct pass_question *questio
         return;
 }
 
+/* Those whose time is over end; the others are still open. */
 static void expire(struct pass *pass)
 {
     int64_t now = clock_mono_ms();
@@ -222,6 +260,10 @@ static void expire(struct pass *pass)
     for (size_t i = 0; i < PASS_QUESTIONS; i++) {
         struct pass_question *question = &pass->questions[i];
 
+        if (question->number != 0 && question->json != NULL && now >= question->hold_ms) {
+            question->hold_ms = now + LINKS_HOLD_EVERY_MS;
+            links_hold(pass->m->x->gw->links, pass->relay.caller_session);
+        }
         if (question->number == 0 || now < question->until_ms)
             continue;
         asking_withdraw(pass->asking, question->number);
@@ -230,7 +272,7 @@ static void expire(struct pass *pass)
     }
 }
 
-/* Nobody is there any more who could answer. */
+/* Nobody is there any more who could answer on this call. */
 static void give_up(struct pass *pass)
 {
     for (size_t i = 0; i < PASS_QUESTIONS; i++) {
@@ -238,7 +280,10 @@ static void give_up(struct pass *pass)
 
         if (question->number == 0)
             continue;
-        line_answer(pass->relay.line, question->id, question->id_len, NULL, NOBODY);
+        if (question->json != NULL)
+            hand_on(pass, question->json, question->json_len);
+        else
+            line_answer(pass->relay.line, question->id, question->id_len, NULL, NOBODY);
         close_question(pass, question);
     }
 }
@@ -268,9 +313,17 @@ bool pass_look(struct pass *pass, int wait_ms)
 
 void pass_ask_end(struct pass *pass)
 {
-    for (size_t i = 0; i < PASS_QUESTIONS; i++)
-        if (pass->questions[i].number != 0)
-            asking_withdraw(pass->asking, pass->questions[i].number);
+    for (size_t i = 0; i < PASS_QUESTIONS; i++) {
+        struct pass_question *question = &pass->questions[i];
+
+        if (question->number == 0)
+            continue;
+        asking_withdraw(pass->asking, question->number);
+        /* This call was answered without: another one waits for it. */
+        if (question->json != NULL)
+            hand_on(pass, question->json, question->json_len);
+        question->number = 0;
+    }
     asking_end(TAKE(pass->asking));
 }
 
