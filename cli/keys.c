@@ -12,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { LIST_MS = 10000 };
+
 static const char *const scope_names[KEY_SCOPES_MAX] = {"read", "write", "destructive", "execute",
                                                         "admin"};
 
@@ -220,8 +222,7 @@ enum status keys_list(struct keys *keys, struct keys_list *ret_list, struct erro
     (void)pthread_mutex_init(&collector.lock, NULL);
     (void)pthread_cond_init(&collector.changed, NULL);
     TRY(bus_kv_watch(keys->kv, collect, &collector, &watch));
-    (void)clock_gettime(CLOCK_REALTIME, &deadline);
-    deadline.tv_sec += 10;
+    deadline = clock_in_ms(LIST_MS);
     (void)pthread_mutex_lock(&collector.lock);
     while (!collector.complete && waited == 0)
         waited = pthread_cond_timedwait(&collector.changed, &collector.lock, &deadline);

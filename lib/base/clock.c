@@ -3,7 +3,6 @@
 #include "base/clock.h"
 
 #include <string.h>
-#include <time.h>
 
 int64_t clock_wall_ms(void)
 {
@@ -24,6 +23,20 @@ int64_t clock_mono_us(void)
 int64_t clock_mono_ms(void)
 {
     return clock_mono_us() / 1000;
+}
+
+struct timespec clock_in_ms(int64_t ms)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_REALTIME, &ts);
+    ts.tv_sec += ms / 1000;
+    ts.tv_nsec += ms % 1000 * 1000000L;
+    if (ts.tv_nsec >= 1000000000L) {
+        ts.tv_nsec -= 1000000000L;
+        ts.tv_sec++;
+    }
+    return ts;
 }
 
 /* The last n digits of the value. */

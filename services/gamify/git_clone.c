@@ -265,8 +265,7 @@ static bool wait_until(const struct fetch *fetch, int64_t deadline_ms)
 
         if (left <= 0)
             return false;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += left / 1000 + 1;
+        until = clock_in_ms(left);
         (void)pthread_cond_timedwait(&fetches.changed, &fetches.lock, &until);
     }
     return true;

@@ -66,17 +66,13 @@ static void look(struct inflight *inflight)
 static void *watch(void *arg)
 {
     struct inflight *inflight = arg;
-    struct timespec until;
     bool stop = false;
 
     while (!stop) {
+        struct timespec until;
+
         look(inflight);
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += TICK_MS * 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_nsec -= 1000000000L;
-            until.tv_sec++;
-        }
+        until = clock_in_ms(TICK_MS);
         (void)pthread_mutex_lock(&inflight->lock);
         if (!inflight->stop)
             (void)pthread_cond_timedwait(&inflight->cond, &inflight->lock, &until);

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { LOOK_MS = 1000, CALL_MAX_MS = 3600000, PING_MS = 2000, REFUSING = 2 };
+enum { LOOK_MS = 1000, SLICE_MS = 1000, CALL_MAX_MS = 3600000, PING_MS = 2000, REFUSING = 2 };
 
 /* ---- the exchange ---------------------------------------------------------------- */
 
@@ -362,10 +362,8 @@ void exchanges_close(struct runner *runner, int timeout_ms)
 
     pthread_mutex_lock(&runner->lock);
     while (runner->n_exchanges > 0 && clock_mono_ms() < until) {
-        struct timespec slice;
+        struct timespec slice = clock_in_ms(SLICE_MS);
 
-        (void)clock_gettime(CLOCK_REALTIME, &slice);
-        slice.tv_sec += 1;
         (void)pthread_cond_timedwait(&runner->changed, &runner->lock, &slice);
     }
     pthread_mutex_unlock(&runner->lock);

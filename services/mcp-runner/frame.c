@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { WINDOW = 32, PIECE = 256 * 1024, SILENCE_MS = 15000 };
+enum { SLICE_MS = 1000, WINDOW = 32, PIECE = 256 * 1024, SILENCE_MS = 15000 };
 
 static enum status send(struct exchange *x, McpRunner__Frame *frame)
 {
@@ -48,10 +48,8 @@ static bool keep_pace(struct exchange *x)
     pthread_mutex_lock(&x->lock);
     while (x->number - x->taken >= WINDOW && !exchange_deserted(x) &&
            clock_mono_ms() < x->deadline_ms) {
-        struct timespec until;
+        struct timespec until = clock_in_ms(SLICE_MS);
 
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += 1;
         (void)pthread_cond_timedwait(&x->changed, &x->lock, &until);
     }
     go_on = x->number - x->taken < WINDOW;

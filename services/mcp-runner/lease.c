@@ -3,6 +3,7 @@
  * ends by itself when nobody renews it. */
 #include "runner.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <string.h>
@@ -115,11 +116,9 @@ static void lose(struct runner *runner, const char *key)
 /* False when the process stops and holds no child any more. */
 static bool wait_turn(struct runner *runner)
 {
-    struct timespec until;
+    struct timespec until = clock_in_ms(RENEW_MS);
     bool over;
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += RENEW_MS / 1000;
     pthread_mutex_lock(&runner->lock);
     while (!(runner->stopping && runner->n_children == 0) &&
            pthread_cond_timedwait(&runner->changed, &runner->lock, &until) == 0)

@@ -3,12 +3,14 @@
  * next. */
 #include "pool.h"
 
+#include "base/clock.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum { IDLE_S = 10, STACK_BYTES = 1 << 20 };
+enum { IDLE_MS = 10000, STACK_BYTES = 1 << 20 };
 
 struct work {
     struct work *next;
@@ -48,8 +50,7 @@ static void *run(void *arg)
 
         while (pool->first)
             run_one(pool);
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += IDLE_S;
+        until = clock_in_ms(IDLE_MS);
         pool->n_idle++;
         while (!pool->first && rc == 0 && pool->max > 0)
             rc = pthread_cond_timedwait(&pool->changed, &pool->lock, &until);

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { SLICE_MS = 1000 };
+
 struct config *config_ref(struct config *config)
 {
     (void)atomic_fetch_add(&config->refs, 1);
@@ -149,10 +151,8 @@ static struct entry *await_entry(struct runner *runner, const char *id, int wait
     struct entry *entry = registry_entry(runner, id);
 
     while (!entry && !runner->stopping && clock_mono_ms() < until) {
-        struct timespec slice;
+        struct timespec slice = clock_in_ms(SLICE_MS);
 
-        (void)clock_gettime(CLOCK_REALTIME, &slice);
-        slice.tv_sec += 1;
         (void)pthread_cond_timedwait(&runner->changed, &runner->lock, &slice);
         entry = registry_entry(runner, id);
     }

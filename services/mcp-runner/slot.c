@@ -19,6 +19,7 @@ enum {
     SLICE_MS = 20,
     MIND_MS = 200,
     TELL_MS = 1000,
+    AWAIT_MS = 1000, /* between looks */
     ENDING_MS = 6000,
     MAX_CALLS = 256
 };
@@ -179,10 +180,8 @@ static void await(struct runner *runner, const char *key, bool table, int64_t de
     pthread_mutex_lock(&runner->lock);
     while ((holds(runner->ending, key) || (table && holds(runner->slots, key))) &&
            clock_mono_ms() < deadline_ms) {
-        struct timespec slice;
+        struct timespec slice = clock_in_ms(AWAIT_MS);
 
-        (void)clock_gettime(CLOCK_REALTIME, &slice);
-        slice.tv_sec += 1;
         (void)pthread_cond_timedwait(&runner->changed, &runner->lock, &slice);
     }
     pthread_mutex_unlock(&runner->lock);
@@ -314,13 +313,7 @@ static bool wait_until(struct slot *slot, int64_t deadline_ms)
 
     if (left <= 0)
         return false;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += left / 1000;
-    until.tv_nsec += left % 1000 * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
+    until = clock_in_ms(left);
     (void)pthread_cond_timedwait(&slot->changed, &slot->lock, &until);
     return true;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Event streams: within a call, and idle ones that hold no worker. */
+#include "base/clock.h"
 #include "http/internal.h"
 #include "http_client.h"
 
@@ -134,10 +135,8 @@ static void stop(void)
 /* Waits until *counter is value. */
 static void wait_for(const int *counter, int value)
 {
-    struct timespec until;
+    struct timespec until = clock_in_ms(CLIENT_WAIT_MS);
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += CLIENT_WAIT_MS / 1000;
     (void)pthread_mutex_lock(&lock);
     while (*counter < value && pthread_cond_timedwait(&changed, &lock, &until) == 0)
         continue;

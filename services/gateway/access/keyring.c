@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { BUCKETS = 1024, LOAD_S = 10, WEAK_SECRET = 16 };
+enum { BUCKETS = 1024, LOAD_MS = 10000, WEAK_SECRET = 16 };
 
 struct entry {
     struct entry *next; /* of the bucket of its hash */
@@ -203,12 +203,10 @@ static enum status load_listed(struct keyring *ring, struct error *err)
 
 static enum status wait_loaded(struct keyring *ring, struct error *err)
 {
-    struct timespec until;
+    struct timespec until = clock_in_ms(LOAD_MS);
     int rc = 0;
     bool done;
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += LOAD_S;
     (void)pthread_mutex_lock(&ring->load_lock);
     while (!ring->loaded && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&ring->load_cond, &ring->load_lock, &until);

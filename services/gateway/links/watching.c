@@ -32,15 +32,8 @@ struct expected {
 
 void watching_wait(struct watching *watching, int64_t ms)
 {
-    struct timespec until;
+    struct timespec until = clock_in_ms(ms);
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_nsec -= 1000000000L;
-        until.tv_sec++;
-    }
     (void)pthread_cond_timedwait(&watching->cond, &watching->lock, &until);
 }
 

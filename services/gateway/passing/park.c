@@ -302,14 +302,14 @@ static bool end_one(struct parking *parking, int64_t now_ms)
 static void *run(void *arg)
 {
     struct parking *parking = arg;
-    struct timespec until;
 
     (void)pthread_mutex_lock(&parking->lock);
     while (!parking->stop || parking->first != NULL) {
+        struct timespec until;
+
         while (end_one(parking, clock_mono_ms()))
             ;
-        (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += TICK_MS / 1000;
+        until = clock_in_ms(TICK_MS);
         if (!parking->stop)
             (void)pthread_cond_timedwait(&parking->cond, &parking->lock, &until);
     }

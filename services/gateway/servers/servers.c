@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { LOAD_S = 10 };
+enum { LOAD_MS = 10000 };
 
 struct servers {
     struct gateway *gw;
@@ -248,12 +248,10 @@ static void changed(const char *key, const void *data, size_t len, void *arg)
 
 static enum status wait_ready(struct servers *servers, struct error *err)
 {
-    struct timespec until;
+    struct timespec until = clock_in_ms(LOAD_MS);
     int rc = 0;
     bool ready;
 
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += LOAD_S;
     (void)pthread_mutex_lock(&servers->lock);
     while (!servers->ready && rc != ETIMEDOUT)
         rc = pthread_cond_timedwait(&servers->cond, &servers->lock, &until);
