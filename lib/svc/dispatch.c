@@ -118,14 +118,14 @@ enum status dispatch_start(struct service *service, int workers, struct bus_serv
                      ret_server, err);
 }
 
-void svc_check(struct call *call, bool *ret_database_up, int *ret_latency_ms,
+void svc_check(struct call *call, protobuf_c_boolean *ret_database_up, int32_t *ret_latency_ms,
                const char **ret_error)
 {
     int64_t us = 0;
 
     fiber_alone();
     *ret_database_up = call->pg && pg_conn_check(call->pg, &us) == ST_OK;
-    *ret_latency_ms = (int)((us + 999) / 1000);
+    *ret_latency_ms = (int32_t)((us + 999) / 1000);
     if (ret_error)
         *ret_error = *ret_database_up ? "" : "The database cannot be reached.";
 }

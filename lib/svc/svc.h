@@ -35,9 +35,9 @@ struct svc {
     void (*stop)(struct svc_context *ctx);
 };
 
-/* Asks the worker's database for the Check rpc; *ret_error (may be NULL) says
+/* Asks the worker's database, for the response of a Check rpc; *ret_error (may be NULL) says
  * why it does not answer, "" when it does. */
-void svc_check(struct call *call, bool *ret_database_up, int *ret_latency_ms,
+void svc_check(struct call *call, protobuf_c_boolean *ret_database_up, int32_t *ret_latency_ms,
                const char **ret_error);
 
 /* Handles --help, --version, --print-config; returns the exit code. */

@@ -22,7 +22,6 @@ struct catalog_settings {
     const char *secret_keys; /* MAL_SECRET_KEYS, see mcp/secret.h */
 };
 extern struct catalog_settings catalog_config;
-extern const struct setting catalog_setting_table[];
 
 /* ---- replies ----------------------------------------------------------- */
 
@@ -126,6 +125,5 @@ enum status audit_store(struct call *call, const struct bus_event *events, size_
 /* The same into the table that gathers them for a replay. */
 enum status audit_take(struct call *call, const struct bus_event *events, size_t n) MUST_CHECK;
 
-struct svc_context;
-enum status catalog_start(struct svc_context *ctx, struct error *err);
-void catalog_stop(struct svc_context *ctx);
+struct svc;
+struct svc catalog_service(void);

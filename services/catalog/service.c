@@ -4,13 +4,15 @@
 #include "catalog.h"
 
 #include "base/clock.h"
+#include "migrations.sql.h"
 #include "svc/feed.h"
+#include "svc/settings.h"
 #include "svc/svc.h"
 
 #include <stdlib.h>
 
 struct catalog_settings catalog_config = {
-    .confirm_tools = "mal_delete_skill,mal_delete_project,mal_import_catalog,mal_execute_command",
+    .confirm_tools = DEFAULT_CONFIRM_TOOLS,
     .stdio_allow = "",
     .env_allow = "",
     .subagent_model = "claude-sonnet-4-5-20250929",
@@ -19,23 +21,10 @@ struct catalog_settings catalog_config = {
     .secret_keys = "",
 };
 
-const struct setting catalog_setting_table[] = {
-    {.env = "MAL_CONFIRM_TOOLS",
-     .type = SETTING_STRING,
-     .fallback = "mal_delete_skill,mal_delete_project,mal_import_catalog,mal_execute_command",
-     .help = "Comma-separated tools that act only after the user agreed.",
-     .target = &catalog_config.confirm_tools},
-    {.env = "MAL_STDIO_ALLOW",
-     .type = SETTING_STRING,
-     .fallback = "",
-     .help = "Comma-separated programs that may be started as downstream servers, names or "
-             "absolute paths; * is any.",
-     .target = &catalog_config.stdio_allow},
-    {.env = "MAL_ENV_ALLOW",
-     .type = SETTING_STRING,
-     .fallback = "",
-     .help = "Comma-separated variables that ${env:NAME} in env_vars and headers may read.",
-     .target = &catalog_config.env_allow},
+static const struct setting settings[] = {
+    SETTING_CONFIRM_TOOLS(&catalog_config.confirm_tools),
+    SETTING_STDIO_ALLOW(&catalog_config.stdio_allow),
+    SETTING_ENV_ALLOW(&catalog_config.env_allow),
     {.env = "MAL_SUBAGENT_MODEL",
      .type = SETTING_STRING,
      .fallback = "claude-sonnet-4-5-20250929",
@@ -58,18 +47,9 @@ const struct setting catalog_setting_table[] = {
      .target = &catalog_config.exec_max,
      .min = 1,
      .max = 64},
-    {.env = "MAL_DIR",
-     .type = SETTING_STRING,
-     .fallback = "",
-     .help = "Folder of the hub's own data, which scripts of commands cannot see.",
-     .target = &catalog_config.data_dir},
-    {.env = "MAL_SECRET_KEYS",
-     .type = SETTING_STRING,
-     .fallback = "",
-     .help = "Keys that seal secrets of downstream servers, id:64 hexadecimal digits; the first "
-             "seals, all that follow a comma still open.",
-     .target = &catalog_config.secret_keys,
-     .secret = true},
+    SETTING_DIR(&catalog_config.data_dir,
+                "Folder of the hub's own data, which scripts of commands cannot see."),
+    SETTING_SECRET_KEYS(&catalog_config.secret_keys),
     {0},
 };
 
@@ -81,14 +61,9 @@ bool is_guarded(const char *tool)
 enum status catalog_check(struct call *call, const Catalog__CheckRequest *req,
                           Catalog__CheckResponse *rsp)
 {
-    bool up;
-    int latency_ms;
-
     (void)req;
-    svc_check(call, &up, &latency_ms, &rsp->error);
     rsp->up = true;
-    rsp->database_up = up;
-    rsp->latency_ms = latency_ms;
+    svc_check(call, &rsp->database_up, &rsp->latency_ms, &rsp->error);
     return ST_OK;
 }
 
@@ -142,7 +117,7 @@ static enum status reseal(struct svc_context *ctx, struct error *err)
 }
 
 /* Called again after a failure. */
-enum status catalog_start(struct svc_context *ctx, struct error *err)
+static enum status start(struct svc_context *ctx, struct error *err)
 {
     struct service_state *state = ctx->service;
 
@@ -160,7 +135,7 @@ enum status catalog_start(struct svc_context *ctx, struct error *err)
     return ST_OK;
 }
 
-void catalog_stop(struct svc_context *ctx)
+static void stop(struct svc_context *ctx)
 {
     struct service_state *state = ctx->service;
 
@@ -170,4 +145,21 @@ void catalog_stop(struct svc_context *ctx)
     feed_free(state->status);
     free(state);
     ctx->service = NULL;
+}
+
+struct svc catalog_service(void)
+{
+    return (struct svc){
+        .name = "catalog",
+        .description = "Skills, commands, subagents, downstream MCP "
+                       "servers and the log of tool calls.",
+        .settings = settings,
+        .endpoints = catalog_endpoints,
+        .n_endpoints = catalog_n_endpoints,
+        .gather = true,
+        .migrations = catalog_migrations,
+        .n_migrations = catalog_n_migrations,
+        .start = start,
+        .stop = stop,
+    };
 }

@@ -15,13 +15,11 @@ struct gamify_settings {
     int64_t check_interval_s; /* between two sweeps for missed achievements */
 };
 extern struct gamify_settings gamify_config;
-extern const struct setting gamify_setting_table[];
 
 /* ---- process ------------------------------------------------------------ */
 
-struct svc_context;
-enum status gamify_start(struct svc_context *ctx, struct error *err);
-void gamify_stop(struct svc_context *ctx);
+struct svc;
+struct svc gamify_service(void);
 
 /* ---- members ------------------------------------------------------------- */
 

@@ -5,8 +5,10 @@
 #include "awards.h"
 #include "base/clock.h"
 #include "git.h"
+#include "migrations.sql.h"
 #include "svc/feed.h"
 #include "svc/job.h"
+#include "svc/settings.h"
 #include "svc/svc.h"
 #include "sweep.h"
 #include "tools.h"
@@ -16,7 +18,7 @@ struct gamify_settings gamify_config = {
     .check_interval_s = 300,
 };
 
-const struct setting gamify_setting_table[] = {
+static const struct setting settings[] = {
     {.env = "MAL_XP_LINES_PER_POINT",
      .type = SETTING_INT,
      .fallback = "100",
@@ -79,25 +81,16 @@ const struct setting gamify_setting_table[] = {
      .target = &git_config.max,
      .min = 1,
      .max = 64},
-    {.env = "MAL_DIR",
-     .type = SETTING_STRING,
-     .fallback = "",
-     .help = "Folder of the hub's own data.",
-     .target = &git_config.data_dir},
+    SETTING_DIR(&git_config.data_dir, "Folder of the hub's own data."),
     {0},
 };
 
 enum status gamify_check(struct call *call, const Gamify__CheckRequest *req,
                          Gamify__CheckResponse *rsp)
 {
-    bool up;
-    int latency_ms;
-
     (void)req;
-    svc_check(call, &up, &latency_ms, &rsp->error);
     rsp->up = true;
-    rsp->database_up = up;
-    rsp->latency_ms = latency_ms;
+    svc_check(call, &rsp->database_up, &rsp->latency_ms, &rsp->error);
     return ST_OK;
 }
 
@@ -141,7 +134,7 @@ static const struct feed_options tools = {.durable = "gamify_tools",
                                           .apply = apply_tools};
 
 /* Called again after a failure. */
-enum status gamify_start(struct svc_context *ctx, struct error *err)
+static enum status start(struct svc_context *ctx, struct error *err)
 {
     struct service_state *state = ctx->service;
     struct pg_conn *conn;
@@ -168,7 +161,7 @@ enum status gamify_start(struct svc_context *ctx, struct error *err)
     return ST_OK;
 }
 
-void gamify_stop(struct svc_context *ctx)
+static void stop(struct svc_context *ctx)
 {
     struct service_state *state = ctx->service;
 
@@ -180,4 +173,20 @@ void gamify_stop(struct svc_context *ctx)
     feed_free(state->tools);
     free(state);
     ctx->service = NULL;
+}
+
+struct svc gamify_service(void)
+{
+    return (struct svc){
+        .name = "gamify",
+        .description = "Members, contributions and XP, levels, streaks, "
+                       "achievements and leaderboards.",
+        .settings = settings,
+        .endpoints = gamify_endpoints,
+        .n_endpoints = gamify_n_endpoints,
+        .migrations = gamify_migrations,
+        .n_migrations = gamify_n_migrations,
+        .start = start,
+        .stop = stop,
+    };
 }

@@ -2,6 +2,8 @@
 /* The gateway's settings table. */
 #include "config.h"
 
+#include "svc/settings.h"
+
 #include <string.h>
 
 struct gateway_config config;
@@ -44,14 +46,12 @@ const struct setting gateway_settings[] = {
          "Comma-separated names of keys that may change servers and set points."),
     TEXT("MAL_IDENTITY", "default", identity,
          "Name of the caller while no API key exists; only possible on loopback."),
-    TEXT("MAL_CONFIRM_TOOLS",
-         "mal_delete_skill,mal_delete_project,mal_import_catalog,mal_execute_command",
-         confirm_tools, "Comma-separated tools that act only after the user agreed."),
+    SETTING_CONFIRM_TOOLS(&config.confirm_tools),
     TEXT(
         "MAL_SPOOL_DIR", "", spool_dir,
         "Folder that keeps answered calls for the audit log while they are not in the bus, so that "
         "a killed process takes none with it; empty = spool in MAL_DIR, if that is set."),
-    TEXT("MAL_DIR", "", data_dir, "Folder of the hub's own data."),
+    SETTING_DIR(&config.data_dir, "Folder of the hub's own data."),
     NUMBER("MAL_BODY_LIMIT", "1048576", 1024, 64 * MIB, body_limit,
            "Bytes of a request body, beyond which it gets 413."),
     NUMBER("MAL_IMPORT_BODY_LIMIT", "7340032", 1024, 64 * MIB, import_limit,
@@ -76,11 +76,8 @@ const struct setting gateway_settings[] = {
     NUMBER("MAL_FAILURE_LIMIT", "10", 1, 1000000, failure_limit,
            "Wrong API keys a minute per address, beyond which it gets 429."),
     NUMBER("MAL_LIST_PAGE", "200", 1, 1000, list_page, "Entries of one page of an MCP list."),
-    SECRET("MAL_SECRET_KEYS", secret_keys,
-           "Keys that seal secrets of downstream servers, id:64 hexadecimal digits; the first "
-           "seals, all that follow a comma still open."),
-    TEXT("MAL_ENV_ALLOW", "", env_allow,
-         "Comma-separated variables that ${env:NAME} in env_vars and headers may read."),
+    SETTING_SECRET_KEYS(&config.secret_keys),
+    SETTING_ENV_ALLOW(&config.env_allow),
     NUMBER("MAL_PROXY_TIMEOUT_MS", "60000", 1000, 300000, proxy_timeout_ms,
            "Milliseconds a downstream server may take to answer, where neither the call nor the "
            "server's policy says otherwise."),

@@ -128,8 +128,8 @@ static McpHealth__ServiceHealth *answer(struct call *call, const struct question
 static McpHealth__ServiceHealth *own_answer(struct call *call, const struct rpc *rpc)
 {
     int64_t started_ms = clock_mono_ms();
-    bool database_up;
-    int latency_ms;
+    protobuf_c_boolean database_up;
+    int32_t latency_ms;
     const char *error;
     McpHealth__ServiceHealth *service;
 

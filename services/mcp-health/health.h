@@ -24,11 +24,9 @@ struct health_settings {
     int64_t threshold;       /* N: failures among them that make an error */
 };
 extern struct health_settings health_config;
-extern const struct setting health_setting_table[];
 
-struct svc_context;
-enum status health_start(struct svc_context *ctx, struct error *err);
-void health_stop(struct svc_context *ctx);
+struct svc;
+struct svc health_service(void);
 
 /* PERMISSION_DENIED unless the caller's key is a trusted one. */
 enum status health_trusted(struct call *call) MUST_CHECK;

@@ -8,9 +8,11 @@
 #include "history.sql.h"
 #include "mal/catalog/v1/catalog.api.h"
 #include "mal/catalog/v1/events.pb-c.h"
+#include "migrations.sql.h"
 #include "probe.h"
 #include "svc/feed.h"
 #include "svc/job.h"
+#include "svc/settings.h"
 #include "svc/svc.h"
 
 #include <stdlib.h>
@@ -33,19 +35,9 @@ struct health_settings health_config = {.secret_keys = "",
                                         .window = 5,
                                         .threshold = 3};
 
-const struct setting health_setting_table[] = {
-    {.env = "MAL_SECRET_KEYS",
-     .type = SETTING_STRING,
-     .fallback = "",
-     .help = "Keys that seal secrets of downstream servers, id:64 hexadecimal digits; the first "
-             "seals, all that follow a comma still open.",
-     .target = &health_config.secret_keys,
-     .secret = true},
-    {.env = "MAL_ENV_ALLOW",
-     .type = SETTING_STRING,
-     .fallback = "",
-     .help = "Comma-separated variables that ${env:NAME} in env_vars and headers may read.",
-     .target = &health_config.env_allow},
+static const struct setting settings[] = {
+    SETTING_SECRET_KEYS(&health_config.secret_keys),
+    SETTING_ENV_ALLOW(&health_config.env_allow),
     {.env = "MAL_PIN_TOOLS",
      .type = SETTING_STRING,
      .fallback = "hold",
@@ -86,14 +78,9 @@ const struct setting health_setting_table[] = {
 enum status mcp_health_check(struct call *call, const McpHealth__CheckRequest *req,
                              McpHealth__CheckResponse *rsp)
 {
-    bool up;
-    int latency_ms;
-
     (void)req;
-    svc_check(call, &up, &latency_ms, &rsp->error);
     rsp->up = true;
-    rsp->database_up = up;
-    rsp->latency_ms = latency_ms;
+    svc_check(call, &rsp->database_up, &rsp->latency_ms, &rsp->error);
     return ST_OK;
 }
 
@@ -265,7 +252,7 @@ static const struct feed_options registry = {.durable = "health_registry",
                                              .apply = follow};
 
 /* Called again after a failure. */
-enum status health_start(struct svc_context *ctx, struct error *err)
+static enum status start(struct svc_context *ctx, struct error *err)
 {
     struct service_state *state = ctx->service;
 
@@ -290,7 +277,7 @@ enum status health_start(struct svc_context *ctx, struct error *err)
     return ST_OK;
 }
 
-void health_stop(struct svc_context *ctx)
+static void stop(struct svc_context *ctx)
 {
     struct service_state *state = ctx->service;
 
@@ -305,4 +292,20 @@ void health_stop(struct svc_context *ctx)
     bus_kv_free(state->servers);
     free(state);
     ctx->service = NULL;
+}
+
+struct svc health_service(void)
+{
+    return (struct svc){
+        .name = "mcp-health",
+        .description = "Health, policy and tool definitions of "
+                       "downstream MCP servers.",
+        .settings = settings,
+        .endpoints = mcp_health_endpoints,
+        .n_endpoints = mcp_health_n_endpoints,
+        .migrations = mcp_health_migrations,
+        .n_migrations = mcp_health_n_migrations,
+        .start = start,
+        .stop = stop,
+    };
 }

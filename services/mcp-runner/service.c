@@ -6,6 +6,7 @@
 #include "pool.h"
 #include "svc/metrics.h"
 #include "svc/process.h"
+#include "svc/settings.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,29 +32,11 @@ struct runner_settings runner_config = {.stdio_allow = "",
                                         .max_calls = 512};
 
 const struct setting runner_setting_table[] = {
-    {.env = "MAL_STDIO_ALLOW",
-     .type = SETTING_STRING,
-     .fallback = "",
-     .help = "Comma-separated programs that may be started as downstream servers, names or "
-             "absolute paths; * is any.",
-     .target = &runner_config.stdio_allow},
-    {.env = "MAL_ENV_ALLOW",
-     .type = SETTING_STRING,
-     .fallback = "",
-     .help = "Comma-separated variables that ${env:NAME} in env_vars and headers may read.",
-     .target = &runner_config.env_allow},
-    {.env = "MAL_SECRET_KEYS",
-     .type = SETTING_STRING,
-     .fallback = "",
-     .help = "Keys that seal secrets of downstream servers, id:64 hexadecimal digits; the first "
-             "seals, all that follow a comma still open.",
-     .target = &runner_config.secret_keys,
-     .secret = true},
-    {.env = "MAL_DIR",
-     .type = SETTING_STRING,
-     .fallback = "",
-     .help = "Folder of the hub's own data, which children cannot see where the kernel allows.",
-     .target = &runner_config.hub_dir},
+    SETTING_STDIO_ALLOW(&runner_config.stdio_allow),
+    SETTING_ENV_ALLOW(&runner_config.env_allow),
+    SETTING_SECRET_KEYS(&runner_config.secret_keys),
+    SETTING_DIR(&runner_config.hub_dir,
+                "Folder of the hub's own data, which children cannot see where the kernel allows."),
     {.env = "MAL_RUNNER_DIR",
      .type = SETTING_STRING,
      .fallback = "",
@@ -241,12 +224,7 @@ static void drain(struct runner *runner)
         struct timespec slice;
 
         retire(runner, clock_mono_ms() >= until);
-        (void)clock_gettime(CLOCK_REALTIME, &slice);
-        slice.tv_nsec += SLICE_MS * 1000000L;
-        if (slice.tv_nsec >= 1000000000L) {
-            slice.tv_nsec -= 1000000000L;
-            slice.tv_sec++;
-        }
+        slice = clock_in_ms(SLICE_MS);
         if (runner->n_children > 0)
             (void)pthread_cond_timedwait(&runner->changed, &runner->lock, &slice);
     }

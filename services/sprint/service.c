@@ -2,22 +2,18 @@
 /* The process around the handlers: settings, health, the job that makes digests. */
 #include "digest.h"
 
+#include "migrations.sql.h"
 #include "svc/job.h"
+#include "svc/settings.h"
 #include "svc/svc.h"
 
-#define CONFIRM_TOOLS "mal_delete_skill,mal_delete_project,mal_import_catalog,mal_execute_command"
-
 struct sprint_settings sprint_config = {
-    .confirm_tools = CONFIRM_TOOLS,
+    .confirm_tools = DEFAULT_CONFIRM_TOOLS,
     .context_injection = true,
 };
 
-const struct setting sprint_setting_table[] = {
-    {.env = "MAL_CONFIRM_TOOLS",
-     .type = SETTING_STRING,
-     .fallback = CONFIRM_TOOLS,
-     .help = "Comma-separated tools that act only after the user agreed.",
-     .target = &sprint_config.confirm_tools},
+static const struct setting settings[] = {
+    SETTING_CONFIRM_TOOLS(&sprint_config.confirm_tools),
     {.env = "MAL_TEAM_PULSE_ENABLED",
      .type = SETTING_BOOL,
      .fallback = "false",
@@ -35,21 +31,16 @@ const struct setting sprint_setting_table[] = {
 enum status sprint_check(struct call *call, const Sprint__CheckRequest *req,
                          Sprint__CheckResponse *rsp)
 {
-    bool up;
-    int latency_ms;
-
     (void)req;
-    svc_check(call, &up, &latency_ms, &rsp->error);
     rsp->up = true;
-    rsp->database_up = up;
-    rsp->latency_ms = latency_ms;
+    svc_check(call, &rsp->database_up, &rsp->latency_ms, &rsp->error);
     return ST_OK;
 }
 
 enum { DIGEST_MS = 5000 };
 
 /* Called again after a failure. */
-enum status sprint_start(struct svc_context *ctx, struct error *err)
+static enum status start(struct svc_context *ctx, struct error *err)
 {
     struct pg_conn *conn = NULL;
     struct job *digests = NULL;
@@ -65,8 +56,24 @@ enum status sprint_start(struct svc_context *ctx, struct error *err)
     return ST_OK;
 }
 
-void sprint_stop(struct svc_context *ctx)
+static void stop(struct svc_context *ctx)
 {
     job_free(ctx->service);
     ctx->service = NULL;
+}
+
+struct svc sprint_service(void)
+{
+    return (struct svc){
+        .name = "sprint",
+        .description = "Projects, sprints, work items, conversations "
+                       "with their decisions, reports and digests.",
+        .settings = settings,
+        .endpoints = sprint_endpoints,
+        .n_endpoints = sprint_n_endpoints,
+        .migrations = sprint_migrations,
+        .n_migrations = sprint_n_migrations,
+        .start = start,
+        .stop = stop,
+    };
 }

@@ -17,7 +17,6 @@ struct sprint_settings {
     bool context_injection;    /* whether GetContext tells anything */
 };
 extern struct sprint_settings sprint_config;
-extern const struct setting sprint_setting_table[];
 
 /* ---- requests, request.c ------------------------------------------------ */
 
@@ -64,6 +63,5 @@ void item_completed_event(Sprint__WorkItemCompleted *event, const Sprint__WorkIt
 
 /* ---- the process --------------------------------------------------------- */
 
-struct svc_context;
-enum status sprint_start(struct svc_context *ctx, struct error *err);
-void sprint_stop(struct svc_context *ctx);
+struct svc;
+struct svc sprint_service(void);

@@ -31,14 +31,7 @@ static inline void tell_call(const char *event_id, const char *tool)
 
 static inline int catalog_tests(int argc, char **argv, Suite *suite)
 {
-    return process_tests(argc, argv, suite,
-                         &(struct svc){.name = "catalog",
-                                       .description = "Under test.",
-                                       .settings = catalog_setting_table,
-                                       .endpoints = catalog_endpoints,
-                                       .n_endpoints = catalog_n_endpoints,
-                                       .migrations = catalog_migrations,
-                                       .n_migrations = catalog_n_migrations,
-                                       .start = catalog_start,
-                                       .stop = catalog_stop});
+    const struct svc svc = catalog_service();
+
+    return process_tests(argc, argv, suite, &svc);
 }

@@ -59,8 +59,8 @@ static enum status demo_echo(struct call *call, const ProtobufCMessage *request,
     if (strcmp(in->key, "sleep") == 0)
         TRY(pg_text(call, &sql_sleep, &text, "s", in->value));
     if (strcmp(in->key, "check") == 0) {
-        bool up;
-        int ms;
+        protobuf_c_boolean up;
+        int32_t ms;
 
         svc_check(call, &up, &ms, &text);
         out->value = arena_printf(call->arena, "%d %d %s", up, ms >= 0 && ms < 5000, text);

@@ -199,6 +199,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
+    const struct svc svc = gamify_service();
     Suite *suite = suite_create("gamify_process");
     TCase *tcase = tcase_create("process");
 
@@ -209,14 +210,5 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, a_killed_copy_loses_and_doubles_nothing);
     tcase_add_test(tcase, a_missed_badge_appears_within_a_check_interval);
     tcase_add_test(tcase, tools_are_counted_from_the_gateways_calls);
-    return process_tests(argc, argv, suite,
-                         &(struct svc){.name = "gamify",
-                                       .description = "The game.",
-                                       .settings = gamify_setting_table,
-                                       .endpoints = gamify_endpoints,
-                                       .n_endpoints = gamify_n_endpoints,
-                                       .migrations = gamify_migrations,
-                                       .n_migrations = gamify_n_migrations,
-                                       .start = gamify_start,
-                                       .stop = gamify_stop});
+    return process_tests(argc, argv, suite, &svc);
 }

@@ -412,6 +412,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
+    const struct svc svc = gamify_service();
     Suite *suite = suite_create("gamify_replay");
     TCase *tcase = tcase_create("replay");
 
@@ -425,14 +426,5 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, the_use_of_tools_is_counted_from_the_stream);
     tcase_add_test(tcase, calls_older_than_the_stream_stay_counted);
     tcase_add_test(tcase, awards_of_the_time_between_are_not_lost);
-    return process_tests(argc, argv, suite,
-                         &(struct svc){.name = "gamify",
-                                       .description = "Under test.",
-                                       .settings = gamify_setting_table,
-                                       .endpoints = gamify_endpoints,
-                                       .n_endpoints = gamify_n_endpoints,
-                                       .migrations = gamify_migrations,
-                                       .n_migrations = gamify_n_migrations,
-                                       .start = gamify_start,
-                                       .stop = gamify_stop});
+    return process_tests(argc, argv, suite, &svc);
 }

@@ -74,6 +74,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
+    const struct svc svc = sprint_service();
     Suite *suite = suite_create("sprint_process");
     TCase *tcase = tcase_create("digests");
 
@@ -81,14 +82,5 @@ int main(int argc, char **argv)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, digests_are_made_once_by_two_copies_and_by_one_when_the_other_dies);
     suite_add_tcase(suite, tcase);
-    return process_tests(argc, argv, suite,
-                         &(struct svc){.name = "sprint",
-                                       .description = "Under test.",
-                                       .settings = sprint_setting_table,
-                                       .endpoints = sprint_endpoints,
-                                       .n_endpoints = sprint_n_endpoints,
-                                       .migrations = sprint_migrations,
-                                       .n_migrations = sprint_n_migrations,
-                                       .start = sprint_start,
-                                       .stop = sprint_stop});
+    return process_tests(argc, argv, suite, &svc);
 }
