@@ -125,9 +125,8 @@ const tools = {
   } }, (args) => text(JSON.stringify(args))],
   test_custom_header: [{ inputSchema: form({ region: { type: "string", "x-mcp-header": "Region" } }, []) }, (args) => text(JSON.stringify(args))],
   test_slow: [{ inputSchema: form({ ms: { type: "integer" } }, []) }, async ({ ms = 60_000 }, ctx) => {
-    process.stderr.write("slow: begun\n");
     seen.push("slow begun");
-    ctx.mcpReq.signal.addEventListener("abort", () => (seen.push("slow cancelled"), process.stderr.write("slow: cancelled\n")));
+    ctx.mcpReq.signal.addEventListener("abort", () => seen.push("slow cancelled"));
     await pause(ms, ctx.mcpReq.signal);
     return text("slow");
   }],
