@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { register } from "./downstream.mjs";
 import { openStream } from "./http.mjs";
-import { Legacy } from "./mcp.mjs";
+import { Legacy, Modern } from "./mcp.mjs";
 import { natsRequest } from "./nats.mjs";
 import { rawServer } from "./raw-server.mjs";
 import { descriptors, residentKib, useStack } from "./stack.mjs";
@@ -136,6 +136,21 @@ describe("a caller's session", () => {
     assert.ok(!server.ended.includes(id));
     await stack.ready("gateway-3");
     assert.deepEqual([...used(await seen(() => callAt(client, urls[2])))], [id]);
+  });
+});
+
+describe("callers without a session", () => {
+  test("share one with the server only under the same key and with the same capabilities", async () => {
+    const { secret } = JSON.parse((await stack.mal("keys", "add", "other", "--scopes", "all", "--json")).stdout);
+    const sessionOf = async (options) => {
+      const client = new Modern(stack, { url: urls[0], ...options });
+      const [id] = used(await seen(() => client.result("tools/call", echo)));
+      return id;
+    };
+    const mine = await sessionOf({});
+    assert.equal(await sessionOf({}), mine);
+    assert.notEqual(await sessionOf({ key: secret }), mine);
+    assert.notEqual(await sessionOf({ capabilities: ELICIT }), mine);
   });
 });
 
