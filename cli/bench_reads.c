@@ -76,8 +76,10 @@ static enum status measure(struct arena *arena, const struct bench_stack *stack,
     return bench_call(arena, &target, 1, seconds, ret_load, err);
 }
 
-enum status bench_reads(struct arena *arena, const struct bench_stack *stack, int seconds,
-                        struct strbuf *report, struct error *err)
+/* Every read-only tool of sprint, gamify and catalog through the gateway, one
+ * caller, that many seconds each. */
+static enum status read_all(struct arena *arena, const struct bench_stack *stack, int seconds,
+                            struct strbuf *report, struct error *err)
 {
     strbuf_str(report, "\nTools that read, on the work of a large team, one caller\n"
                        "   calls/s    p50 us    p99 us\n");
@@ -117,7 +119,7 @@ enum status bench_team(struct arena *arena, const struct bench_stack *stack,
                        struct error *err)
 {
     TRY(bench_data_load(arena, stack->pg_url, data, report, err));
-    TRY(bench_reads(arena, stack, seconds, report, err));
+    TRY(read_all(arena, stack, seconds, report, err));
     strbuf_char(report, '\n');
     return bench_plans(arena, stack->pg_url, report, err);
 }

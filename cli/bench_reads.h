@@ -5,11 +5,6 @@
 #include "bench.h"
 #include "bench_data.h"
 
-/* Every read-only tool of sprint, gamify and catalog through the gateway, one
- * caller, that many seconds each. */
-enum status bench_reads(struct arena *arena, const struct bench_stack *stack, int seconds,
-                        struct strbuf *report, struct error *err) MUST_CHECK;
-
 /* Loads the data set, then reads and plans (bench_plans.h). */
 enum status bench_team(struct arena *arena, const struct bench_stack *stack,
                        const struct bench_data *data, int seconds, struct strbuf *report,

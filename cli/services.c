@@ -36,8 +36,9 @@ enum status stack_env_check(struct stack *stack, struct error *err)
     return ST_OK;
 }
 
-enum status stack_wait_ready(struct stack *stack, struct child *child, const char *url,
-                             int timeout_ms, struct error *err)
+/* Waits until GET url answers 200, the child ends too often, or time is up. */
+static enum status wait_ready(struct stack *stack, struct child *child, const char *url,
+                              int timeout_ms, struct error *err)
 {
     int64_t deadline = clock_mono_ms() + timeout_ms;
     struct timespec tick = {.tv_nsec = 20000000};
@@ -150,8 +151,8 @@ enum status stack_services(struct stack *stack, struct error *err)
             TRY(service_start(stack, services[i], copy, binary, err));
     }
     for (size_t i = first; i < stack->n_children; i++)
-        TRY(stack_wait_ready(stack, &stack->children[i], ready_url(stack, &stack->children[i]),
-                             READY_MS, err));
+        TRY(wait_ready(stack, &stack->children[i], ready_url(stack, &stack->children[i]), READY_MS,
+                       err));
     return ST_OK;
 }
 
@@ -176,7 +177,7 @@ enum status stack_gateways(struct stack *stack, struct error *err)
         TRY(start_process(stack, child, binary, extra, err));
     }
     for (size_t i = first; i < stack->n_children; i++)
-        TRY(stack_wait_ready(stack, &stack->children[i], ready_url(stack, &stack->children[i]),
-                             READY_MS, err));
+        TRY(wait_ready(stack, &stack->children[i], ready_url(stack, &stack->children[i]), READY_MS,
+                       err));
     return ST_OK;
 }

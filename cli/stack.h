@@ -89,6 +89,3 @@ enum status stack_services(struct stack *stack, struct error *err) MUST_CHECK;
 enum status stack_gateways(struct stack *stack, struct error *err) MUST_CHECK;
 /* Whether every MAL_* variable is known to some process of the stack. */
 enum status stack_env_check(struct stack *stack, struct error *err) MUST_CHECK;
-/* Waits until GET url answers 200, the child ends too often, or time is up. */
-enum status stack_wait_ready(struct stack *stack, struct child *child, const char *url,
-                             int timeout_ms, struct error *err) MUST_CHECK;

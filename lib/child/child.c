@@ -85,7 +85,8 @@ enum status child_start(const struct child_options *options, struct child *ret_c
     return error_set(err, ST_UNAVAILABLE, "the machine has no room for another process");
 }
 
-void child_signal(const struct child *child, int signum)
+/* Signals the whole group. */
+static void signal_group(const struct child *child, int signum)
 {
     if (child->pid <= 0)
         return;
@@ -148,9 +149,9 @@ void child_stop(struct child *child, int eof_ms, int term_ms, struct child_end *
         return;
     }
     if (!ends_within(child, eof_ms)) {
-        child_signal(child, SIGTERM);
+        signal_group(child, SIGTERM);
         if (!ends_within(child, term_ms))
-            child_signal(child, SIGKILL);
+            signal_group(child, SIGKILL);
     }
     reap(child, ret_end, 0);
 }

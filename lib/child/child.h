@@ -64,8 +64,6 @@ enum status child_start(const struct child_options *options, struct child *ret_c
 void child_stop(struct child *child, int eof_ms, int term_ms, struct child_end *ret_end);
 /* False while it runs; reaps it otherwise, and kills what is left of its group. */
 bool child_ended(struct child *child, struct child_end *ret_end);
-/* Signals the whole group. */
-void child_signal(const struct child *child, int signum);
 /* Absolute path of a program: itself when it has a slash, else on CHILD_PATH;
  * NULL when there is none that can be run. */
 #define CHILD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

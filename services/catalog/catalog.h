@@ -62,7 +62,6 @@ void command_check(struct call *call, const char *script, size_t n_parameters,
                    Catalog__CommandParameter *const *parameters);
 void command_warn(struct call *call, const Catalog__Command *command, struct names *warnings);
 void mcp_check(struct call *call, const Catalog__Mcp *mcp);
-void mcp_warn(struct call *call, const Catalog__Mcp *mcp, struct names *warnings);
 /* PERMISSION_DENIED unless the caller's key is a trusted one. */
 enum status mcp_trusted(struct call *call) MUST_CHECK;
 /* Names of tools that the hub does not have; appended to warnings. */

@@ -27,8 +27,6 @@ struct import_kind {
     const ProtobufCMessageDescriptor *request;
     const char *outputs[6]; /* fields an export has that no register tool takes */
 };
-extern const struct import_kind import_kinds[];
-extern const size_t import_n_kinds;
 
 struct import {
     struct call *call;

@@ -6,7 +6,7 @@
 
 enum { JSON_DEPTH = 40, JSON_NODES = 1000000 };
 
-const struct import_kind import_kinds[] = {
+static const struct import_kind kinds[] = {
     {CATALOG__COLLECTION__COLLECTION_MCPS,
      "mcps",
      &catalog__register_mcp_request__descriptor,
@@ -24,8 +24,6 @@ const struct import_kind import_kinds[] = {
      &catalog__register_subagent_request__descriptor,
      {"created_at", "updated_at", NULL}},
 };
-const size_t import_n_kinds = ARRAY_SIZE(import_kinds);
-
 /* Strings seen, each with the entry it stands for; open addressing. */
 struct seen {
     size_t size; /* a power of two, more than twice what is put in */
@@ -99,8 +97,8 @@ static bool is_known_key(const char *key)
     for (size_t i = 0; i < ARRAY_SIZE(others); i++)
         if (strcmp(others[i], key) == 0)
             return true;
-    for (size_t i = 0; i < import_n_kinds; i++)
-        if (strcmp(import_kinds[i].key, key) == 0)
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (strcmp(kinds[i].key, key) == 0)
             return true;
     return false;
 }
@@ -125,10 +123,10 @@ static enum status find_collections(struct import *import, const struct json_nod
 {
     struct call *call = import->call;
 
-    for (size_t i = 0; i < import_n_kinds; i++) {
-        ret_arrays[i] = json_get(&import->json, import->json.nodes, import_kinds[i].key);
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        ret_arrays[i] = json_get(&import->json, import->json.nodes, kinds[i].key);
         if (ret_arrays[i] && ret_arrays[i]->type != JSON_T_ARRAY)
-            call_field(call, arena_printf(call->arena, "data.%s", import_kinds[i].key),
+            call_field(call, arena_printf(call->arena, "data.%s", kinds[i].key),
                        "must be an array");
         else if (ret_arrays[i])
             import->n_entries += ret_arrays[i]->count;
@@ -185,14 +183,14 @@ static void read_entries(struct import *import, const struct json_node *const *a
 
     import->entries = entry =
         arena_alloc(import->call->arena, import->n_entries * sizeof(*import->entries));
-    for (size_t i = 0; i < import_n_kinds; i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         const struct json_node *node;
 
         if (!arrays[i])
             continue;
         node = json_first(arrays[i]);
         for (uint32_t k = 0; k < arrays[i]->count; k++, node = json_next(node), entry++) {
-            entry->kind = &import_kinds[i];
+            entry->kind = &kinds[i];
             entry->index = (int)k;
             import_read_entry(import, node, entry);
             refuse_double(import, seen, entry);
@@ -260,7 +258,7 @@ static enum status compare_with_catalog(struct import *import, const struct seen
 
 enum status import_plan(struct import *import, const char *data)
 {
-    const struct json_node *arrays[ARRAY_SIZE(import_kinds)];
+    const struct json_node *arrays[ARRAY_SIZE(kinds)];
     struct seen seen;
 
     TRY(parse(import, data));

@@ -87,7 +87,7 @@ static void warn_references(struct call *call, const char *field, const Mal__Pai
     }
 }
 
-void mcp_warn(struct call *call, const Catalog__Mcp *mcp, struct names *warnings)
+static void warn(struct call *call, const Catalog__Mcp *mcp, struct names *warnings)
 {
     warn_command(call, mcp, warnings);
     for (size_t i = 0; i < mcp->n_env_vars; i++)
@@ -132,7 +132,7 @@ enum status catalog_register_mcp(struct call *call, const Catalog__RegisterMcpRe
     rsp->mcp = new_message(call, &catalog__mcp__descriptor);
     TRY(tx_begin(&tx, call));
     TRY(mcp_add(&tx, &mcp, &(struct birth){0}, rsp->mcp));
-    mcp_warn(call, &mcp, &warnings);
+    warn(call, &mcp, &warnings);
     mcp_mask(rsp->mcp);
     rsp->n_warnings = warnings.n;
     rsp->warnings = warnings.items;
@@ -181,7 +181,7 @@ enum status catalog_update_mcp(struct call *call, const Catalog__UpdateMcpReques
     update_merge(call, &mcp->base, &update.base, &changed);
     mcp_check(call, mcp);
     TRY(call_invalid(call));
-    mcp_warn(call, mcp, &warnings);
+    warn(call, mcp, &warnings);
     if (changed.n)
         TRY(save(&tx, &mcp, &changed));
     mcp_mask(mcp);

@@ -32,8 +32,6 @@ struct ledger_rows {
 void *rows_room(struct arena *arena, void *items, size_t n, size_t *io_room, size_t size);
 void rows_event(struct ledger *ledger, const char *subject, const ProtobufCMessage *payload);
 
-/* How the type is spelled in columns. */
-const char *type_text(Gamify__ContributionType type);
 const char *time_text(struct arena *arena, int64_t wall_ms);
 /* Reads the member's days anew. */
 enum status ledger_load_days(struct ledger *ledger) MUST_CHECK;

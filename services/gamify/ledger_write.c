@@ -31,7 +31,8 @@ void rows_event(struct ledger *ledger, const char *subject, const ProtobufCMessa
     rows->events[rows->n_events++] = (struct event){subject, payload};
 }
 
-const char *type_text(Gamify__ContributionType type)
+/* How the type is spelled in columns. */
+static const char *type_text(Gamify__ContributionType type)
 {
     Gamify__Contribution contribution = GAMIFY__CONTRIBUTION__INIT;
 

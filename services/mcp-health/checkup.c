@@ -140,7 +140,8 @@ static McpHealth__ServiceHealth *own_answer(struct call *call, const struct rpc 
     return service;
 }
 
-enum status checkup_services(struct call *call, McpHealth__HealthCheckResponse *rsp)
+/* Asks every service, all at once. */
+static enum status ask_services(struct call *call, McpHealth__HealthCheckResponse *rsp)
 {
     struct package packages[PACKAGES_MAX];
     struct question questions[PACKAGES_MAX];
@@ -217,7 +218,7 @@ enum status mcp_health_health_check(struct call *call, const McpHealth__HealthCh
     clock_format(call->now_ms, now);
     rsp->checked_at = arena_strdup(call->arena, now);
     rsp->bus = check_bus(call);
-    TRY(checkup_services(call, rsp));
+    TRY(ask_services(call, rsp));
     TRY(checkup_servers(call, req->mcp_id, rsp));
     rsp->status = hub_status(rsp);
     if (req->format != MAL__FORMAT__FORMAT_JSON)

@@ -9,8 +9,6 @@ enum {
     CHECKUP_PROBES_MS = 8500,  /* for all probes; the whole check is to take less than 10 s */
 };
 
-/* Asks every service, all at once. */
-enum status checkup_services(struct call *call, McpHealth__HealthCheckResponse *rsp) MUST_CHECK;
 /* Probes the servers that are switched on (id "" = all) and stores what came out;
  * rsp->mcps says how they are. */
 enum status checkup_servers(struct call *call, const char *id,

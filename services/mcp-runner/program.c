@@ -74,14 +74,6 @@ int64_t program_wait_ms(struct slot *slot)
     return left > 0 ? left : 0;
 }
 
-bool program_runs(struct slot *slot)
-{
-    pthread_mutex_lock(&slot->child_lock);
-    bool runs = slot->child.pid > 0;
-    pthread_mutex_unlock(&slot->child_lock);
-    return runs;
-}
-
 void program_look(struct slot *slot)
 {
     struct child_end end = {0};

@@ -218,7 +218,6 @@ enum status program_start(void *arg, int *ret_to_child, int *ret_from_child, str
 void program_stop(void *arg);
 /* Notes the end of a child that ended by itself. */
 void program_look(struct slot *slot);
-bool program_runs(struct slot *slot);
 /* How long until it may be started; -1: not at all as it is registered. */
 int64_t program_wait_ms(struct slot *slot);
 

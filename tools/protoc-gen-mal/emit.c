@@ -27,12 +27,13 @@ void output_add(struct outputs *outputs, struct arena *arena, const char *name,
     strbuf_clear(content);
 }
 
-bool same_package(const struct file *a, const struct file *b)
+static bool same_package(const struct file *a, const struct file *b)
 {
     return strcmp(a->package, b->package) == 0;
 }
 
-bool leads_package(const struct model *model, const struct file *file)
+/* The first file of its package that is to be generated; it stands for the package. */
+static bool leads_package(const struct model *model, const struct file *file)
 {
     for (const struct file *f = model->files; f < file; f++)
         if (f->generate && same_package(f, file))

@@ -24,7 +24,3 @@ void emit_packages(const struct model *model, struct outputs *outputs);
  * the lock's path so far, may be NULL. */
 void emit_docs(struct model *model, const char *version, const char *old_lock,
                struct outputs *outputs);
-
-/* The first file of its package that is to be generated; it stands for the package. */
-bool leads_package(const struct model *model, const struct file *file);
-bool same_package(const struct file *a, const struct file *b);

@@ -66,7 +66,7 @@ static const char *camel_to(struct arena *arena, const char *camel, int (*fold)(
     return out;
 }
 
-const char *name_lower(struct arena *arena, const char *camel)
+static const char *name_lower(struct arena *arena, const char *camel)
 {
     return camel_to(arena, camel, tolower);
 }
@@ -76,7 +76,8 @@ const char *name_upper(struct arena *arena, const char *camel)
     return camel_to(arena, camel, toupper);
 }
 
-const char *name_camel(struct arena *arena, const char *snake)
+/* mcp_health -> McpHealth */
+static const char *name_camel(struct arena *arena, const char *snake)
 {
     char *out = arena_alloc(arena, strlen(snake) + 1);
     size_t n = 0;

@@ -111,8 +111,5 @@ const struct field *message_field(const struct message *message, const char *nam
 /* mal.v1.Format, the choice between markdown and json, has no use over REST. */
 bool field_is_format(const struct field *field);
 
-/* protobuf-c's own mangling: GetSkill -> get_skill; runs of capitals do not split. */
-const char *name_lower(struct arena *arena, const char *camel);
+/* protobuf-c's own mangling: GetSkill -> GET_SKILL; runs of capitals do not split. */
 const char *name_upper(struct arena *arena, const char *camel);
-/* mcp_health -> McpHealth */
-const char *name_camel(struct arena *arena, const char *snake);

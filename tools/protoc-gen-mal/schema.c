@@ -184,7 +184,8 @@ json_t *schema_field(const struct field *field, struct schema_options options)
     return schema;
 }
 
-bool schema_requires(const struct field *field, enum schema_side side)
+/* The field is in an input's "required", or always there in an answer. */
+static bool is_required(const struct field *field, enum schema_side side)
 {
     if (field->rule->required)
         return true;
@@ -202,7 +203,7 @@ json_t *schema_message(const struct message *message, struct schema_options opti
         if (field->rule->internal)
             continue;
         set(properties, field->name, schema_field(field, options));
-        if (schema_requires(field, options.side))
+        if (is_required(field, options.side))
             json_array_append_new(required, json_string(field->name));
     }
     json_t *schema = json_pack("{s:s,s:o}", "type", "object", "properties", properties);

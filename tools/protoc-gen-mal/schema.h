@@ -23,5 +23,3 @@ const char *schema_component(struct arena *arena, const struct message *message,
                              enum schema_side side);
 /* Compact JSON text; takes the reference. */
 const char *schema_text(struct arena *arena, json_t *schema);
-/* The field is in an input's "required", or always there in an answer. */
-bool schema_requires(const struct field *field, enum schema_side side);

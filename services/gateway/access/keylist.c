@@ -28,7 +28,8 @@ unsigned scope_bit(const char *name)
     return 0;
 }
 
-bool key_name_valid(const char *name)
+/* ^[A-Za-z0-9._-]{1,64}$ */
+static bool name_valid(const char *name)
 {
     size_t len = strlen(name);
 
@@ -48,7 +49,7 @@ static bool secret_valid(const char *secret)
 
 static enum status add(struct keylist *list, const struct listed_key *key)
 {
-    if (key->name == NULL || !key_name_valid(key->name))
+    if (key->name == NULL || !name_valid(key->name))
         return error_set(list->err, ST_INVALID_ARGUMENT,
                          "MAL_API_KEYS: the name of key %zu must be 1 to 64 letters, digits, dots, "
                          "underscores or hyphens",

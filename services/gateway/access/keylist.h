@@ -18,5 +18,3 @@ enum status keylist_parse(struct arena *arena, const char *text, const struct li
                           size_t *ret_n, struct error *err) MUST_CHECK;
 /* Bit of a scope's name, 0 when it is none. */
 unsigned scope_bit(const char *name);
-/* ^[A-Za-z0-9._-]{1,64}$ */
-bool key_name_valid(const char *name);

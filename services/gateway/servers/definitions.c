@@ -101,10 +101,3 @@ const struct definition *definitions_find(const struct definitions *definitions,
         found = bsearch(&pointer, list->by_key, list->n, sizeof(void *), compare);
     return found != NULL ? *found : NULL;
 }
-
-bool definitions_can(const struct definitions *definitions, const char *capability)
-{
-    const struct json *json = &definitions->capabilities;
-
-    return json->n_nodes > 0 && json_get(json, json->nodes, capability) != NULL;
-}

@@ -53,5 +53,3 @@ void definitions_unref(struct definitions *definitions);
 /* NULL when there is none. */
 const struct definition *definitions_find(const struct definitions *definitions,
                                           enum definition_kind kind, const char *key);
-/* Whether the server has the capability of that name. */
-bool definitions_can(const struct definitions *definitions, const char *capability);
