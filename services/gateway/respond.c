@@ -2,6 +2,8 @@
 /* Writing HTTP answers. */
 #include "respond.h"
 
+#include "mcp/message.h"
+
 #include <string.h>
 
 const char *respond_headers(struct exchange *x, const char *more)
@@ -39,4 +41,21 @@ void respond_text(struct exchange *x, int status, const char *text, const char *
 void respond_empty(struct exchange *x, int status, const char *headers)
 {
     respond(x, status, NULL, NULL, 0, headers);
+}
+
+void respond_put_detail(struct strbuf *out, const struct exchange *x, const struct error *err)
+{
+    if (err->reason != NULL && *err->reason != '\0')
+        mcp_put_member(out, "reason", err->reason);
+    if (err->n_fields > 0) {
+        strbuf_str(out, ",\"fields\":[");
+        for (unsigned i = 0; i < err->n_fields; i++) {
+            strbuf_str(out, i > 0 ? ",{" : "{");
+            mcp_put_member(out, "field", err->fields[i].field);
+            mcp_put_member(out, "message", err->fields[i].message);
+            strbuf_char(out, '}');
+        }
+        strbuf_char(out, ']');
+    }
+    mcp_put_member(out, "request_id", x->request_id);
 }

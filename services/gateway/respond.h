@@ -13,3 +13,5 @@ void respond(struct exchange *x, int status, const char *type, const void *body,
 void respond_text(struct exchange *x, int status, const char *text, const char *headers);
 /* No body at all. */
 void respond_empty(struct exchange *x, int status, const char *headers);
+/* Members of an error in JSON that tell programs more: reason, fields, request_id. */
+void respond_put_detail(struct strbuf *out, const struct exchange *x, const struct error *err);

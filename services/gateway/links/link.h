@@ -35,9 +35,8 @@ struct link *link_take(struct link_map *map, const char *key);
 /* The same, of several with that key one that nobody uses; NULL as long as there may
  * be one more, then the one with the fewest users. */
 struct link *link_take_idle(struct link_map *map, const char *key);
-/* Adds a link with one user, several: beside others of that key; else
- * another worker may have opened the same meanwhile, then that one is used. Takes session and
- * share. */
+/* Adds a link with one user. several: beside others with that key; else, when another
+ * worker opened the same meanwhile, that one is used. Takes session and share. */
 struct link *link_add(struct link_map *map, const char *key, struct downstream_session *session,
                       struct share *share, bool several);
 /* One user less. */

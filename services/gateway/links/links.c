@@ -155,8 +155,7 @@ static void resume(struct links *links, const char *key)
     picture_unref(picture);
 }
 
-/* ---- threads ----------------------------------------------------------------------------------
- */
+/* ---- threads ------------------------------------------------------------------------- */
 
 static void run_job(struct links *links, const struct link_job *job)
 {
@@ -207,8 +206,7 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------
- */
+/* ---- life ---------------------------------------------------------------------------- */
 
 /* What copies that died left behind. */
 static void present(const char *key, const void *data, size_t len, void *arg)

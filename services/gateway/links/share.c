@@ -245,8 +245,7 @@ static void heard(struct downstream_session *session, const struct downstream_me
         links_publish(share->links, share->key, raw, len);
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------- */
 
 struct share *share_new(struct links *links, const struct server *server, const char *key)
 {

@@ -280,13 +280,7 @@ static void subscribe(struct mcp *m, bool on)
     if (status == ST_OK && on && sessions_owner(m->x->gw->sessions, m->session->hash, owner) &&
         strcmp(owner, m->x->gw->instance) == 0)
         watching_expect(m->x->gw->watching, &wish);
-    if (status == ST_OK)
-        reply_empty(m);
-    else if (status == ST_RESOURCE_EXHAUSTED)
-        reply_error(m, MCP_INVALID_PARAMS, "a session subscribes to at most %d resources",
-                    SESSION_URIS_MAX);
-    else
-        reply_error(m, MCP_INTERNAL_ERROR, "sessions cannot be reached at the moment");
+    reply_subscribed(m, status);
 }
 
 /* What the session hears of is cut to its level here as well, as others may share

@@ -3,6 +3,7 @@
 #include "mcp_reply.h"
 
 #include "servers.h"
+#include "session.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -61,6 +62,17 @@ void reply_empty(struct mcp *m)
 {
     reply_begin(m, TTL_NONE);
     reply_end(m, NULL);
+}
+
+void reply_subscribed(struct mcp *m, enum status status)
+{
+    if (status == ST_OK)
+        reply_empty(m);
+    else if (status == ST_RESOURCE_EXHAUSTED)
+        reply_error(m, MCP_INVALID_PARAMS, "a session subscribes to at most %d resources",
+                    SESSION_URIS_MAX);
+    else
+        reply_error(m, MCP_INTERNAL_ERROR, "sessions cannot be reached at the moment");
 }
 
 void reply_error_data(struct mcp *m, enum mcp_code code, const char *data, const char *message)

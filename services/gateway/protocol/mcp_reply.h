@@ -32,6 +32,8 @@ void reply_key(struct mcp *m, const char *key);
 void reply_end(struct mcp *m, const char *meta);
 /* {} in the form of the era. */
 void reply_empty(struct mcp *m);
+/* What became of sessions_subscribe(). */
+void reply_subscribed(struct mcp *m, enum status status);
 /* The member instructions of the endpoint, where it has any. */
 void reply_instructions(struct mcp *m);
 /* Replaces whatever was begun. */

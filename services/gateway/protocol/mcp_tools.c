@@ -4,6 +4,7 @@
 #include "keylist.h"
 #include "mcp_offers.h"
 #include "mcp_reply.h"
+#include "respond.h"
 #include "search.h"
 #include "wire/text.h"
 
@@ -83,19 +84,7 @@ static void put_error_meta(struct strbuf *out, const struct exchange *x, const s
 {
     strbuf_str(out, "\"mal.hub/error\":{");
     mcp_put_member(out, "status", status_name(err->status));
-    if (err->reason != NULL && *err->reason != '\0')
-        mcp_put_member(out, "reason", err->reason);
-    if (err->n_fields > 0) {
-        strbuf_str(out, ",\"fields\":[");
-        for (unsigned i = 0; i < err->n_fields; i++) {
-            strbuf_str(out, i > 0 ? ",{" : "{");
-            mcp_put_member(out, "field", err->fields[i].field);
-            mcp_put_member(out, "message", err->fields[i].message);
-            strbuf_char(out, '}');
-        }
-        strbuf_char(out, ']');
-    }
-    mcp_put_member(out, "request_id", x->request_id);
+    respond_put_detail(out, x, err);
     strbuf_char(out, '}');
 }
 

@@ -147,7 +147,6 @@ void mcp_resources_read(struct mcp *m)
 static void subscribe(struct mcp *m, bool on)
 {
     const char *uri;
-    enum status status;
 
     if (!mcp_need(m, "uri", &uri))
         return;
@@ -155,14 +154,7 @@ static void subscribe(struct mcp *m, bool on)
         not_found(m, uri);
         return;
     }
-    status = sessions_subscribe(m->x->gw->sessions, m->x, m->session->hash, uri, on);
-    if (status == ST_OK)
-        reply_empty(m);
-    else if (status == ST_RESOURCE_EXHAUSTED)
-        reply_error(m, MCP_INVALID_PARAMS, "a session subscribes to at most %d resources",
-                    SESSION_URIS_MAX);
-    else
-        reply_error(m, MCP_INTERNAL_ERROR, "sessions cannot be reached at the moment");
+    reply_subscribed(m, sessions_subscribe(m->x->gw->sessions, m->x, m->session->hash, uri, on));
 }
 
 void mcp_subscribe(struct mcp *m)

@@ -24,18 +24,6 @@ struct rest {
     size_t n_vars, n_params;
 };
 
-static void put_fields(struct strbuf *out, const struct error *err)
-{
-    strbuf_str(out, ",\"fields\":[");
-    for (unsigned i = 0; i < err->n_fields; i++) {
-        strbuf_str(out, i > 0 ? ",{" : "{");
-        mcp_put_member(out, "field", err->fields[i].field);
-        mcp_put_member(out, "message", err->fields[i].message);
-        strbuf_char(out, '}');
-    }
-    strbuf_char(out, ']');
-}
-
 static void respond_error_as(struct exchange *x, int http_status, const struct error *err,
                              const char *headers)
 {
@@ -50,11 +38,7 @@ static void respond_error_as(struct exchange *x, int http_status, const struct e
                                               : err->message);
     if (hint != NULL)
         mcp_put_member(&body, "hint", hint);
-    if (err->reason != NULL && *err->reason != '\0')
-        mcp_put_member(&body, "reason", err->reason);
-    if (err->n_fields > 0)
-        put_fields(&body, err);
-    mcp_put_member(&body, "request_id", x->request_id);
+    respond_put_detail(&body, x, err);
     strbuf_str(&body, "}}");
     respond(x, http_status, "application/json", body.data, body.len,
             arena_printf(x->arena, NO_STORE "%s%s", later ? "Retry-After: 1\r\n" : "",
