@@ -5,6 +5,7 @@
 #include "health.h"
 #include "mal/mcp_health/v1/mcp_health.api.h"
 #include "migrations.sql.h"
+#include "tool.h"
 
 #define FIXTURE_SERVICE mcp_health
 #include "handler_fixture.h"
@@ -41,4 +42,25 @@ static inline void store(const char *id, bool inactive)
 static inline const char *value(const char *sql)
 {
     return pg_server_value(f->url, sql);
+}
+
+/* The server was read and offers these tools. */
+static inline void store_reading(const char *id, size_t n, const char *const *tools)
+{
+    CLEANUP(tx_done) struct tx tx = {0};
+
+    fresh_call();
+    ck_assert_int_eq(tx_begin(&tx, &f->call), ST_OK);
+    ck_assert_int_eq(reading_store(&tx, id,
+                                   &(struct reading){.protocol_version = "2025-11-25",
+                                                     .server_info = "{}",
+                                                     .capabilities = "{}",
+                                                     .instructions = "",
+                                                     .tools = tools,
+                                                     .n_tools = n,
+                                                     .resources = "[]",
+                                                     .resource_templates = "[]",
+                                                     .prompts = "[]"}),
+                     ST_OK);
+    ck_assert_int_eq(tx_commit(&tx), ST_OK);
 }

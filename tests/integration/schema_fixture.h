@@ -111,6 +111,29 @@ static inline void refuse(const char *sql)
     PQclear(result);
 }
 
+static inline void hidden_from_others(const struct table *tables, size_t n)
+{
+    pg_server_sql(f->url, "create role stranger");
+    PQclear(PQexec(db, "set role stranger"));
+    for (size_t i = 0; i < n; i++) {
+        PGresult *result = PQexec(
+            db, arena_printf(&f->arena, "select from " FIXTURE_SCHEMA ".%s", tables[i].name));
+
+        ck_assert_str_eq(PQresultErrorField(result, PG_DIAG_SQLSTATE), "42501");
+        PQclear(result);
+    }
+}
+
+START_TEST(migrating_again_changes_nothing)
+{
+    struct error err = {0};
+
+    ck_assert_int_eq(pg_migrate(f->conn, FIXTURE_SCHEMA, FIXTURE_OF(_migrations),
+                                FIXTURE_OF(_n_migrations), &err),
+                     ST_OK);
+}
+END_TEST
+
 /* The plan of a query with those values, as EXPLAIN shows it. */
 static inline const char *plan_of(const struct query *query, const char *values)
 {

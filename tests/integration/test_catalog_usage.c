@@ -2,6 +2,7 @@
 /* What is kept beside the log of calls equals what counting it would give, after
  * any writes, and replies say what plain queries of the log say. */
 #include "catalog_fixture.h"
+#include "seed.h"
 
 #include "audit.sql.h"
 #include "bus/bus.h"
@@ -10,24 +11,6 @@
 #include <pthread.h>
 
 enum { STEPS = 150, BATCH = 12, KNOWN = 600, SPAN_MINUTES = 5 * 24 * 60 };
-
-static unsigned long long state;
-
-static int below(int n)
-{
-    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (int)((state >> 33) % (unsigned)n);
-}
-
-static void set_up_seed(void)
-{
-    const char *given = getenv("MAL_TEST_SEED");
-
-    state = given ? strtoull(given, NULL, 10) : (unsigned long long)clock_wall_ms();
-    (void)printf("seed %llu (MAL_TEST_SEED repeats it)\n", state);
-    (void)fflush(stdout);
-    set_up();
-}
 
 /* ---- writing --------------------------------------------------------------- */
 

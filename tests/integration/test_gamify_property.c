@@ -4,6 +4,7 @@
  * multiplier are those of a calendar, and many awards at once are the same as
  * one by one. */
 #include "gamify_fixture.h"
+#include "seed.h"
 
 #include "ledger.h"
 #include "rules.h"
@@ -12,24 +13,6 @@
 #include <pthread.h>
 
 enum { SPAN = 40, ITEMS = 60, STEPS = 400, DAY_MS = 86400000, BATCH_MAX = 40 };
-
-static unsigned long long state;
-
-static int below(int n)
-{
-    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (int)((state >> 33) % (unsigned)n);
-}
-
-static void set_up_seed(void)
-{
-    const char *given = getenv("MAL_TEST_SEED");
-
-    state = given ? strtoull(given, NULL, 10) : (unsigned long long)clock_wall_ms();
-    (void)printf("seed %llu (MAL_TEST_SEED repeats it)\n", state);
-    (void)fflush(stdout);
-    set_up();
-}
 
 static int64_t first_ms;
 
@@ -350,7 +333,7 @@ START_TEST(many_side_by_side_neither_block_nor_lose)
         OK(f, "RegisterTeamMember", request);
     }
     for (int i = 0; i < THREADS; i++) {
-        workers[i].x = state + (unsigned)i;
+        workers[i].x = chance + (unsigned)i;
         ck_assert_int_eq(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
     }
     for (int i = 0; i < THREADS; i++) {

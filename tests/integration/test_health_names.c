@@ -12,29 +12,9 @@ static struct nats_server nats;
 static struct bus *bus;
 static struct bus_kv *kv;
 
-static void reading(const char *id, size_t n, const char *const *tools)
-{
-    CLEANUP(tx_done) struct tx tx = {0};
-
-    fresh_call();
-    ck_assert_int_eq(tx_begin(&tx, &f->call), ST_OK);
-    ck_assert_int_eq(reading_store(&tx, id,
-                                   &(struct reading){.protocol_version = "2025-11-25",
-                                                     .server_info = "{}",
-                                                     .capabilities = "{}",
-                                                     .instructions = "",
-                                                     .tools = tools,
-                                                     .n_tools = n,
-                                                     .resources = "[]",
-                                                     .resource_templates = "[]",
-                                                     .prompts = "[]"}),
-                     ST_OK);
-    ck_assert_int_eq(tx_commit(&tx), ST_OK);
-}
-
 #define READING(id, ...)                                                                           \
-    reading(id, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *),                       \
-            (const char *const[]){__VA_ARGS__})
+    store_reading(id, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *),                 \
+                  (const char *const[]){__VA_ARGS__})
 
 static void publish(bool first)
 {

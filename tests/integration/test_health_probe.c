@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Probes of servers that answer, fail, hang and come back. */
-#include "health_fixture.h"
 #include "mcp_peer.h"
-
-#include "probe.h"
+#include "prober_fixture.h"
 
 #include <stdatomic.h>
 #include <unistd.h>
-
-enum { WAIT_MS = 15000 };
 
 /* A legacy server with one tool, as long as it is up. */
 static struct {
@@ -63,7 +59,6 @@ static void serve(struct peer_request *req, void *arg)
 }
 
 static struct peer *peer;
-static struct prober *prober;
 
 /* Registers the peer. */
 static void store_peer(const char *health_check_url)
@@ -85,26 +80,6 @@ static void store_peer(const char *health_check_url)
     mcp.headers = headers;
     ck_assert_int_eq(registry_store(&f->call, 1, rows, false), ST_OK);
 }
-
-/* Hands out what is due until the query says so. */
-static void feed_until(const char *sql, const char *wanted)
-{
-    int64_t until = clock_mono_ms() + WAIT_MS;
-
-    while (strcmp(value(sql), wanted) != 0) {
-        ck_assert_msg(clock_mono_ms() < until, "%s is %s", sql, value(sql));
-        fresh_call();
-        ck_assert_int_eq(prober_feed(&f->call, prober), ST_OK);
-        (void)usleep(10000);
-    }
-}
-
-static void due_now(void)
-{
-    pg_server_sql(f->url, "update mcp_health.mcp_state set next_check_at = now()");
-}
-
-#define STATUS "select status from mcp_health.mcp_state"
 
 START_TEST(a_server_that_is_well_is_read_once_and_then_asked)
 {

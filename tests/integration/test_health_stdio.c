@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Probes of stdio servers: what the runner tells is what is known of them. */
-#include "health_fixture.h"
 #include "nats_server.h"
+#include "prober_fixture.h"
 
 #include "mal/mcp_runner/v1/mcp_runner.api.h"
-#include "probe.h"
 
 #include <stdatomic.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 15000 };
-
 static struct nats_server nats;
 static struct bus *bus;
 static struct bus_server *runner;
-static struct prober *prober;
 
 /* What the runner says, and how often it was asked. */
 static struct {
@@ -65,25 +61,6 @@ static void store_child(void)
     mcp.status = CATALOG__MCP_STATUS__MCP_STATUS_ACTIVE;
     ck_assert_int_eq(registry_store(&f->call, 1, rows, false), ST_OK);
 }
-
-static void feed_until(const char *sql, const char *wanted)
-{
-    int64_t until = clock_mono_ms() + WAIT_MS;
-
-    while (strcmp(value(sql), wanted) != 0) {
-        ck_assert_msg(clock_mono_ms() < until, "%s is %s", sql, value(sql));
-        fresh_call();
-        ck_assert_int_eq(prober_feed(&f->call, prober), ST_OK);
-        (void)usleep(10000);
-    }
-}
-
-static void due_now(void)
-{
-    pg_server_sql(f->url, "update mcp_health.mcp_state set next_check_at = now()");
-}
-
-#define STATUS "select status from mcp_health.mcp_state"
 
 START_TEST(a_stdio_server_is_read_once_and_then_only_asked_for)
 {

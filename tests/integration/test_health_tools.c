@@ -7,30 +7,9 @@
 #define TOOL(name, words)                                                                          \
     "{\"name\":\"" name "\",\"description\":\"" words "\",\"inputSchema\":{\"type\":\"object\"}}"
 
-/* The server is read and offers these. */
-static void reading(size_t n, const char *const *tools)
-{
-    CLEANUP(tx_done) struct tx tx = {0};
-
-    fresh_call();
-    ck_assert_int_eq(tx_begin(&tx, &f->call), ST_OK);
-    ck_assert_int_eq(reading_store(&tx, "far",
-                                   &(struct reading){.protocol_version = "2025-11-25",
-                                                     .server_info = "{}",
-                                                     .capabilities = "{}",
-                                                     .instructions = "",
-                                                     .tools = tools,
-                                                     .n_tools = n,
-                                                     .resources = "[]",
-                                                     .resource_templates = "[]",
-                                                     .prompts = "[]"}),
-                     ST_OK);
-    ck_assert_int_eq(tx_commit(&tx), ST_OK);
-}
-
 #define READING(...)                                                                               \
-    reading(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *),                           \
-            (const char *const[]){__VA_ARGS__})
+    store_reading("far", sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *),              \
+                  (const char *const[]){__VA_ARGS__})
 
 static const char *served(enum pin_rule rule)
 {

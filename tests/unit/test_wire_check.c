@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the rules refuse, and in which words; over JSON, parameters and the bus. */
+#include "arena_fixture.h"
 #include "wire/codec.h"
 #include "wire_test.h"
 
 #include <check.h>
 #include <pthread.h>
-
-static struct arena arena;
-static struct error err;
-
-static void setup(void)
-{
-    arena_init(&arena);
-    err = (struct error){0};
-}
-
-static void teardown(void)
-{
-    arena_done(&arena);
-}
 
 /* The violations as "field: message" lines. */
 static const char *violations(void)

@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JSON and parameters to messages and back: what fits, and how it is stored. */
+#include "arena_fixture.h"
 #include "wire/codec.h"
 #include "wire_test.h"
 
 #include <check.h>
-
-static struct arena arena;
-static struct error err;
-
-static void setup(void)
-{
-    arena_init(&arena);
-    err = (struct error){0};
-}
-
-static void teardown(void)
-{
-    arena_done(&arena);
-}
 
 static ProtobufCMessage *decode(const struct message_rule *rule, const char *text)
 {

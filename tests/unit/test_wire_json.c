@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The JSON scanner and writer. */
+#include "arena_fixture.h"
 #include "wire/json.h"
 
 #include <check.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
-
-static struct arena arena;
-static struct error err;
-
-static void setup(void)
-{
-    arena_init(&arena);
-    err = (struct error){0};
-}
-
-static void teardown(void)
-{
-    arena_done(&arena);
-}
 
 static enum status parse(const char *text, struct json *json)
 {

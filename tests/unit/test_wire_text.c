@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Replies and errors as Markdown. */
+#include "arena_fixture.h"
 #include "wire/codec.h"
 #include "wire/text.h"
 #include "wire_test.h"
 
 #include <check.h>
-
-static struct arena arena;
-static struct error err;
-
-static void setup(void)
-{
-    arena_init(&arena);
-    err = (struct error){0};
-}
-
-static void teardown(void)
-{
-    arena_done(&arena);
-}
 
 static const char *kept(struct strbuf *buf)
 {
