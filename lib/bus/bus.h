@@ -207,7 +207,11 @@ void bus_event_queue_free(struct bus_event_queue *queue, int timeout_ms);
 /* One event as a consumer sees it. */
 struct bus_event {
     const char *subject, *event_id, *actor, *request_id, *time;
-    uint64_t sequence; /* in the stream */
+    /* The id of the first event of its message, one pointer for the events of a
+     * delivery. An event is in one message for ever: whoever has applied that one
+     * whole has applied its events. */
+    const char *message_id;
+    uint64_t sequence; /* of the message in the stream */
     int delivered;     /* 1 on first delivery */
     const void *data;
     size_t len;
@@ -222,6 +226,9 @@ struct bus_consumer_options {
     const char *filter; /* e.g. mal.evt.gateway.tool.called */
     int max_batch;
     int max_ack_pending;
+    /* The events of a message are applied together or not at all, which may make
+     * a batch longer than max_batch: for those who remember messages. */
+    bool whole_messages;
     enum status (*fn)(const struct bus_event *events, size_t n, void *arg);
     void *arg;
 };

@@ -74,18 +74,20 @@ static enum status apply(struct bus_consumer *consumer, size_t first, size_t n)
 /* In portions that the function takes. */
 static enum status apply_all(struct bus_consumer *consumer, size_t n)
 {
-    size_t most = (size_t)consumer->options.max_batch;
+    size_t most = consumer->options.whole_messages ? n : (size_t)consumer->options.max_batch;
 
     for (size_t i = 0; i < n; i += most)
         TRY(apply(consumer, i, n - i < most ? n - i : most));
     return ST_OK;
 }
 
-/* One after another; how the first failure ended. */
+/* One event after another; how the first failure ended. */
 static enum status apply_each(struct bus_consumer *consumer, const struct delivery *delivery)
 {
     enum status failed = ST_OK;
 
+    if (consumer->options.whole_messages)
+        return apply(consumer, delivery->first, delivery->n);
     for (size_t i = 0; i < delivery->n; i++) {
         enum status status = apply(consumer, delivery->first + i, 1);
 
@@ -151,7 +153,9 @@ static void handle(struct bus_consumer *consumer, size_t n, size_t n_events)
     for (size_t i = 0; i < n && status != ST_CANCELLED; i++) {
         const struct delivery *delivery = &consumer->deliveries[i];
 
-        status = n_events == 1 ? status : apply_each(consumer, delivery);
+        status = n_events == delivery->n && (n_events == 1 || consumer->options.whole_messages)
+                     ? status
+                     : apply_each(consumer, delivery);
         if (status == ST_OK) {
             respond(consumer, delivery->msg, "+ACK");
             atomic_fetch_add(&consumer->applied, delivery->n);

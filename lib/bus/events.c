@@ -54,6 +54,7 @@ void bus_event_read(natsMsg *msg, const struct jet_position *position, struct bu
     *out = (struct bus_event){
         .subject = natsMsg_GetSubject(msg),
         .event_id = id ? id : "",
+        .message_id = id ? id : "",
         .actor = actor ? actor : "",
         .request_id = request_id ? request_id : "",
         .time = time ? time : "",

@@ -211,7 +211,7 @@ void bus_event_read(natsMsg *msg, const struct jet_position *position, struct bu
 /* ---- riders.c ---- */
 
 #define BUS_RIDERS "Mal-Riders"
-enum { BUS_RIDERS_MAX = 63, BUS_RIDER_TEXT = 48 };
+enum { BUS_RIDERS_MAX = 255, BUS_RIDER_TEXT = 48 };
 
 /* Adds an event behind the payload of the one whose message it shares. */
 void bus_rider_put(struct strbuf *payload, const struct bus_event *event);

@@ -3,8 +3,8 @@
  * not acknowledged and sends it again under the same id, which the stream drops
  * when it has it already. What is not acknowledged may also be kept in a file,
  * for the case that the process is killed. */
+#include "queue.h"
 #include "internal.h"
-#include "spool.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,25 +17,9 @@ enum {
     ACK_TIMEOUT_MS = 5000,
     RETRY_MS = 200,
     REFUSALS_MAX = 10, /* by the stream, of one event */
-    MAX_HEADERS = 16,
     QUEUE_BYTES = 64 << 20,
-    SHARE_FROM = 64,         /* waiting events, before they share messages */
-    SHARE_BYTES = 64 * 1024, /* of one message */
-};
-
-/* One event; its strings lie behind the struct in the same block. */
-struct item {
-    struct item *next;
-    const char *subject;
-    struct bus_header headers[MAX_HEADERS];
-    const void *data;
-    size_t len, bytes;
-    uint64_t number; /* of the request that carries it; 0 = to be sent */
-    uint64_t place;  /* in the spool */
-    int refusals;
-    bool alone;          /* shares no message: it may be in the stream already */
-    struct item *riders; /* that share its message; they are done when it is */
-    size_t n_riders, riders_bytes;
+    SHARE_FROM = 64,          /* waiting events, before they share messages */
+    SHARE_BYTES = 256 * 1024, /* of one message */
 };
 
 struct item_list {
@@ -78,66 +62,10 @@ static struct item *pop(struct item_list *list)
     return item;
 }
 
-static char *append(char **p, const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *start = memcpy(*p, text, size);
-
-    *p += size;
-    return start;
-}
-
-static struct item *item_new(const char *subject, const char *event_id,
-                             const struct bus_header *headers, const void *data, size_t len)
-{
-    size_t bytes = sizeof(struct item) + strlen(subject) + strlen(event_id) + 2 + len, n = 1;
-
-    for (const struct bus_header *h = headers; h && h->name; h++, n++)
-        bytes += strlen(h->name) + (h->value ? strlen(h->value) : 0) + 2;
-    struct item *item = n < MAX_HEADERS ? calloc(1, bytes) : NULL;
-    if (!item)
-        return NULL;
-    char *p = (char *)(item + 1);
-    if (len)
-        memcpy(p, data, len);
-    item->data = p;
-    p += len;
-    item->len = len;
-    item->bytes = bytes;
-    item->subject = append(&p, subject);
-    item->headers[0] = (struct bus_header){"Nats-Msg-Id", append(&p, event_id)};
-    n = 1;
-    for (const struct bus_header *h = headers; h && h->name; h++) {
-        if (h->value) {
-            item->headers[n].name = append(&p, h->name);
-            item->headers[n++].value = append(&p, h->value);
-        }
-    }
-    return item;
-}
-
-/* How an item is told in the spool: this, and behind it what stands behind the
- * item. */
-struct spooled {
-    uint32_t data_len, n_strings;
-};
-
-static void keep(struct bus_event_queue *queue, struct item *item)
-{
-    struct spooled head = {.data_len = (uint32_t)item->len, .n_strings = 2};
-
-    for (const struct bus_header *h = item->headers + 1; h->name; h++)
-        head.n_strings += 2;
-    if (queue->spool)
-        item->place = spool_put(queue->spool, &head, sizeof(head), item + 1,
-                                item->bytes - sizeof(struct item));
-}
-
 static void add(struct bus_event_queue *queue, struct item *item)
 {
-    atomic_fetch_add(&queue->n_held, 1);
-    atomic_fetch_add(&queue->bytes, item->bytes);
-    keep(queue, item);
+    atomic_fetch_add(&queue->n_held, 1 + item->n_riders);
+    atomic_fetch_add(&queue->bytes, item->bytes + item->riders_bytes);
     pthread_mutex_lock(&queue->pause.lock);
     if (!queue->waiting.head)
         queue->due_ms = clock_mono_ms() + LINGER_MS;
@@ -159,41 +87,13 @@ void bus_event_queue_add(struct bus_event_queue *queue, const char *subject, con
         free(item);
         return;
     }
+    if (queue->spool)
+        item_keep(item, queue->spool);
     add(queue, item);
 }
 
-/* A record of a process that is no more. */
-static void add_again(const void *record, size_t len, void *arg)
+static void add_again(struct item *item, void *arg)
 {
-    struct bus_header headers[MAX_HEADERS] = {{NULL, NULL}};
-    const char *strings[2 * MAX_HEADERS];
-    struct spooled head;
-    const char *p = record, *end = p + len;
-
-    if (len < sizeof(head))
-        return;
-    memcpy(&head, p, sizeof(head));
-    p += sizeof(head);
-    if (head.data_len > (size_t)(end - p) || head.n_strings < 2 || head.n_strings % 2 != 0 ||
-        head.n_strings > 2 * (MAX_HEADERS - 1))
-        return;
-    const char *data = p;
-    p += head.data_len;
-    for (uint32_t i = 0; i < head.n_strings; i++) {
-        const char *zero = memchr(p, '\0', (size_t)(end - p));
-
-        if (!zero)
-            return;
-        strings[i] = p;
-        p = zero + 1;
-    }
-    for (uint32_t i = 2; i < head.n_strings; i += 2)
-        headers[i / 2 - 1] = (struct bus_header){strings[i], strings[i + 1]};
-    struct item *item = item_new(strings[0], strings[1], headers, data, head.data_len);
-    if (!item)
-        return;
-    /* Sent in other company, the stream would take all of it for a repetition. */
-    item->alone = true;
     add(arg, item);
 }
 
@@ -205,7 +105,7 @@ void bus_event_queue_share(struct bus_event_queue *queue)
 enum status bus_event_queue_keep(struct bus_event_queue *queue, const char *dir, struct error *err)
 {
     TRY(spool_open(&queue->spool, dir, err));
-    size_t n = spool_adopt(queue->spool, dir, add_again, queue);
+    size_t n = items_adopt(queue->spool, dir, add_again, queue);
     if (n > 0)
         log_warn("%zu events are sent that another process left behind", n);
     return ST_OK;
@@ -216,18 +116,21 @@ static void one_done(struct bus_event_queue *queue, struct item *item, bool sent
     atomic_fetch_add(sent ? &queue->sent : &queue->dropped, 1);
     atomic_fetch_sub(&queue->bytes, item->bytes);
     atomic_fetch_sub(&queue->n_held, 1);
-    if (queue->spool)
-        spool_drop(queue->spool, item->place);
+    if (item->spool)
+        spool_drop(item->spool, item->place);
     free(item);
 }
 
+/* The item first: without it the riders' records are none. */
 static void item_done(struct bus_event_queue *queue, struct item *item, bool sent)
 {
-    for (struct item *rider = item->riders, *next; rider; rider = next) {
+    struct item *rider = item->riders, *next;
+
+    one_done(queue, item, sent);
+    for (; rider; rider = next) {
         next = rider->next;
         one_done(queue, rider, sent);
     }
-    one_done(queue, item, sent);
 }
 
 /* Under the lock: a burst has gathered. */
@@ -243,20 +146,23 @@ static struct item *take_waiting(struct bus_event_queue *queue)
     return pop(&queue->waiting);
 }
 
+/* What was in no spool would be missing in the company that the next process
+ * makes of what is there. */
+static bool may_share(const struct bus_event_queue *queue, const struct item *item)
+{
+    return !item->settled && item->spool == queue->spool;
+}
+
 /* Once and for all: whenever the item is sent, it is with these. */
 static void take_riders(struct bus_event_queue *queue, struct item *item)
 {
-    struct item **last = &item->riders, *next;
+    struct item *next;
 
-    while (!item->alone && item->n_riders < BUS_RIDERS_MAX && (next = queue->waiting.head) &&
-           !next->alone && strcmp(next->subject, item->subject) == 0 &&
-           item->riders_bytes + next->bytes <= SHARE_BYTES) {
-        *last = take_waiting(queue);
-        next->next = NULL;
-        last = &next->next;
-        item->n_riders++;
-        item->riders_bytes += next->bytes;
-    }
+    while (may_share(queue, item) && item->n_riders < BUS_RIDERS_MAX &&
+           (next = queue->waiting.head) && may_share(queue, next) &&
+           strcmp(next->subject, item->subject) == 0 &&
+           item->riders_bytes + next->bytes <= SHARE_BYTES)
+        item_take_rider(item, take_waiting(queue));
 }
 
 /* Fills the window. False when there is nothing left to do. */
@@ -311,7 +217,7 @@ static const char *header_of(const struct item *item, const char *name)
 static natsMsg *message_of(const struct item *item, const char *reply)
 {
     CLEANUP(strbuf_done) struct strbuf payload = STRBUF_INIT;
-    struct bus_header headers[MAX_HEADERS + 1];
+    struct bus_header headers[ITEM_HEADERS + 1];
     char text[BUS_RIDER_TEXT];
     size_t n = 0;
 

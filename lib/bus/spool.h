@@ -21,10 +21,22 @@ enum { SPOOL_NOWHERE = 0 };
 /* Where the record is now; SPOOL_NOWHERE when there is no room. Thread safe. */
 uint64_t spool_put(struct spool *spool, const void *head, size_t head_len, const void *body,
                    size_t body_len);
-/* The record is not needed any more. SPOOL_NOWHERE is nothing. Thread safe. */
+/* From now on the record goes with its leader: of a process that is no more it is
+ * handed over together with that one, and not at all when that one was dropped. */
+void spool_join(struct spool *spool, uint64_t place, uint64_t leader);
+/* The record is not needed any more; a leader is dropped before its followers.
+ * SPOOL_NOWHERE is nothing. Thread safe. */
 void spool_drop(struct spool *spool, uint64_t place);
 
-/* Hands over every record that processes left which are no more, then removes
- * their files. Returns how many. */
-size_t spool_adopt(struct spool *spool, const char *dir,
-                   void (*fn)(const void *record, size_t len, void *arg), void *arg);
+/* What a process left behind that is no more; it stays there until it is dropped. */
+struct spool_record {
+    struct spool *spool; /* that of the process, which goes with its last record */
+    uint64_t place;
+    const struct spool_record *leader; /* another one of them, or NULL; it has none */
+    const void *data;
+    size_t len;
+};
+/* Takes over the files of processes that are no more, and hands over the records
+ * of each, which are valid in fn only. The files are closed with this spool. */
+void spool_adopt(struct spool *spool, const char *dir,
+                 void (*fn)(const struct spool_record *records, size_t n, void *arg), void *arg);

@@ -100,6 +100,7 @@ enum status feed_new(struct feed **ret_feed, struct svc_context *ctx,
                                                        .filter = options->filter,
                                                        .max_batch = options->max_batch,
                                                        .max_ack_pending = options->max_ack_pending,
+                                                       .whole_messages = options->whole_messages,
                                                        .fn = consume,
                                                        .arg = feed},
                         &feed->consumer, err);

@@ -9,6 +9,7 @@ struct feed_options {
     const char *durable; /* borrowed for ever */
     const char *filter;
     int max_batch, max_ack_pending; /* 1 and 1 keep strict order */
+    bool whole_messages;            /* see bus_consumer_options */
     /* With a fresh arena, the feed's connection, and actor and request id of the
      * first event; what fails is delivered again, all of it. */
     enum status (*apply)(struct call *call, const struct bus_event *events, size_t n, void *arg);

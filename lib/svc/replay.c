@@ -87,6 +87,7 @@ static enum status take_waiting(struct run *run)
     for (int row = 0; row < rows.n; row++) {
         struct bus_event event = {.subject = pg_cell(&rows, row, "subject"),
                                   .event_id = pg_cell(&rows, row, "event_id"),
+                                  .message_id = pg_cell(&rows, row, "event_id"),
                                   .actor = pg_cell(&rows, row, "actor"),
                                   .request_id = pg_cell(&rows, row, "request_id"),
                                   .time = pg_cell(&rows, row, "created_at"),

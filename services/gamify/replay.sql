@@ -34,11 +34,12 @@ create unlogged table replay_unlock (
 
 -- name: replay_make_uses :exec
 create unlogged table replay_use (
-  event_id  uuid primary key,
-  sequence  bigint not null,
-  user_key  text not null,
-  tool_name text not null,
-  at        timestamptz not null
+  event_id   uuid primary key,
+  message_id uuid not null,
+  sequence   bigint not null,
+  user_key   text not null,
+  tool_name  text not null,
+  at         timestamptz not null
 );
 
 -- name: replay_make_members :exec
@@ -68,7 +69,7 @@ create view replay_tool_use as
 select user_key, tool_name, count(*)::int as calls, min(at) as first_at, max(at) as last_at,
        count(i.event_id)::int as applied
   from replay_use u
-  left join inbox i on i.event_id = u.event_id
+  left join inbox i on i.event_id = u.message_id
  group by user_key, tool_name;
 
 -- The use of tools first, which is the order of its consumer; members before all
@@ -108,7 +109,8 @@ insert into replay_unlock select * from unnest($1::text[], $2::text[], $3::times
 
 -- name: replay_take_uses :exec
 insert into replay_use
-select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])
+select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[],
+                     $6::timestamptz[])
     on conflict do nothing;
 
 -- name: replay_look :exec
@@ -117,7 +119,7 @@ analyze replay_award, replay_reversal, replay_assignment, replay_unlock, replay_
 -- What the consumer up to whose place all is applied has not taken yet.
 -- name: replay_leave_uses :exec
 delete from replay_use u
- where sequence > $1::bigint and not exists (select from inbox i where i.event_id = u.event_id);
+ where sequence > $1::bigint and not exists (select from inbox i where i.event_id = u.message_id);
 
 -- name: replay_events :one
 select (select count(*) from replay_award) + (select count(*) from replay_reversal) +
@@ -240,7 +242,7 @@ select user_key, tool_name, calls, first_at, last_at from replay_tool_use
 
 -- What was counted does not count again, even for a new consumer.
 -- name: replay_see_uses :exec
-insert into inbox (event_id) select event_id from replay_use on conflict do nothing;
+insert into inbox (event_id) select distinct message_id from replay_use on conflict do nothing;
 
 -- name: replay_rows_uses :one mal.v1.ReplayedTable
 select count(*)::int as rows,

@@ -143,22 +143,22 @@ enum status replay_take_calls(struct call *call, const struct bus_event *events,
 {
     struct rows rows;
 
-    rows_init(&rows, call, 5, n);
+    rows_init(&rows, call, 6, n);
     for (size_t i = 0; i < n; i++) {
         const Gateway__ToolCalled *called =
             read_event(call, &events[i], &gateway__tool_called__descriptor);
         int64_t ignored;
 
-        if (called && uuid_valid(events[i].event_id) && tool_use_counts(called) &&
-            clock_parse(called->called_at, &ignored))
+        if (called && uuid_valid(events[i].event_id) && uuid_valid(events[i].message_id) &&
+            tool_use_counts(called) && clock_parse(called->called_at, &ignored))
             rows_add(&rows,
                      (const char *[]){
-                         events[i].event_id,
+                         events[i].event_id, events[i].message_id,
                          arena_printf(call->arena, "%llu", (unsigned long long)events[i].sequence),
                          called->user_key, called->tool_name, called->called_at});
     }
     if (rows.n == 0)
         return ST_OK;
-    return pg_exec(call, sql_replay_take_uses, NULL, "aaaaa", COL(&rows, 0), COL(&rows, 1),
-                   COL(&rows, 2), COL(&rows, 3), COL(&rows, 4));
+    return pg_exec(call, sql_replay_take_uses, NULL, "aaaaaa", COL(&rows, 0), COL(&rows, 1),
+                   COL(&rows, 2), COL(&rows, 3), COL(&rows, 4), COL(&rows, 5));
 }

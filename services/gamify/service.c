@@ -131,6 +131,7 @@ static const struct feed_options tools = {.durable = "gamify_tools",
                                           .filter = "mal.evt.gateway.tool.called",
                                           .max_batch = TOOLS_BATCH,
                                           .max_ack_pending = TOOLS_PENDING,
+                                          .whole_messages = true,
                                           .apply = apply_tools};
 
 /* Called again after a failure. */

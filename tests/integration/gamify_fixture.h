@@ -44,6 +44,7 @@ static inline struct bus_event event_of(struct arena *arena, const char *subject
         uuid_v7(made);
         event.event_id = made;
     }
+    event.message_id = event.event_id;
     event.data = wire_pack(arena, message, &event.len);
     return event;
 }

@@ -91,19 +91,40 @@ static void drop(struct spool *spool, int number, uint64_t place)
     atomic_store(&shared->dropped[number], 1);
 }
 
-static void check_record(const void *record, size_t len, void *arg)
+static int number_of(const struct spool_record *record)
 {
     char body[4096];
     int number;
 
-    (void)arg;
-    ck_assert_uint_ge(len, sizeof(number));
-    memcpy(&number, record, sizeof(number));
+    ck_assert_uint_ge(record->len, sizeof(number));
+    memcpy(&number, record->data, sizeof(number));
     ck_assert_int_ge(number, 0);
     ck_assert_int_lt(number, RECORDS);
-    ck_assert_uint_eq(len - sizeof(number), body_of(number, body));
-    ck_assert_mem_eq((const char *)record + sizeof(number), body, len - sizeof(number));
-    ck_assert_int_eq(found[number]++, 0);
+    ck_assert_uint_eq(record->len - sizeof(number), body_of(number, body));
+    ck_assert_mem_eq((const char *)record->data + sizeof(number), body,
+                     record->len - sizeof(number));
+    return number;
+}
+
+static int leaders[RECORDS]; /* of those that were found; -1 = none */
+
+static void look_at_records(const struct spool_record *records, size_t n, void *arg)
+{
+    for (size_t i = 0; i < n; i++) {
+        int number = number_of(&records[i]);
+
+        ck_assert_int_eq(found[number]++, 0);
+        leaders[number] = records[i].leader ? number_of(records[i].leader) : -1;
+        ck_assert(!records[i].leader || !records[i].leader->leader);
+    }
+    *(size_t *)arg += n;
+}
+
+static void take_records(const struct spool_record *records, size_t n, void *arg)
+{
+    look_at_records(records, n, arg);
+    for (size_t i = 0; i < n; i++)
+        spool_drop(records[i].spool, records[i].place);
 }
 
 static struct spool *open_spool(void)
@@ -136,14 +157,20 @@ static void wait_killed(pid_t pid)
     ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%d", status);
 }
 
-static size_t adopt(void)
+static size_t adopt_by(void (*fn)(const struct spool_record *records, size_t n, void *arg))
 {
     struct spool *spool = open_spool();
+    size_t n = 0;
 
     memset(found, 0, sizeof(found));
-    size_t n = spool_adopt(spool, dir, check_record, NULL);
+    spool_adopt(spool, dir, fn, &n);
     spool_close(spool);
     return n;
+}
+
+static size_t adopt(void)
+{
+    return adopt_by(take_records);
 }
 
 static void put_and_drop_some(struct spool *spool)
@@ -212,6 +239,57 @@ START_TEST(a_full_spool_takes_no_more_until_something_goes)
 }
 END_TEST
 
+START_TEST(what_was_taken_over_stays_until_it_is_dropped)
+{
+    struct spool *spool;
+    size_t n = 0;
+
+    wait_killed(child_of(put_and_drop_some));
+    ck_assert_uint_eq(adopt_by(look_at_records), 666); /* ends before it is done */
+    ck_assert_int_eq(files(), 1);
+    spool = open_spool();
+    memset(found, 0, sizeof(found));
+    spool_adopt(spool, dir, look_at_records, &n);
+    ck_assert_uint_eq(n, 666);
+    ck_assert_uint_eq(adopt(), 0); /* a living process has it */
+    spool_close(spool);
+    ck_assert_uint_eq(adopt(), 666);
+    ck_assert_int_eq(files(), 0);
+}
+END_TEST
+
+/* Groups of ten whose leader is the fourth: the first group is untouched, of the
+ * second the leader was dropped, of the third all were. */
+static void put_groups(struct spool *spool)
+{
+    uint64_t places[30];
+
+    for (int i = 0; i < 30; i++)
+        places[i] = put(spool, i);
+    for (int i = 0; i < 30; i++)
+        if (i % 10 != 3)
+            spool_join(spool, places[i], places[i / 10 * 10 + 3]);
+    spool_drop(spool, places[13]);
+    spool_drop(spool, places[23]);
+    for (int i = 20; i < 30; i++)
+        spool_drop(spool, places[i]);
+}
+
+START_TEST(followers_come_with_their_leader_or_not_at_all)
+{
+    wait_killed(child_of(put_groups));
+    for (int round = 0; round < 2; round++) { /* the first one ends before it is done */
+        ck_assert_uint_eq(adopt_by(round ? take_records : look_at_records), 10);
+        for (int i = 0; i < 30; i++) {
+            ck_assert_int_eq(found[i], i < 10);
+            if (i < 10)
+                ck_assert_int_eq(leaders[i], i == 3 ? -1 : 3);
+        }
+    }
+    ck_assert_int_eq(files(), 0);
+}
+END_TEST
+
 /* Keeps some hundred records, drops others out of order, around the ring. */
 static void churn(struct spool *spool)
 {
@@ -248,13 +326,16 @@ START_TEST(killed_at_any_point_a_process_leaves_whole_records)
 }
 END_TEST
 
-static void ignore_record(const void *record, size_t len, void *arg)
+static void ignore_records(const struct spool_record *records, size_t n, void *arg)
 {
-    unsigned char sum = 0;
-
-    for (size_t i = 0; i < len; i++)
-        sum ^= ((const unsigned char *)record)[i];
-    *(unsigned char *)arg ^= sum;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < records[i].len; k++)
+            *(unsigned char *)arg ^= ((const unsigned char *)records[i].data)[k];
+        ck_assert(!records[i].leader ||
+                  (records[i].leader >= records && records[i].leader < records + n));
+    }
+    for (size_t i = 0; i < n; i++)
+        spool_drop(records[i].spool, records[i].place);
 }
 
 START_TEST(rubbish_in_a_file_does_no_harm)
@@ -282,7 +363,7 @@ START_TEST(rubbish_in_a_file_does_no_harm)
         }
         (void)close(fd);
         struct spool *spool = open_spool();
-        (void)spool_adopt(spool, dir, ignore_record, &sum);
+        spool_adopt(spool, dir, ignore_records, &sum);
         spool_close(spool);
         ck_assert_int_eq(files(), 0);
     }
@@ -314,12 +395,15 @@ static struct bus *connect_bus(const char *url)
     return bus;
 }
 
-static struct bus_event_queue *queue_of(struct bus *bus, const char *folder)
+static struct bus_event_queue *queue_of(struct bus *bus, const char *folder, bool share)
 {
     struct bus_event_queue *queue = NULL;
 
-    if (bus_event_queue_new(bus, RECORDS, &queue) != ST_OK ||
-        bus_event_queue_keep(queue, folder, &err) != ST_OK) {
+    if (bus_event_queue_new(bus, RECORDS, &queue) != ST_OK)
+        abort();
+    if (share)
+        bus_event_queue_share(queue);
+    if (bus_event_queue_keep(queue, folder, &err) != ST_OK) {
         (void)fprintf(stderr, "%s\n", err.message);
         abort();
     }
@@ -329,7 +413,8 @@ static struct bus_event_queue *queue_of(struct bus *bus, const char *folder)
 /* The child: adds events from a number on and says on stdout which are added. */
 static int add_events(char **argv)
 {
-    struct bus_event_queue *queue = queue_of(connect_bus(argv[2]), argv[3]);
+    bool share = strcmp(argv[5], "share") == 0;
+    struct bus_event_queue *queue = queue_of(connect_bus(argv[2]), argv[3], share);
     int first = (int)strtol(argv[4], NULL, 10);
 
     for (int i = first; i < first + 1000; i++) {
@@ -347,7 +432,7 @@ static int add_events(char **argv)
 }
 
 /* Runs it until it has added n events, and kills it; number after the last. */
-static int run_adder(int first, int n)
+static int run_adder(int first, int n, bool share)
 {
     char number[16];
     int out[2], last = first - 1, status = 0;
@@ -360,7 +445,8 @@ static int run_adder(int first, int n)
         (void)dup2(out[1], STDOUT_FILENO);
         (void)close(out[0]);
         (void)close(out[1]);
-        (void)execl("/proc/self/exe", "adder", "add", nats.url, dir, number, (char *)NULL);
+        (void)execl("/proc/self/exe", "adder", "add", nats.url, dir, number,
+                    share ? "share" : "alone", (char *)NULL);
         _exit(127);
     }
     (void)close(out[1]);
@@ -388,17 +474,29 @@ static enum status count_event(const struct bus_event *events, size_t n, void *a
     return ST_OK;
 }
 
+static uint64_t last_message;
+
+static enum status count_shared(const struct bus_event *events, size_t n, void *arg)
+{
+    for (size_t i = 0; i < n; i++) {
+        *(int *)arg += events[i].sequence == last_message;
+        last_message = events[i].sequence;
+    }
+    return count_event(events, n, NULL);
+}
+
+/* Also by those who were killed in their turn; sharing messages or not. */
 START_TEST(events_of_a_killed_process_are_sent_by_the_next_one)
 {
-    int next = 0;
+    int next = 0, shared_ones = 0;
     uint64_t sent, dropped, waiting = 1;
     struct bus_stream stream;
 
     nats_server_start(&nats);
     for (int round = 0; round < 12; round++)
-        next = run_adder(next, 1 + round * 83 % 700);
+        next = run_adder(next, 1 + round * 83 % 700, _i);
     struct bus *bus = connect_bus(nats.url);
-    struct bus_event_queue *queue = queue_of(bus, dir);
+    struct bus_event_queue *queue = queue_of(bus, dir, _i);
     for (int64_t until = clock_mono_ms() + WAIT_MS; waiting > 0 && clock_mono_ms() < until;) {
         usleep(5000);
         bus_event_queue_stats(queue, &sent, &dropped, &waiting);
@@ -406,14 +504,16 @@ START_TEST(events_of_a_killed_process_are_sent_by_the_next_one)
     ck_assert_uint_eq(waiting, 0);
     bus_event_queue_free(queue, 1000);
     ck_assert_int_eq(files(), 0);
-    ck_assert_int_eq(bus_read(bus,
-                              &(struct bus_read_options){
-                                  .reader = "r", .filter = "mal.evt.>", .fn = count_event},
-                              &stream),
-                     ST_OK);
+    ck_assert_int_eq(
+        bus_read(bus,
+                 &(struct bus_read_options){
+                     .reader = "r", .filter = "mal.evt.>", .fn = count_shared, .arg = &shared_ones},
+                 &stream),
+        ST_OK);
     for (int i = 0; i < next; i++)
         ck_assert_msg(atomic_load(&times[i]) == 1, "event %d of %d is there %d times", i, next,
                       atomic_load(&times[i]));
+    ck_assert(_i ? shared_ones > 0 : shared_ones == 0);
     bus_free(bus);
     nats_server_done(&nats);
 }
@@ -423,7 +523,7 @@ START_TEST(events_that_could_not_be_sent_before_the_end_wait)
 {
     nats_server_start(&nats);
     struct bus *bus = connect_bus(nats.url);
-    struct bus_event_queue *queue = queue_of(bus, dir);
+    struct bus_event_queue *queue = queue_of(bus, dir, false);
     struct bus_stream stream;
 
     nats_server_freeze(&nats, 1);
@@ -438,7 +538,7 @@ START_TEST(events_that_could_not_be_sent_before_the_end_wait)
     bus_event_queue_free(queue, 200);
     ck_assert_int_eq(files(), 1);
     nats_server_freeze(&nats, 0);
-    bus_event_queue_free(queue_of(bus, dir), 10000);
+    bus_event_queue_free(queue_of(bus, dir, false), 10000);
     ck_assert_int_eq(files(), 0);
     ck_assert_int_eq(bus_read(bus,
                               &(struct bus_read_options){
@@ -458,7 +558,7 @@ int main(int argc, char **argv)
     TCase *tests = tcase_create("spool");
     SRunner *runner = srunner_create(suite);
 
-    if (argc == 5 && strcmp(argv[1], "add") == 0)
+    if (argc == 6 && strcmp(argv[1], "add") == 0)
         return add_events(argv);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
@@ -468,7 +568,9 @@ int main(int argc, char **argv)
     tcase_add_test(tests, killed_at_any_point_a_process_leaves_whole_records);
     tcase_add_test(tests, rubbish_in_a_file_does_no_harm);
     tcase_add_test(tests, a_folder_that_cannot_be_written_is_named);
-    tcase_add_test(tests, events_of_a_killed_process_are_sent_by_the_next_one);
+    tcase_add_test(tests, what_was_taken_over_stays_until_it_is_dropped);
+    tcase_add_test(tests, followers_come_with_their_leader_or_not_at_all);
+    tcase_add_loop_test(tests, events_of_a_killed_process_are_sent_by_the_next_one, 0, 2);
     tcase_add_test(tests, events_that_could_not_be_sent_before_the_end_wait);
     suite_add_tcase(suite, tests);
     srunner_run_all(runner, CK_NORMAL);

@@ -224,7 +224,7 @@ END_TEST
 START_TEST(only_successful_calls_of_built_in_tools_off_the_web_count)
 {
     Gateway__ToolCalled message = GATEWAY__TOOL_CALLED__INIT;
-    struct bus_event same[3];
+    struct bus_event same[6];
 
     used("ana", tool(0), "mcp", false, 2);
     used("ana", tool(1), "web", true, 2);
@@ -237,7 +237,7 @@ START_TEST(only_successful_calls_of_built_in_tools_off_the_web_count)
     used("ana", tool(1), "cli", true, 1);
     VALUE_IS(f, "select string_agg(calls::text, ' ' order by calls) from gamify.tool_use", "1 5");
 
-    /* One event, three times in a batch, and the batch twice. */
+    /* A message of two events, three times in a batch, and the batch twice. */
     (void)fresh_call();
     message.user_key = "ana";
     message.tool_name = tool(5);
@@ -245,14 +245,25 @@ START_TEST(only_successful_calls_of_built_in_tools_off_the_web_count)
     message.success = true;
     message.called_at = "2026-03-02T09:30:00.000Z";
     same[0] = event_of(&f->arena, "mal.evt.gateway.tool.called", NULL, &message.base);
-    same[1] = same[2] = same[0];
-    ck_assert_int_eq(tool_use_store(&f->call, same, 3), ST_OK);
-    ck_assert_int_eq(tool_use_store(&f->call, same, 3), ST_OK);
-    same[0].event_id = "rubbish";
-    same[1].data = "\xff";
-    same[1].len = 1;
-    ck_assert_int_eq(tool_use_store(&f->call, same, 2), ST_OK);
-    VALUE_IS(f, "select sum(calls) from gamify.tool_use", "7");
+    same[1] = event_of(&f->arena, "mal.evt.gateway.tool.called", NULL, &message.base);
+    same[1].message_id = same[0].message_id;
+    for (int i = 2; i < 6; i++) {
+        same[i] = same[i % 2];
+        same[i].message_id =
+            i % 2 ? same[i - 1].message_id : arena_strdup(&f->arena, same[0].message_id);
+    }
+    ck_assert_int_eq(tool_use_store(&f->call, same, 6), ST_OK);
+    ck_assert_int_eq(tool_use_store(&f->call, same, 6), ST_OK);
+    ck_assert_int_eq(tool_use_store(&f->call, same + 2, 2), ST_OK);
+    VALUE_IS(f, "select sum(calls) from gamify.tool_use", "8");
+    VALUE_IS(f, "select count(*) from gamify.inbox", "15"); /* by message */
+    same[0].message_id = same[2].event_id = "rubbish";
+    same[1].message_id = same[0].message_id;
+    (void)uuid_v7((char *)(uintptr_t)same[2].message_id);
+    same[3].data = "\xff";
+    same[3].len = 1;
+    ck_assert_int_eq(tool_use_store(&f->call, same, 4), ST_OK);
+    VALUE_IS(f, "select sum(calls) from gamify.tool_use", "8");
 }
 END_TEST
 

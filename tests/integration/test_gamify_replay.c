@@ -5,6 +5,7 @@
 #include "mal/gamify/v1/gamify.api.h"
 #include "mal/gateway/v1/events.pb-c.h"
 #include "migrations.sql.h"
+#include "tools.h"
 
 #define PROCESS_NAME "mal-gamify"
 #include "service_process.h"
@@ -306,33 +307,65 @@ END_TEST
 
 /* ---- the use of tools ------------------------------------------------------ */
 
-/* Calls of members' keys, some of which do not count. */
-static void use_tools(int n)
+/* A call of a member's key, which may not count: its id and what is sent. */
+static const void *any_use(struct arena *own, char event_id[UUID_SIZE], size_t *ret_len,
+                           bool *ret_counts)
 {
     static const char *const tools[] = {"mal_get_skill", "mal_list_skills", "mal_get_sprint",
                                         "not_ours"};
+    Gateway__ToolCalled called = GATEWAY__TOOL_CALLED__INIT;
+    char at[TIMESTAMP_SIZE];
+
+    uuid_v7(event_id);
+    clock_format(clock_wall_ms(), at);
+    called.tool_name = tools[below(ARRAY_SIZE(tools))];
+    called.user_key = users[below(MEMBERS)];
+    called.channel = below(5) ? "mcp" : "web";
+    called.success = below(4) > 0;
+    called.status = "ok";
+    called.called_at = at;
+    *ret_counts = tool_use_counts(&called);
+    return wire_pack(own, &called.base, ret_len);
+}
+
+static void use_tools(int n)
+{
     CLEANUP(arena_done) struct arena own;
 
     arena_init(&own);
     for (int i = 0; i < n; i++) {
-        Gateway__ToolCalled called = GATEWAY__TOOL_CALLED__INIT;
-        char event_id[UUID_SIZE], at[TIMESTAMP_SIZE];
+        char event_id[UUID_SIZE];
         size_t len;
-        const void *data;
+        bool counts;
+        const void *data = any_use(&own, event_id, &len, &counts);
 
-        uuid_v7(event_id);
-        clock_format(clock_wall_ms(), at);
-        called.tool_name = tools[below(ARRAY_SIZE(tools))];
-        called.user_key = users[below(MEMBERS)];
-        called.channel = below(5) ? "mcp" : "web";
-        called.success = below(4) > 0;
-        called.status = "ok";
-        called.called_at = at;
-        data = wire_pack(&own, &called.base, &len);
         ck_assert_int_eq(bus_event_publish(bus, "mal.evt.gateway.tool.called", event_id, NULL, data,
                                            len, WAIT_MS),
                          ST_OK);
     }
+}
+
+/* So many at once that they share messages. How many of them count. */
+static int use_tools_together(int n)
+{
+    CLEANUP(arena_done) struct arena own;
+    struct bus_event_queue *queue = NULL;
+    int counted = 0;
+
+    arena_init(&own);
+    ck_assert_int_eq(bus_event_queue_new(bus, 10000, &queue), ST_OK);
+    bus_event_queue_share(queue);
+    for (int i = 0; i < n; i++) {
+        char event_id[UUID_SIZE];
+        size_t len;
+        bool counts;
+        const void *data = any_use(&own, event_id, &len, &counts);
+
+        bus_event_queue_add(queue, "mal.evt.gateway.tool.called", event_id, NULL, data, len);
+        counted += counts;
+    }
+    bus_event_queue_free(queue, WAIT_MS);
+    return counted;
 }
 
 /* Until the consumer has applied all that the stream has. */
@@ -363,6 +396,43 @@ START_TEST(the_use_of_tools_is_counted_from_the_stream)
     use_tools(50);
     wait_for_uses(50);
     ck_assert_str_eq(replay(false), "");
+    free(before);
+}
+END_TEST
+
+/* Until it is at the end again. */
+static void begin_anew(const char *durable)
+{
+    struct bus_message reply;
+    uint64_t floor = 0;
+    char subject[80];
+
+    (void)snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.DELETE.MAL_EVT.%s", durable);
+    ck_assert_int_eq(bus_request(bus, subject, NULL, NULL, 0, 5000, &reply), ST_OK);
+    bus_message_release(&reply);
+    AWAIT(bus_consumer_floor(bus, durable, &floor) == ST_OK && (int)floor >= stored_events());
+}
+
+START_TEST(calls_that_share_messages_are_counted_once_each)
+{
+    char sql[100];
+
+    make_team();
+    (void)snprintf(sql, sizeof(sql), "select coalesce(sum(calls), 0) = %d from gamify.tool_use",
+                   use_tools_together(1500));
+    AWAIT(strcmp(pg_server_value(pg_url, sql), "t") == 0);
+    char *before = remember();
+    ck_assert_str_eq(pg_server_value(pg_url, "select count(*) < 100 from gamify.inbox"), "t");
+    ck_assert_str_eq(replay(false), "");
+    pg_server_sql(pg_url, "update gamify.tool_use set calls = calls + 3");
+    (void)replay(false);
+    check_state(before);
+    pg_server_sql(pg_url, "truncate gamify.tool_use, gamify.inbox");
+    (void)replay(false);
+    check_state(before);
+    /* A consumer that begins anew gets all of them again. */
+    begin_anew("gamify_tools");
+    check_state(before);
     free(before);
 }
 END_TEST
@@ -424,6 +494,7 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, what_is_wrong_in_the_game_is_mended);
     tcase_add_test(tcase, what_is_older_than_the_stream_stays_in_the_game);
     tcase_add_test(tcase, the_use_of_tools_is_counted_from_the_stream);
+    tcase_add_test(tcase, calls_that_share_messages_are_counted_once_each);
     tcase_add_test(tcase, calls_older_than_the_stream_stay_counted);
     tcase_add_test(tcase, awards_of_the_time_between_are_not_lost);
     return process_tests(argc, argv, suite, &svc);
