@@ -75,6 +75,41 @@ for (const id of ["old", "shared", "own"]) {
   });
 }
 
+describe("a call that nobody comes back for", () => {
+  /** A caller of its own at a server, and what the audit log has of it. */
+  const caller = async (name) => {
+    const { secret: key } = JSON.parse((await stack.mal("keys", "add", name, "--scopes", "all", "--json")).stdout);
+    const client = new Modern(stack, { ...at("old"), key });
+    await until("the key works", async () => (await client.post("tools/list")).status === 200);
+    const log = async () => (await request(`${stack.base}/api/v1/audit?user_key=${name}&tool_name=old%2Ftest_elicitation`, { method: "GET", headers: { "x-api-key": stack.key } })).json.items;
+    return { client, log };
+  };
+  const entry = ({ resource_id, status, success, channel }) => ({ resource_id, status, success, channel });
+
+  test("is in the audit log once, as one that was not answered in time", async () => {
+    const { client, log } = await caller("forgetful");
+    assert.equal((await call(client, "test_elicitation")).resultType, "input_required");
+    assert.deepEqual(await log(), []);
+    const [one] = await until("the entry", async () => (await log()).length > 0 && log());
+    assert.deepEqual(entry(one), { resource_id: "old", status: "deadline_exceeded", success: false, channel: "mcp" });
+    assert.ok(one.duration_ms >= 2000, `${one.duration_ms} ms`);
+    // One that is answered is there once as well, and comes after it.
+    const asked = await call(client, "test_elicitation");
+    assert.ok((await retry(client, "test_elicitation", asked, accept)).result);
+    const all = await until("the next entry", async () => (await log()).length > 1 && log());
+    assert.deepEqual(all.map(({ status }) => status).sort(), ["deadline_exceeded", "ok"]);
+  });
+
+  test("is there, too, when the gateway stops before", async () => {
+    const { client, log } = await caller("unlucky");
+    assert.equal((await call(client, "test_elicitation")).resultType, "input_required");
+    await stack.kill("gateway", "SIGTERM");
+    await stack.ready("gateway");
+    const entries = await until("the entry", async () => (await log()).length > 0 && log());
+    assert.deepEqual(entries.map(entry), [{ resource_id: "old", status: "unavailable", success: false, channel: "mcp" }]);
+  });
+});
+
 test("an answer that holds half a surrogate pair reaches the server all the same", async () => {
   const client = await Legacy.open(stack, "2025-11-25", at("old"));
   const stream = await client.open("tools/call", { name: "test_elicitation", arguments: {} });

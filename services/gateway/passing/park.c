@@ -2,6 +2,7 @@
 /* Exchanges that wait for the retry of a modern caller. */
 #include "park.h"
 
+#include "audit.h"
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/log.h"
@@ -25,6 +26,10 @@ struct parked {
     char *entries;     /* what the caller was asked */
     struct line *line; /* NULL while somebody pulls it */
     int64_t until_ms;
+    /* For the audit log, if nobody comes back; tool NULL: no call of one. */
+    char *name, *tool, *request_id;
+    const char *channel; /* static */
+    int64_t started_us, now_ms;
 };
 
 struct parking {
@@ -46,15 +51,35 @@ static void parked_free(struct parked *parked)
     free(parked->server);
     free(parked->id);
     free(parked->entries);
+    free(parked->name);
+    free(parked->tool);
+    free(parked->request_id);
     free(parked);
 }
 
-/* Nobody came back. */
-static void parked_end(struct parked *parked)
+/* The call is over without a last request, which would have told of it. */
+static void tell(struct gateway *gw, const struct parked *parked, enum status status)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+    struct exchange x = {.gw = gw,
+                         .arena = &arena,
+                         .who = {.id = parked->principal, .name = parked->name},
+                         .request_id = parked->request_id,
+                         .channel = parked->channel,
+                         .started_us = parked->started_us,
+                         .now_ms = parked->now_ms};
+
+    if (parked->tool != NULL)
+        audit_downstream(&x, parked->server, parked->tool, status, true);
+}
+
+/* Nobody came back, or nobody can any more. */
+static void parked_end(struct parking *parking, struct parked *parked, bool stopped)
 {
     if (parked->line != NULL)
         line_answer(parked->line, parked->id, strlen(parked->id), NULL, TOO_LATE);
     line_end(parked->line);
+    tell(parking->gw, parked, stopped ? ST_UNAVAILABLE : ST_DEADLINE_EXCEEDED);
     parked_free(parked);
 }
 
@@ -120,6 +145,12 @@ static struct parked *parked_new(const struct pass *pass, const struct downstrea
     parked->entries = copy(entries->data, entries->len);
     id = json_raw(&msg->json, msg->id, &len);
     parked->id = copy(id, len);
+    parked->name = copy(pass->m->x->who.name, strlen(pass->m->x->who.name));
+    parked->tool = pass->tool != NULL ? copy(pass->tool, strlen(pass->tool)) : NULL;
+    parked->request_id = copy(pass->m->x->request_id, strlen(pass->m->x->request_id));
+    parked->channel = pass->m->x->channel;
+    parked->started_us = pass->m->x->started_us;
+    parked->now_ms = pass->m->x->now_ms;
     parked->until_ms = clock_mono_ms() + config.confirm_timeout_ms;
     return parked;
 }
@@ -188,8 +219,10 @@ void park_done(struct pass *pass)
     }
     (void)pthread_mutex_unlock(&parking->lock);
     line_end(line);
-    if (parked != NULL)
-        parked_free(parked);
+    if (parked == NULL)
+        return;
+    tell(parking->gw, parked, pass->flight.cancelled ? ST_CANCELLED : ST_UNAVAILABLE);
+    parked_free(parked);
 }
 
 /* ---- going on ------------------------------------------------------------------------------- */
@@ -286,6 +319,7 @@ enum status park_resume(struct pass *pass, const Gateway__BridgeState *state)
 static bool end_one(struct parking *parking, int64_t now_ms)
 {
     struct parked *parked = parking->first;
+    bool stopped;
 
     while (parked != NULL &&
            (parked->line == NULL || (!parking->stop && now_ms < parked->until_ms)))
@@ -293,8 +327,9 @@ static bool end_one(struct parking *parking, int64_t now_ms)
     if (parked == NULL)
         return false;
     unlink_parked(parking, parked);
+    stopped = parking->stop && now_ms < parked->until_ms;
     (void)pthread_mutex_unlock(&parking->lock);
-    parked_end(parked);
+    parked_end(parking, parked, stopped);
     (void)pthread_mutex_lock(&parking->lock);
     return true;
 }

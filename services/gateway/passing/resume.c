@@ -70,6 +70,8 @@ static enum status send_retry(struct away *away)
     resume.message.len = len;
     resume.streams = pass->streams;
     resume.endpoint = x->endpoint != NULL ? x->endpoint : "";
+    resume.name = x->who.name;
+    resume.tool = pass->tool != NULL ? pass->tool : "";
     packed = wire_pack(x->arena, &resume.base, &len);
     away->alive_ms = clock_mono_ms();
     return bus_publish_now(x->gw->bus, subject, away->inbox, packed, len) == ST_OK ? ST_OK
@@ -248,10 +250,9 @@ static void carry_out(struct resumed *resumed, struct mcp *m, const struct serve
 {
     struct pass pass = {
         .streams = resumed->request->streams, .say = say, .pause = look, .arg = resumed};
-    const char *name;
 
-    if (strcmp(m->msg.method, "tools/call") == 0 && mcp_param(m, "name", &name) == PARAM_TEXT)
-        pass.tool = name;
+    if (*resumed->request->tool != '\0')
+        pass.tool = resumed->request->tool;
     pass.call.arena = m->x->arena;
     pass_begin(&pass, m, server);
     pass.relay.quiet_ms = LOOK_MS;
@@ -289,7 +290,7 @@ static void *run(void *arg)
     struct exchange x = {
         .gw = resumed->resumes->gw,
         .arena = &resumed->arena,
-        .who = {.id = request->principal, .name = request->principal},
+        .who = {.id = request->principal, .name = request->name},
         .request_id = request->request_id,
         .channel = "mcp",
         .endpoint = *request->endpoint != '\0' ? request->endpoint : NULL,
