@@ -1,8 +1,8 @@
 -- Servers that may be contacted; $1 names one of them.
 -- name: checkup_targets :many mcp_health.v1.Server :replan
 select s.id, name, description, transport, endpoint_url, command, args, env_vars, headers,
-       tools_exposed, revision
-  from server s
+       tools_exposed, revision, st.status
+  from server s left join mcp_state st on st.mcp_id = s.id
  where not s.removed and not s.inactive and ($1::text is null or s.id = $1)
  order by s.id
  limit 2000;

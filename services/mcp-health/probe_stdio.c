@@ -49,7 +49,7 @@ enum status probe_stdio(struct probe *probe, struct error *err)
 {
     struct target *target = probe->target;
     bool lists =
-        !probe->ask_only && (target->list_at_ms == 0 || target->revision != probe->row->revision);
+        probe_reads(probe) && (target->list_at_ms == 0 || target->revision != probe->row->revision);
     McpRunner__DescribeResponse *reply = NULL;
     enum status status;
 
@@ -64,7 +64,7 @@ enum status probe_stdio(struct probe *probe, struct error *err)
         target->list_at_ms = 0; /* it may be another one when it is back */
         return status;
     }
-    if (lists) {
+    if (lists && !probe->ask_only) {
         take(probe, reply);
         target->changes = reply->changes;
         target->revision = probe->row->revision;

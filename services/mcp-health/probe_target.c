@@ -97,13 +97,21 @@ static enum status open_session(const struct probe *probe, struct error *err)
 
 /* ---- definitions -------------------------------------------------------- */
 
-static enum status read_array(struct target *target, const char *method, struct arena *arena,
-                              const char **ret_array, struct error *err)
+static int64_t list_deadline(const struct probe *probe)
 {
+    int64_t own_ms = clock_mono_ms() + LIST_MS;
+
+    return probe->until_ms && probe->until_ms < own_ms ? probe->until_ms : own_ms;
+}
+
+static enum status read_array(const struct probe *probe, const char *method, const char **ret_array,
+                              struct error *err)
+{
+    struct arena *arena = probe->arena;
     CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
     struct downstream_list list = {0};
 
-    TRY(downstream_list(target->session, method, clock_mono_ms() + LIST_MS, arena, &list, err));
+    TRY(downstream_list(probe->target->session, method, list_deadline(probe), arena, &list, err));
     strbuf_char(&out, '[');
     for (size_t i = 0; i < list.n_items; i++) {
         if (i)
@@ -120,9 +128,11 @@ static const char *or_empty(const char *text)
     return text ? text : "";
 }
 
-static enum status read_definitions(struct target *target, struct arena *arena,
-                                    struct reading *reading, struct error *err)
+static enum status read_definitions(struct probe *probe, struct error *err)
 {
+    struct target *target = probe->target;
+    struct arena *arena = probe->arena;
+    struct reading *reading = &probe->reading;
     struct downstream_list tools = {0};
     struct downstream_facts facts = {0};
 
@@ -131,13 +141,12 @@ static enum status read_definitions(struct target *target, struct arena *arena,
     reading->server_info = or_empty(facts.server_info);
     reading->capabilities = or_empty(facts.capabilities);
     reading->instructions = or_empty(facts.instructions);
-    TRY(downstream_list(target->session, "tools/list", clock_mono_ms() + LIST_MS, arena, &tools,
-                        err));
+    TRY(downstream_list(target->session, "tools/list", list_deadline(probe), arena, &tools, err));
     reading->tools = tools.items;
     reading->n_tools = tools.n_items;
-    TRY(read_array(target, "resources/list", arena, &reading->resources, err));
-    TRY(read_array(target, "resources/templates/list", arena, &reading->resource_templates, err));
-    return read_array(target, "prompts/list", arena, &reading->prompts, err);
+    TRY(read_array(probe, "resources/list", &reading->resources, err));
+    TRY(read_array(probe, "resources/templates/list", &reading->resource_templates, err));
+    return read_array(probe, "prompts/list", &reading->prompts, err);
 }
 
 /* ---- the probe ------------------------------------------------------------- */
@@ -176,6 +185,13 @@ static enum outcome outcome_of(enum status status, const struct error *err)
     return status == ST_DEADLINE_EXCEEDED || is_ours(err) ? OUTCOME_SLOW : OUTCOME_FAILED;
 }
 
+/* What ends an error is a whole probe: it may have been the lists that failed, and a
+ * server that only says it is there would be an error again at the next probe. */
+bool probe_reads(const struct probe *probe)
+{
+    return !probe->ask_only || probe->row->status == MCP_HEALTH__SERVER_STATUS__SERVER_STATUS_ERROR;
+}
+
 static enum status probe_server(struct probe *probe, struct error *err)
 {
     struct target *target = probe->target;
@@ -183,20 +199,20 @@ static enum status probe_server(struct probe *probe, struct error *err)
 
     if (*probe->health_check_url)
         TRY(ask_health_page(probe, err));
-    if (*probe->health_check_url && probe->ask_only)
+    if (*probe->health_check_url && !probe_reads(probe))
         return ST_OK;
     if (probe->row->transport == MCP_HEALTH__SERVER_TRANSPORT__SERVER_TRANSPORT_STDIO)
         return probe_stdio(probe, err);
     TRY(open_session(probe, err));
     if (!*probe->health_check_url)
         TRY(downstream_check(target->session, deadline(probe), &took_us, err));
-    if (probe->ask_only)
+    if (!probe_reads(probe))
         return ST_OK;
     if (!atomic_exchange(&target->changed, false) && clock_mono_ms() < target->list_at_ms)
         return ST_OK;
-    TRY(read_definitions(target, probe->arena, &probe->reading, err));
+    TRY(read_definitions(probe, err));
     target->list_at_ms = clock_mono_ms() + LIST_AGAIN_MS;
-    probe->read = true;
+    probe->read = !probe->ask_only;
     return ST_OK;
 }
 

@@ -29,13 +29,15 @@ struct probe {
     const char *health_check_url; /* "" = none */
     struct arena *arena;
     struct bus *bus;  /* to the runners; NULL = stdio servers cannot be reached */
-    bool ask_only;    /* definitions are not read, and nothing is heard of later */
+    bool ask_only;    /* definitions are not taken, and nothing is heard of later */
     int64_t until_ms; /* clock_mono_ms() when it is to be over; 0 = limits of its own */
     struct evidence evidence;
     struct reading reading; /* when read */
     bool read;              /* definitions were due and are there */
 };
 bool target_can_be_probed(const McpHealth__Server *row);
+/* Whether the server's lists are asked for as well. */
+bool probe_reads(const struct probe *probe);
 /* The part for stdio servers. */
 enum status probe_stdio(struct probe *probe, struct error *err) MUST_CHECK;
 /* Reaches the server as its registration says. */

@@ -11,6 +11,7 @@ enum { HANGING = 40, WHOLE_MS = 10000 };
 
 static atomic_int status_now;   /* HTTP status of the peer's answers, 200 = well */
 static atomic_bool hang;        /* no answer at all */
+static atomic_bool no_lists;    /* it is there, but its tools cannot be listed */
 static atomic_bool is_stopping; /* what hangs is let go */
 
 static void serve(struct peer_request *req, void *arg)
@@ -28,6 +29,8 @@ static void serve(struct peer_request *req, void *arg)
                     "\"serverInfo\":{\"name\":\"peer\",\"version\":\"1.0.0\"}}");
     else if (peer_asks(req, "ping"))
         peer_result(req, "", "{}");
+    else if (peer_asks(req, "tools/list") && !no_lists)
+        peer_result(req, "", "{\"tools\":[]}");
     else if (strstr(req->body, "\"id\"") == NULL)
         peer_reply(req, 202, "", "");
     else
@@ -94,6 +97,23 @@ START_TEST(a_server_that_fails_is_an_error_at_once_and_active_when_it_answers)
     HAS(f, "'status':'active'");
     HAS_NOT(f, "'error'");
     ck_assert_int_eq(events(f, "mcp_health.mcp.status_changed"), 2);
+}
+END_TEST
+
+START_TEST(an_error_does_not_end_while_the_lists_fail)
+{
+    register_peer("far", "", false);
+    no_lists = true;
+    OK(f, "HealthCheck", "{'mcp_id':'far'}");
+    HAS(f, "'status':'active'"); /* it answers; the lists that were read before are served */
+    pg_server_sql(f->url, "update mcp_health.mcp_state set status = 'error'");
+    OK(f, "HealthCheck", "{'mcp_id':'far'}");
+    HAS(f, "'ok':false");
+    ck_assert_str_eq(value(STATUS), "error");
+    no_lists = false;
+    OK(f, "HealthCheck", "{'mcp_id':'far'}");
+    HAS(f, "'ok':true");
+    ck_assert_str_eq(value(STATUS), "active");
 }
 END_TEST
 
@@ -177,6 +197,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, start, stop);
     tcase_add_test(tcase, a_server_that_answers_is_ok_and_its_query_is_not_shown);
     tcase_add_test(tcase, a_server_that_fails_is_an_error_at_once_and_active_when_it_answers);
+    tcase_add_test(tcase, an_error_does_not_end_while_the_lists_fail);
     tcase_add_test(tcase, a_server_that_is_switched_off_is_named_and_not_contacted);
     tcase_add_test(tcase, only_the_server_asked_for_is_probed);
     tcase_add_test(tcase, without_a_bus_the_hub_is_down_and_the_services_are_named);

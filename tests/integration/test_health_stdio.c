@@ -14,7 +14,7 @@ static struct bus_server *runner;
 
 /* What the runner says, and how often it was asked. */
 static struct {
-    atomic_bool fails, changing; /* changing: the registration, while it is asked */
+    atomic_bool fails, busy, changing; /* changing: the registration, while it is asked */
     atomic_int changes, asked, lists;
     _Atomic(const char *) tool;
 } world;
@@ -25,6 +25,9 @@ static enum status describe(struct call *call, const ProtobufCMessage *request,
     McpRunner__DescribeResponse *rsp = (McpRunner__DescribeResponse *)reply;
 
     world.asked++;
+    if (world.busy)
+        return call_fail_reason(call, ST_RESOURCE_EXHAUSTED, "MCP_BUSY",
+                                "Server 'far' is not started: 64 children run and none is idle.");
     if (world.fails)
         return call_fail_reason(call, ST_UNAVAILABLE, "MCP_LOST", "Server 'far' ended at once.");
     rsp->changes = world.changes;
@@ -88,6 +91,19 @@ START_TEST(a_list_that_changed_is_read_again)
     ck_assert_int_eq(world.lists, 2);
     OK(f, "GetMcpTools", "{'id':'far'}");
     HAS(f, "'name':'other'");
+}
+END_TEST
+
+START_TEST(a_limit_of_the_hub_is_a_doubt_and_no_failure_of_the_server)
+{
+    world.busy = true;
+    store_child();
+    feed_until("select count(*) from mcp_health.probe where not ok", "1");
+    ck_assert_str_eq(value(STATUS), "active");
+    world.busy = false;
+    due_now();
+    feed_until("select tools_count from mcp_health.mcp_state", "1");
+    ck_assert_str_eq(value("select count(*) from mcp_health.transition"), "0");
 }
 END_TEST
 
@@ -167,6 +183,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, start, stop);
     tcase_add_test(tcase, a_stdio_server_is_read_once_and_then_only_asked_for);
     tcase_add_test(tcase, a_list_that_changed_is_read_again);
+    tcase_add_test(tcase, a_limit_of_the_hub_is_a_doubt_and_no_failure_of_the_server);
     tcase_add_test(tcase, what_an_earlier_registration_offered_is_not_approved_for_this_one);
     tcase_add_test(tcase, a_child_that_does_not_start_is_an_error_until_it_does);
     tcase_add_test(tcase, without_a_runner_a_stdio_server_is_an_error_that_says_so);
