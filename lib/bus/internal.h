@@ -110,6 +110,9 @@ void bus_waiters_wake(struct bus_waiters *waiters);
 
 /* Instead of natsMsg_Destroy(), which wakes a thread; NULL is fine. */
 void bus_msg_free(natsMsg *msg);
+/* The same with one of bus_msg_new. Each header is four blocks of memory: they are freed
+ * by the thread that allocated them, which finds them at hand for its next message. */
+void bus_msg_free_sent(natsMsg *msg, const struct bus_header *headers);
 /* What is still held back. */
 void bus_msg_free_all(void);
 

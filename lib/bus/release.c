@@ -41,6 +41,14 @@ void bus_msg_free(natsMsg *msg)
         natsMsg_Destroy(done[i]);
 }
 
+void bus_msg_free_sent(natsMsg *msg, const struct bus_header *headers)
+{
+    for (; msg && headers && headers->name; headers++)
+        if (headers->value)
+            (void)natsMsgHeader_Delete(msg, headers->name);
+    bus_msg_free(msg);
+}
+
 void bus_msg_free_all(void)
 {
     natsMsg *done[BATCH];

@@ -35,7 +35,7 @@ static enum status send_attempt(struct request *req)
     natsMsg *msg = bus_msg_new(req->subject, reply, req->headers, req->data, req->len);
     bool now = atomic_load(&req->bus->in_flight) <= BUS_SEND_NOW;
     enum status status = bus_msg_send(req->bus, msg, now);
-    bus_msg_free(msg);
+    bus_msg_free_sent(msg, req->headers);
     return status;
 }
 

@@ -5,6 +5,8 @@
 
 #include "wire/text_internal.h"
 
+enum { TEXT_USUAL = 1000 }; /* bytes */
+
 /* Of a search hit that wraps what was found, what was found. */
 static const ProtobufCMessage *found_in(const ProtobufCMessage *item)
 {
@@ -109,6 +111,7 @@ void wire_text(struct strbuf *buf, const struct rpc *rpc, const ProtobufCMessage
     const ProtobufCMessage *entity = entity_of(reply);
     int finished = rpc->response->text_field;
 
+    strbuf_reserve(&own, TEXT_USUAL);
     if (finished >= 0 && slot_string(field_slot(reply, &reply->descriptor->fields[finished]))[0]) {
         strbuf_str(&own, slot_string(field_slot(reply, &reply->descriptor->fields[finished])));
     } else if (strncmp(rpc->name, "Export", 6) == 0) {

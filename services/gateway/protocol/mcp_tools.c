@@ -12,6 +12,9 @@
 
 #include <string.h>
 
+/* Most results are no larger, and the allocator has such blocks at hand. */
+enum { RESULT_USUAL = 1000 };
+
 static void put_text(struct mcp *m, const struct strbuf *text)
 {
     strbuf_str(&m->out, "{\"type\":\"text\",\"text\":");
@@ -50,6 +53,7 @@ static void put_result(struct mcp *m, const struct invocation *inv)
     CLEANUP(strbuf_done) struct strbuf json = STRBUF_INIT;
     bool structured = m->version >= MCP_2025_06_18;
 
+    strbuf_reserve(&json, RESULT_USUAL);
     wire_to_json(&json, inv->tool->rpc->response, inv->reply);
     if (inv->tool->rpc->gateway) {
         put_downstream(m, inv, &json);
