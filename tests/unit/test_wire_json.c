@@ -224,7 +224,8 @@ START_TEST(what_ends_a_run_is_found_at_every_place)
         text[3 + at] = 'n';
         ck_assert_int_eq(parse(text, &json), ST_OK);
         ck_assert(json.nodes[1].escaped && json.nodes[1].len == 60);
-        memcpy(text + 2 + at, "\xc3\xa4", 2);
+        text[2 + at] = '\xc3';
+        text[3 + at] = '\xa4';
         ck_assert_int_eq(parse(text, &json), ST_OK);
         ck_assert(!json.nodes[1].escaped && json.nodes[1].len == 60);
     }
