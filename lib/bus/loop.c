@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 enum {
-    LINGER_US = 200,         /* what gathers waits for answers that come so soon */
+    LINGER_US = 1000,        /* what gathers waits for answers that come so soon */
     LINGER_AGAIN_US = 20000, /* after a time in which none came */
 };
 
