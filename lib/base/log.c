@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 enum { LINE_SIZE = 2048 };
+_Static_assert((int)LINE_SIZE <= (int)LOG_LINES_SIZE, "a line has room");
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static const char *log_svc = "mal";
 static enum log_level log_least = LOG_INFO;
+static __thread struct log_lines *log_held; /* where this thread's lines gather */
 
 void log_init(const char *svc, enum log_level level)
 {
@@ -55,6 +57,39 @@ static size_t log_quote(char *out, size_t size, const char *text)
     return n;
 }
 
+static void log_flush(struct log_lines *lines)
+{
+    if (lines->used > 0)
+        (void)!write(STDERR_FILENO, lines->text, lines->used);
+    lines->used = 0;
+}
+
+void log_hold(struct log_lines *lines)
+{
+    lines->used = 0;
+    log_held = lines;
+}
+
+void log_release(void)
+{
+    log_flush(log_held);
+    log_held = NULL;
+}
+
+static void log_put(enum log_level level, const char *line, size_t n)
+{
+    struct log_lines *lines = log_held;
+
+    if (lines && (level >= LOG_WARN || n > sizeof lines->text - lines->used))
+        log_flush(lines);
+    if (lines && level < LOG_WARN) {
+        memcpy(lines->text + lines->used, line, n);
+        lines->used += n;
+        return;
+    }
+    (void)!write(STDERR_FILENO, line, n);
+}
+
 PRINTF(3, 0)
 static void log_line(enum log_level level, const char *fields, const char *fmt, va_list ap)
 {
@@ -73,7 +108,7 @@ static void log_line(enum log_level level, const char *fields, const char *fmt, 
         n = sizeof line / 2 - 1;
     n += log_quote(line + n, sizeof line - n - 2, message);
     line[n++] = '\n';
-    (void)!write(STDERR_FILENO, line, n);
+    log_put(level, line, n);
 }
 
 void log_write(enum log_level level, const char *fmt, ...)

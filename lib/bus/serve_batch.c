@@ -58,12 +58,23 @@ void bus_server_free_lanes(struct worker *worker)
     free(worker->lanes);
 }
 
-/* Their answers gather; the first step of each lane up to n. */
+/* Their answers gather, and what they log. */
+static void begin_step(struct worker *worker)
+{
+    bus_loop_hold(worker->server->bus->loop);
+    log_hold(&worker->log);
+}
+
+static void end_step(struct worker *worker)
+{
+    bus_loop_release(worker->server->bus->loop);
+    log_release();
+}
+
+/* The first step of each lane up to n. */
 static void start_lanes(struct worker *worker, struct waiting *const *items, size_t n)
 {
-    struct loop *loop = worker->server->bus->loop;
-
-    bus_loop_hold(loop);
+    begin_step(worker);
     for (size_t i = 0; i < n; i++) {
         struct lane *lane = &worker->lanes[i];
 
@@ -71,13 +82,12 @@ static void start_lanes(struct worker *worker, struct waiting *const *items, siz
         lane->item = items[i];
         lane->ended = fiber_start(lane->fiber, run_lane, lane);
     }
-    bus_loop_release(loop);
+    end_step(worker);
 }
 
 /* One more step of each lane that shares; false when there was none. */
 static bool resume_lanes(struct worker *worker, size_t n)
 {
-    struct loop *loop = worker->server->bus->loop;
     bool any = false;
 
     for (size_t i = 0; i < n && !any; i++)
@@ -85,14 +95,14 @@ static bool resume_lanes(struct worker *worker, size_t n)
     if (!any)
         return false;
     worker->server->service.round(worker->state);
-    bus_loop_hold(loop);
+    begin_step(worker);
     for (size_t i = 0; i < n; i++) {
         struct lane *lane = &worker->lanes[i];
 
         if (!lane->ended && !fiber_wants_alone(lane->fiber))
             lane->ended = fiber_resume(lane->fiber);
     }
-    bus_loop_release(loop);
+    end_step(worker);
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #include "base/ids.h"
+#include "base/log.h"
 
 #define BUS_QUEUE_GROUP "q"
 
@@ -49,6 +50,7 @@ struct worker {
     void *state; /* of service.worker_new */
     struct arena arena;
     struct lane *lanes; /* BATCH_MAX, made with the first batch */
+    struct log_lines log;
     pthread_t thread;
 };
 

@@ -7,7 +7,15 @@
 #include "base/ids.h"
 #include "base/log.h"
 
+#include <stdatomic.h>
+
 static struct metric *calls, *durations, *in_flight;
+static struct series *all_in_flight;
+
+/* What the calls of an endpoint are counted into, looked up at the first. */
+struct tally {
+    _Atomic(struct series *) ok, duration;
+};
 
 void dispatch_init(void)
 {
@@ -15,7 +23,7 @@ void dispatch_init(void)
     durations = metric_new(METRIC_HISTOGRAM, "mal_call_duration_seconds",
                            "Time from taking a call to its answer.");
     in_flight = metric_new(METRIC_GAUGE, "mal_calls_in_flight", "Calls that run.");
-    metric_set(in_flight, NULL, 0);
+    all_in_flight = metric_series(in_flight, NULL);
 }
 
 static void *worker_new(void *arg, int index)
@@ -44,7 +52,7 @@ static void prepare(struct call *call, void *state, void *arg)
     call->pg = state;
     call->bus = service->context.bus;
     call->service = service->context.service;
-    metric_add(in_flight, NULL, 1);
+    series_add(all_in_flight, 1);
 }
 
 static void round_of(void *state)
@@ -60,26 +68,63 @@ static const char *call_name(const struct call *call)
     return call->rpc->tool_name ? call->rpc->tool_name : call->rpc->name;
 }
 
+static struct tally *tally_of(const struct service *service, const struct rpc *rpc)
+{
+    for (size_t i = 0; service->tallies && i < service->svc->n_endpoints; i++)
+        if (service->svc->endpoints[i].rpc == rpc)
+            return &service->tallies[i];
+    return NULL;
+}
+
+/* The series of those labels, kept in the slot when there is one. */
+static struct series *kept(_Atomic(struct series *) *slot, struct metric *metric,
+                           const char *labels)
+{
+    struct series *series = metric_series(metric, labels);
+
+    if (slot)
+        atomic_store_explicit(slot, series, memory_order_relaxed);
+    return series;
+}
+
+static void count(const struct service *service, const struct call *call, enum status status,
+                  int64_t duration_us)
+{
+    struct tally *tally = tally_of(service, call->rpc);
+    struct series *answered =
+        tally && status == ST_OK ? atomic_load_explicit(&tally->ok, memory_order_relaxed) : NULL;
+    struct series *duration =
+        tally ? atomic_load_explicit(&tally->duration, memory_order_relaxed) : NULL;
+    char labels[160];
+
+    if (!answered) {
+        (void)snprintf(labels, sizeof(labels), "tool=\"%.90s\",status=\"%s\"", call_name(call),
+                       status_lower_name(status));
+        answered = kept(tally && status == ST_OK ? &tally->ok : NULL, calls, labels);
+    }
+    if (!duration) {
+        (void)snprintf(labels, sizeof(labels), "tool=\"%.90s\"", call_name(call));
+        duration = kept(tally ? &tally->duration : NULL, durations, labels);
+    }
+    series_add(answered, 1);
+    series_observe_us(duration, duration_us);
+}
+
 static void observe(const struct call *call, enum status status, int64_t duration_us, void *arg)
 {
-    const char *name = call_name(call);
     bool has_id = call->request_id && uuid_valid(call->request_id);
-    char labels[160], fields[256];
+    int64_t tenths = (duration_us + 50) / 100; /* of a millisecond */
+    char fields[256];
 
-    (void)arg;
     /* A request that was refused as invalid never got there. */
     if (call->pg) {
         pg_conn_settle(call->pg);
-        metric_add(in_flight, NULL, -1);
+        series_add(all_in_flight, -1);
     }
-    (void)snprintf(labels, sizeof(labels), "tool=\"%.90s\",status=\"%s\"", name,
-                   status_lower_name(status));
-    metric_add(calls, labels, 1);
-    (void)snprintf(labels, sizeof(labels), "tool=\"%.90s\"", name);
-    metric_observe_us(durations, labels, duration_us);
-    (void)snprintf(fields, sizeof(fields), "req=%s tool=%.90s status=%s ms=%.1f",
-                   has_id ? call->request_id : "-", name, status_lower_name(status),
-                   (double)duration_us / 1000);
+    count(arg, call, status, duration_us);
+    (void)snprintf(fields, sizeof(fields), "req=%s tool=%.90s status=%s ms=%lld.%d",
+                   has_id ? call->request_id : "-", call_name(call), status_lower_name(status),
+                   (long long)(tenths / 10), (int)(tenths % 10));
     log_fields(LOG_INFO, fields, "call");
 }
 
@@ -101,6 +146,8 @@ enum status dispatch_start(struct service *service, int workers, struct bus_serv
 {
     const struct svc *svc = service->svc;
 
+    if (!service->tallies)
+        service->tallies = calloc(svc->n_endpoints + 1, sizeof(*service->tallies));
     return bus_serve(service->context.bus,
                      &(struct bus_service){.name = svc->name,
                                            .version = MAL_VERSION,

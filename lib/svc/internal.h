@@ -4,6 +4,8 @@
 
 #include "svc/svc.h"
 
+struct tally;
+
 /* One running service. */
 struct service {
     const struct svc *svc;
@@ -13,6 +15,7 @@ struct service {
     pthread_mutex_t lock;      /* of admin */
     struct relay *relay;       /* owned */
     struct bus_server *server; /* owned */
+    struct tally *tallies;     /* owned; of each endpoint */
     bool started;              /* the start hook ran */
 };
 

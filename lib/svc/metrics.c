@@ -142,15 +142,19 @@ void metric_set(struct metric *metric, const char *labels, int64_t value)
     series_set(series_of(metric, labels), value);
 }
 
-void metric_observe_us(struct metric *metric, const char *labels, int64_t duration_us)
+void series_observe_us(struct series *series, int64_t duration_us)
 {
-    struct series *series = series_of(metric, labels);
     size_t i = 0;
 
     while (i < BOUNDS && duration_us > bounds_us[i])
         i++;
     atomic_fetch_add_explicit(&series->counts[i], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&series->value, duration_us, memory_order_relaxed);
+}
+
+void metric_observe_us(struct metric *metric, const char *labels, int64_t duration_us)
+{
+    series_observe_us(series_of(metric, labels), duration_us);
 }
 
 static void render_histogram(struct strbuf *out, const struct metric *metric, struct series *series)

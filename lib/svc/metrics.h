@@ -20,6 +20,7 @@ struct series;
 struct series *metric_series(struct metric *metric, const char *labels);
 void series_add(struct series *series, int64_t value);
 void series_set(struct series *series, int64_t value);
+void series_observe_us(struct series *series, int64_t duration_us);
 /* Seconds into fixed buckets 0.0005 … 60. */
 void metric_observe_us(struct metric *metric, const char *labels, int64_t duration_us);
 /* A value read when the page is made. */

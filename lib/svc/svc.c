@@ -262,6 +262,7 @@ int svc_main(int argc, char **argv, const struct svc *svc)
     stop(&service);
     code = process_done(&service.process);
     pg_conn_free(service.admin);
+    free(service.tallies);
     pthread_mutex_destroy(&service.lock);
     return code;
 }

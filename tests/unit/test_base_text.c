@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -248,6 +249,48 @@ START_TEST(log_levels_are_read_by_name)
 }
 END_TEST
 
+/* What fd gets is read into text, without waiting for more. */
+static void read_all(int fd, char *text, size_t size)
+{
+    ssize_t n = read(fd, text, size - 1);
+
+    text[n > 0 ? n : 0] = '\0';
+}
+
+START_TEST(lines_held_come_together_and_before_a_warning)
+{
+    static struct log_lines lines;
+    char text[2 * LOG_LINES_SIZE];
+    int fds[2], kept = dup(STDERR_FILENO);
+
+    ck_assert_int_eq(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+    ck_assert_int_ge(dup2(fds[1], STDERR_FILENO), 0);
+    log_hold(&lines);
+    log_info("first");
+    log_info("second");
+    read_all(fds[0], text, sizeof(text));
+    ck_assert_str_eq(text, "");
+    log_warn("third");
+    read_all(fds[0], text, sizeof(text));
+    ck_assert_ptr_nonnull(strstr(text, "first"));
+    ck_assert(strstr(text, "first") < strstr(text, "second"));
+    ck_assert(strstr(text, "second") < strstr(text, "third"));
+    for (int i = 0; i < 200; i++) /* more than there is room for */
+        log_info("many %d", i);
+    log_release();
+    read_all(fds[0], text, sizeof(text));
+    ck_assert_ptr_nonnull(strstr(text, "\"many 0\""));
+    ck_assert_ptr_nonnull(strstr(text, "\"many 199\""));
+    log_info("after");
+    read_all(fds[0], text, sizeof(text));
+    ck_assert_ptr_nonnull(strstr(text, "after"));
+    ck_assert_int_ge(dup2(kept, STDERR_FILENO), 0);
+    close(kept);
+    close(fds[0]);
+    close(fds[1]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base text");
@@ -270,6 +313,7 @@ int main(void)
     tcase_add_test(tests, every_mistake_in_the_settings_is_told_at_once);
     tcase_add_test(tests, a_secret_is_never_printed);
     tcase_add_test(tests, log_levels_are_read_by_name);
+    tcase_add_test(tests, lines_held_come_together_and_before_a_warning);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);
