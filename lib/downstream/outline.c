@@ -58,7 +58,7 @@ static void take_key(struct outline *o)
 /* The value of that key, when it is neither an object nor an array. */
 static void take_value(struct outline *o)
 {
-    char value[sizeof(o->word)];
+    char value[sizeof(o->word)] = "";
     uint64_t n;
 
     word_take(o, value);
