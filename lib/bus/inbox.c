@@ -157,12 +157,11 @@ natsStatus bus_next_msg(struct bus *bus, natsSubscription *sub, int64_t deadline
         return natsSubscription_NextMsg(ret_msg, sub, 0);
     if (atomic_load(&bus->in_flight) > BUS_SEND_NOW || !bus_loop_borrow(bus->loop))
         return bus_waiters_next_msg(&bus->waiters, sub, deadline_ms, ret_msg);
-    natsStatus s = natsSubscription_NextMsg(ret_msg, sub, 0);
-    while (s == NATS_TIMEOUT && left > 0 && atomic_load(&bus->up)) {
+    while (!bus_sub_has_news(sub) && left > 0 && atomic_load(&bus->up)) {
         (void)bus_loop_read(bus->loop, (int)(left < INT_MAX ? left : INT_MAX));
-        s = natsSubscription_NextMsg(ret_msg, sub, 0);
         left = deadline_ms - clock_mono_ms();
     }
+    natsStatus s = natsSubscription_NextMsg(ret_msg, sub, 0);
     bus_loop_give_back(bus->loop);
     /* A lost connection is told by those who noticed it. */
     return s == NATS_TIMEOUT && left > 0

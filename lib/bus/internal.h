@@ -101,6 +101,8 @@ void bus_waiters_done(struct bus_waiters *waiters);
 /* As natsSubscription_NextMsg. */
 natsStatus bus_waiters_next_msg(struct bus_waiters *waiters, natsSubscription *sub,
                                 int64_t deadline_ms, natsMsg **ret_msg);
+/* A message waits on it, or it is closed. NextMsg says so too, but makes an error of it. */
+bool bus_sub_has_news(natsSubscription *sub);
 /* After each read of the socket (arg: the waiters): wakes whom something came for. */
 void bus_waiters_look(void *arg);
 /* Makes all look whether they still have to wait. */

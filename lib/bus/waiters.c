@@ -34,8 +34,7 @@ static void unlink_waiter(struct waiter *waiter)
     waiter->prev = NULL;
 }
 
-/* A message waits, or the subscription is closed. */
-static bool is_over(natsSubscription *sub)
+bool bus_sub_has_news(natsSubscription *sub)
 {
     uint64_t n = 0;
 
@@ -49,7 +48,7 @@ static void wake(struct bus_waiters *waiters, bool all)
     pthread_mutex_lock(&waiters->lock);
     for (struct waiter *waiter = waiters->first, *next; waiter; waiter = next) {
         next = waiter->next;
-        if (!all && !is_over(waiter->sub))
+        if (!all && !bus_sub_has_news(waiter->sub))
             continue;
         unlink_waiter(waiter);
         waiter->next = woken;
@@ -119,7 +118,7 @@ natsStatus bus_waiters_next_msg(struct bus_waiters *waiters, natsSubscription *s
 
         enter(waiters, &self);
         /* What came before nobody wakes this thread for. */
-        if (is_over(sub) || !wait_until(&self, deadline_ms))
+        if (bus_sub_has_news(sub) || !wait_until(&self, deadline_ms))
             leave(waiters, &self);
         (void)sem_destroy(&self.woken);
         s = natsSubscription_NextMsg(ret_msg, sub, 0);
