@@ -239,7 +239,7 @@ START_TEST(the_hub_s_own_files_are_hidden)
 }
 END_TEST
 
-START_TEST(limits_hold)
+START_TEST(a_script_gets_no_more_than_its_limits)
 {
     run_script("python", "x = bytearray(1 << 31)", 20);
     HAS(f, "MemoryError");
@@ -306,7 +306,7 @@ int main(void)
     tcase_add_test(tcase, the_sandbox_has_no_network_and_a_read_only_file_system);
     tcase_add_test(tcase, the_environment_and_the_descriptors_are_clean);
     tcase_add_test(tcase, the_hub_s_own_files_are_hidden);
-    tcase_add_test(tcase, limits_hold);
+    tcase_add_test(tcase, a_script_gets_no_more_than_its_limits);
     tcase_add_test(tcase, no_more_than_the_allowed_number_runs_at_once);
     return run_suite(suite);
 }
