@@ -48,6 +48,7 @@ static void remember_fd(struct worker *w, int fd)
     if (w->fd == fd)
         return;
     w->received = w->consumed = 0;
+    w->waits = false;
     w->begun_ms = clock_mono_ms();
     front = atomic_load(&w->server->front);
     if (front)
@@ -60,34 +61,6 @@ static void remember_fd(struct worker *w, int fd)
 static bool is_busy(struct worker *w)
 {
     return atomic_load_explicit(&w->busy, memory_order_relaxed);
-}
-
-ssize_t handoff_recv(int fd, void *buf, size_t len, int flags) __asm__("recv");
-
-/* recv(2) of the whole process. Handlers may receive from other sockets on a
- * worker's thread; civetweb itself only between handlers, and in mg_read(),
- * where a deadline is set. */
-ssize_t handoff_recv(int fd, void *buf, size_t len, int flags)
-{
-    struct worker *w = self;
-    ssize_t n;
-
-    if (!w || (is_busy(w) && !w->deadline_ms))
-        return recvfrom(fd, buf, len, flags, NULL, NULL);
-    if (w->deadline_ms && clock_mono_ms() > w->deadline_ms) {
-        w->timed_out = true;
-        errno = ETIMEDOUT;
-        return -1;
-    }
-    n = recvfrom(fd, buf, len, flags, NULL, NULL);
-    if (!is_busy(w)) {
-        remember_fd(w, fd);
-        w->buf_end = (const char *)buf + len;
-        w->head_full = n == (ssize_t)len;
-    }
-    if (n > 0)
-        w->received += n;
-    return n;
 }
 
 /* Puts a dummy under the number and returns a duplicate of the connection. */
@@ -119,23 +92,97 @@ static int patience_ms(const struct worker *w, struct front *front)
     return PARK_AFTER_MS;
 }
 
-/* The connection of this worker waits for a further request: when that does not
- * come soon, it waits at the front, and civetweb sees an error and closes the
- * dummy. */
-static int poll_idle(struct worker *w, struct front *front, struct pollfd *pfd, int wait_ms)
+/* From here on a receive waits for bytes, if not told otherwise. */
+static bool let_wait(struct worker *w)
 {
-    int first_ms = patience_ms(w, front);
-    int n = poll_ms(pfd, 1, wait_ms < first_ms ? wait_ms : first_ms), copy;
+    const struct timeval wait = {.tv_usec = PARK_AFTER_MS * 1000};
 
-    if (n != 0 || wait_ms <= first_ms)
-        return n;
-    copy = swap_out(w->fd);
+    if (!w->waits)
+        w->waits = setsockopt(w->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0 &&
+                   fcntl(w->fd, F_SETFL, fcntl(w->fd, F_GETFL) & ~O_NONBLOCK) == 0;
+    return w->waits;
+}
+
+/* The connection of this worker waits for a further request that did not come soon:
+ * it waits at the front, and civetweb sees an error and closes the dummy. False when
+ * it has to wait here. */
+static bool park_idle(struct worker *w, struct front *front)
+{
+    int copy = swap_out(w->fd);
+
     if (copy < 0)
-        return poll_ms(pfd, 1, wait_ms - first_ms);
+        return false;
     if (!front_park(front, copy))
         (void)close(copy);
     errno = EIO;
-    return -1;
+    return true;
+}
+
+/* Waits for a further request; as poll(2). Most often it comes soon, and then one
+ * receive is less work than a poll and a receive: civetweb is told that there is
+ * something to receive. */
+static int poll_idle(struct worker *w, struct front *front, struct pollfd *pfd, int wait_ms)
+{
+    int first_ms = patience_ms(w, front), n;
+
+    if (first_ms > 0 && wait_ms > first_ms && let_wait(w)) {
+        w->awaited = true;
+        pfd->revents = POLLIN;
+        return 1;
+    }
+    n = poll_ms(pfd, 1, wait_ms < first_ms ? wait_ms : first_ms);
+    if (n != 0 || wait_ms <= first_ms)
+        return n;
+    return park_idle(w, front) ? -1 : poll_ms(pfd, 1, wait_ms - first_ms);
+}
+
+/* The receive of which poll_idle has told. */
+static ssize_t await_request(struct worker *w, void *buf, size_t len)
+{
+    struct pollfd pfd = {.fd = w->fd, .events = POLLIN};
+    struct front *front = atomic_load(&w->server->front);
+    ssize_t n = recvfrom(w->fd, buf, len, 0, NULL, NULL);
+
+    if (n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+        return n;
+    if (park_idle(w, front))
+        return -1;
+    (void)poll_ms(&pfd, 1, (int)http_limits.keepalive_ms);
+    return recvfrom(w->fd, buf, len, MSG_DONTWAIT, NULL, NULL);
+}
+
+ssize_t handoff_recv(int fd, void *buf, size_t len, int flags) __asm__("recv");
+
+/* recv(2) of the whole process. Handlers may receive from other sockets on a
+ * worker's thread; civetweb itself only between handlers, and in mg_read(),
+ * where a deadline is set. */
+ssize_t handoff_recv(int fd, void *buf, size_t len, int flags)
+{
+    struct worker *w = self;
+    bool awaited;
+    ssize_t n;
+
+    if (!w || (is_busy(w) && !w->deadline_ms))
+        return recvfrom(fd, buf, len, flags, NULL, NULL);
+    if (w->deadline_ms && clock_mono_ms() > w->deadline_ms) {
+        w->timed_out = true;
+        errno = ETIMEDOUT;
+        return -1;
+    }
+    awaited = w->awaited && fd == w->fd;
+    w->awaited = false;
+    if (awaited)
+        n = await_request(w, buf, len);
+    else
+        n = recvfrom(fd, buf, len, flags | MSG_DONTWAIT, NULL, NULL);
+    if (!is_busy(w)) {
+        remember_fd(w, fd);
+        w->buf_end = (const char *)buf + len;
+        w->head_full = n == (ssize_t)len;
+    }
+    if (n > 0)
+        w->received += n;
+    return n;
 }
 
 int handoff_poll(struct pollfd *fds, nfds_t n, int wait_ms) __asm__("poll");
@@ -170,6 +217,7 @@ int handoff_poll(struct pollfd *fds, nfds_t n, int wait_ms)
     if (!w || is_busy(w) || n != 1 || !(fds->events & POLLIN))
         return poll_ms(fds, n, wait_ms);
     remember_fd(w, fds->fd);
+    w->awaited = false;
     front = atomic_load(&w->server->front);
     if (!front || w->received != w->consumed || w->received == 0)
         return poll_ms(fds, n, wait_ms);

@@ -45,6 +45,8 @@ struct worker {
     atomic_bool busy;     /* in the handler */
     const char *buf_end;  /* end of civetweb's buffer for heads */
     bool head_full;       /* the last receive of a head filled it */
+    bool waits;           /* receives from the connection may wait a little */
+    bool awaited;         /* civetweb was told of a request that is still to come */
     int64_t begun_ms;     /* when its worker got this connection */
     int64_t received;     /* bytes of this connection */
     int64_t consumed;     /* of these, by requests that are done; -1 not known */

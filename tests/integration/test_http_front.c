@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { WORKERS = 2, SLOW = 40, HEALTHY_MS = 200, TURNS = 5, IDLE_US = 60000 };
+enum { WORKERS = 2, SLOW = 40, HEALTHY_MS = 200, TURNS = 5, IDLE_US = 60000, PIECE_US = 5000 };
 
 #define HELLO "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -181,6 +181,32 @@ START_TEST(a_head_that_does_not_come_whole_is_answered_408)
 }
 END_TEST
 
+START_TEST(a_further_request_may_come_in_pieces_but_not_for_ever)
+{
+    static const char *const endless[] = {
+        "GET / HTTP/1.1\r\nHost", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc"};
+    struct client client;
+    struct answer answer = {0};
+
+    for (size_t i = 0; i < ARRAY_SIZE(endless); i++) {
+        ck_assert(client_open(&client, port));
+        ck_assert(client_send(&client, HELLO));
+        ck_assert(client_read(&client, &answer));
+        ck_assert(client_send(&client, "POST / HTTP/1.1\r\nHo"));
+        (void)usleep(PIECE_US);
+        ck_assert(client_send(&client, "st: h\r\nContent-Length: 5\r\n\r\nab"));
+        (void)usleep(PIECE_US);
+        ck_assert(client_send(&client, "cde"));
+        ck_assert(client_read(&client, &answer));
+        ck_assert_str_eq(answer.body, "abcde");
+        ck_assert(client_send(&client, endless[i]));
+        ck_assert(client_ended(&client, CLIENT_WAIT_MS));
+        client_done(&client);
+    }
+    answer_done(&answer);
+}
+END_TEST
+
 START_TEST(requests_sent_with_the_end_of_the_connection_are_answered)
 {
     struct client client;
@@ -221,6 +247,7 @@ int main(void)
     int failed;
 
     http_limits.request_timeout_ms = 1500;
+    http_limits.keepalive_ms = 1500;
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, start, stop);
     tcase_add_test(tcase, slow_clients_do_not_delay_a_healthy_one);
@@ -229,6 +256,7 @@ int main(void)
     tcase_add_test(tcase, a_connection_goes_on_after_a_pause);
     tcase_add_test(tcase, half_of_a_pipelined_request_is_not_lost_in_a_pause);
     tcase_add_test(tcase, a_head_that_does_not_come_whole_is_answered_408);
+    tcase_add_test(tcase, a_further_request_may_come_in_pieces_but_not_for_ever);
     tcase_add_test(tcase, requests_sent_with_the_end_of_the_connection_are_answered);
     tcase_add_test(tcase, stop_closes_waiting_connections_promptly);
     suite_add_tcase(suite, tcase);
