@@ -95,7 +95,7 @@ static int patience_ms(const struct worker *w, struct front *front)
 /* From here on a receive waits for bytes, if not told otherwise. */
 static bool let_wait(struct worker *w)
 {
-    const struct timeval wait = {.tv_usec = PARK_AFTER_MS * 1000};
+    const struct timeval wait = {.tv_usec = PARK_AFTER_MS * 1000L};
 
     if (!w->waits)
         w->waits = setsockopt(w->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0 &&
