@@ -4,7 +4,8 @@
  *
  *   pass.c        the way there, its rounds, notifications
  *   pass_reply.c  results and errors for the caller
- *   pass_ask.c    what the server asks, of older callers
+ *   pass_ask.c    what an older server asks
+ *   pass_round.c  what a modern server asks of older callers
  *   pass_state.c  the same of modern callers: requestState
  *   pass_task.c   tasks of modern servers, for older callers
  *   park.c        exchanges that wait for the retry of a modern caller
@@ -107,6 +108,14 @@ bool pass_look(struct pass *pass, int wait_ms);
 /* The server has withdrawn its question. */
 void pass_withdrawn(struct pass *pass, const struct downstream_message *msg);
 void pass_ask_end(struct pass *pass);
+/* False: too many callers are asked already. */
+bool pass_ready_to_ask(struct pass *pass);
+/* Adds a member to the object: the key as written, or the name. */
+void pass_put_member(struct strbuf *out, const struct json *json, const struct json_node *key,
+                     const char *name, const char *value);
+
+/* ---- pass_round.c ---- */
+
 /* A modern server's questions to an older caller: asks all, prepares the next
  * round or fails. */
 void pass_ask_all(struct pass *pass, const struct downstream_message *msg);
