@@ -4,7 +4,7 @@
 
 #include <limits.h>
 
-size_t field_elem_size(const ProtobufCFieldDescriptor *field)
+static size_t field_elem_size(const ProtobufCFieldDescriptor *field)
 {
     switch (field->type) {
     case PROTOBUF_C_TYPE_INT64:

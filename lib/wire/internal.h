@@ -68,7 +68,6 @@ static inline const ProtobufCMessage *slot_message(const void *slot)
     return *(const ProtobufCMessage *const *)slot;
 }
 
-size_t field_elem_size(const ProtobufCFieldDescriptor *field);
 /* Element i of a repeated field. */
 void *field_elem(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, size_t i);
 bool field_integer(const ProtobufCFieldDescriptor *field);
@@ -103,9 +102,6 @@ void check_list(struct codec *c, const struct path *path, const ProtobufCFieldDe
                 const struct field_rule *rule, ProtobufCMessage *message);
 void check_entry(struct codec *c, const struct path *path, const ProtobufCFieldDescriptor *field,
                  const struct field_rule *rule, ProtobufCMessage *entry);
-/* Fills in the default of a field that is absent. */
-void fill_default(struct codec *c, const ProtobufCFieldDescriptor *field,
-                  const struct field_rule *rule, ProtobufCMessage *message);
 /* Required fields and defaults of those that are not marked in given. */
 void check_absent(struct codec *c, const struct path *path, const struct message_rule *rule,
                   const bool *given, ProtobufCMessage *message);

@@ -122,8 +122,8 @@ static void set_default(struct codec *c, const ProtobufCFieldDescriptor *field,
     }
 }
 
-void fill_default(struct codec *c, const ProtobufCFieldDescriptor *field,
-                  const struct field_rule *rule, ProtobufCMessage *message)
+static void fill_default(struct codec *c, const ProtobufCFieldDescriptor *field,
+                         const struct field_rule *rule, ProtobufCMessage *message)
 {
     /* The only defaults of lists and messages are empty ones. */
     if (!rule->fallback || field_repeated(field) || field->type == PROTOBUF_C_TYPE_MESSAGE ||

@@ -86,7 +86,18 @@ START_TEST(printed_text_of_any_length_is_whole)
 
     ck_assert_uint_eq(strlen(text), 40000);
     ck_assert_int_eq(text[39999], '7');
+    for (int len = 510; len <= 514; len++) /* about the size of its buffer */
+        ck_assert_uint_eq(strlen(arena_printf(&arena, "%0*d", len, 7)), (size_t)len);
     ck_assert_str_eq(arena_memdup(&arena, "abc", 2), "ab");
+}
+END_TEST
+
+START_TEST(texts_are_joined_in_their_order)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+
+    ck_assert_str_eq(arena_join(&arena, "a", "", "bc", "d", NULL), "abcd");
+    ck_assert_str_eq(arena_join(&arena, "", NULL), "");
 }
 END_TEST
 
@@ -184,6 +195,7 @@ int main(void)
     tcase_add_test(tests, a_big_piece_does_not_end_the_block_being_filled);
     tcase_add_test(tests, hooks_run_once_at_reset_and_at_done);
     tcase_add_test(tests, printed_text_of_any_length_is_whole);
+    tcase_add_test(tests, texts_are_joined_in_their_order);
     tcase_add_test(tests, a_string_grows_and_stays_terminated);
     tcase_add_test(tests, numbers_of_the_whole_range_are_written_in_decimal);
     tcase_add_test(tests, a_long_format_is_not_cut);
