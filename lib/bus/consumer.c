@@ -7,7 +7,8 @@
 #include "base/log.h"
 
 enum {
-    BATCH_MAX = 1000,
+    BATCH_MAX = 1024,
+    PULL_MAX = 256,       /* messages on their way, of up to 256 events */
     ACK_WAIT_S = 10,      /* after that events of a killed process come to another one */
     KEEP_MS = 3000,       /* a living one says so often that it has them */
     LINGER_MS = 50,       /* how long a batch may wait to fill up */
@@ -293,7 +294,7 @@ static struct bus_consumer *consumer_new(struct bus *bus,
         abort();
     bus_pause_init(&consumer->pause);
     pthread_mutex_init(&consumer->hand_lock, NULL);
-    bus_pull_init(&consumer->pull, bus, "MAL_EVT", consumer->options.max_batch);
+    bus_pull_init(&consumer->pull, bus, "MAL_EVT", (int)(n < PULL_MAX ? n : PULL_MAX));
     return consumer;
 }
 

@@ -67,7 +67,7 @@ enum status catalog_check(struct call *call, const Catalog__CheckRequest *req,
     return ST_OK;
 }
 
-enum { AUDIT_BATCH = 1000, AUDIT_PENDING = 4096 };
+enum { AUDIT_BATCH = 1024, AUDIT_PENDING = 4096 };
 
 struct service_state {
     struct feed *audit, *status;

@@ -94,7 +94,7 @@ enum status gamify_check(struct call *call, const Gamify__CheckRequest *req,
     return ST_OK;
 }
 
-enum { TOOLS_BATCH = 1000, TOOLS_PENDING = 1024, SWEEP_TIMEOUT_MS = 300000 };
+enum { TOOLS_BATCH = 1024, TOOLS_PENDING = 1024, SWEEP_TIMEOUT_MS = 300000 };
 
 struct service_state {
     struct feed *awards, *tools;
