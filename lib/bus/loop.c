@@ -257,8 +257,12 @@ static void read_on_loop(struct loop *loop, unsigned loans)
 {
     struct pollfd fd = {.fd = atomic_load(&loop->fd), .events = POLLIN};
 
-    if (pthread_mutex_trylock(&loop->reading) != 0)
-        return; /* it is borrowed */
+    if (pthread_mutex_trylock(&loop->reading) != 0) {
+        /* It is borrowed, and the kernel was not told yet: it would wake this thread
+         * again and again, in the place of the one that is about to say so. */
+        (void)control(loop, EPOLL_CTL_MOD);
+        return;
+    }
     if (atomic_load(&loop->loans) == loans || poll(&fd, 1, 0) > 0)
         read_socket(loop);
     pthread_mutex_unlock(&loop->reading);
@@ -318,9 +322,9 @@ static int wait_events(struct loop *loop, struct epoll_event *events, int max)
         int n = epoll_pwait2(loop->epoll_fd, events, max, &linger, NULL);
         if (n == 0)
             loop->not_before_us = clock_mono_us() + LINGER_AGAIN_US;
-        if (n >= 0 || errno != ENOSYS)
+        if (n >= 0 || errno == EINTR)
             return n;
-        loop->not_before_us = INT64_MAX; /* before Linux 5.11 */
+        loop->not_before_us = INT64_MAX; /* before Linux 5.11, or forbidden to a container */
         atomic_store(&loop->lingers, false);
     }
     if (atomic_load(&loop->want_write) && !atomic_load(&loop->polls_write))
@@ -378,8 +382,9 @@ bool bus_loop_read(struct loop *loop, int timeout_ms)
 void bus_loop_give_back(struct loop *loop)
 {
     atomic_store(&loop->borrowed, false);
-    (void)control(loop, EPOLL_CTL_MOD);
+    /* Before the I/O thread is woken, which else might find it taken. */
     pthread_mutex_unlock(&loop->reading);
+    (void)control(loop, EPOLL_CTL_MOD);
 }
 
 void bus_loop_recall(struct loop *loop)
