@@ -23,7 +23,7 @@ static inline void feed_until(const char *sql, const char *wanted)
         ck_assert_msg(clock_mono_ms() < until, "%s is %s", sql, value(sql));
         fresh_call();
         ck_assert_int_eq(prober_feed(&f->call, prober), ST_OK);
-        (void)usleep(10000);
+        (void)usleep(10000); /* between two looks only */
     }
 }
 

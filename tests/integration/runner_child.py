@@ -102,7 +102,7 @@ def handle(message):
 if mode == "die":
     sys.stderr.write("cannot find my module\n")
     sys.exit(7)
-while mode == "hang":  # says nothing at all
+while mode == "hang":  # says nothing at all, until it is killed; nobody waits for the second
     time.sleep(1)
 if mode == "once":  # the first start of a home folder fails
     if not os.path.exists("started"):

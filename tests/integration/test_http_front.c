@@ -193,6 +193,7 @@ START_TEST(a_further_request_may_come_in_pieces_but_not_for_ever)
         ck_assert(client_send(&client, HELLO));
         ck_assert(client_read(&client, &answer));
         ck_assert(client_send(&client, "POST / HTTP/1.1\r\nHo"));
+        /* So that the pieces arrive apart; the answer is right if they do not, too. */
         (void)usleep(PIECE_US);
         ck_assert(client_send(&client, "st: h\r\nContent-Length: 5\r\n\r\nab"));
         (void)usleep(PIECE_US);
