@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A child process that runs somebody else's program: its own process group, no
  * descriptor but those it is given, the environment that is given and nothing
- * else, resource limits, no new privileges, ended with its parent; ended as a
- * whole. A hub that runs as root hands the program to nobody. */
+ * else, no new privileges, ended with its parent; ended as a whole. All that, and
+ * its resource limits, holds before its first instruction. A hub that runs as root
+ * hands the program to nobody, unless it is told to keep the user. */
 #pragma once
 
 #include "base/arena.h"
@@ -32,6 +33,7 @@ struct child_options {
     const char *folder;      /* working directory; NULL = / */
     const struct child_limit *limits;
     size_t n_limits;
+    bool keep_user; /* it runs as whom the hub runs, root included */
     /* Descriptors that the child gets as 0, 1, 2, …; borrowed. Without them
      * three pipes are made. */
     const int *fds;
@@ -55,7 +57,8 @@ struct child_end {
     int signal;    /* 0 when it ended by itself */
 };
 
-/* A program that cannot be run ends at once with exit code 126 or 127.
+enum { CHILD_CANNOT_RUN = 126, CHILD_NOT_FOUND = 127 };
+/* A program that cannot be run ends at once with one of these exit codes.
  * UNAVAILABLE when the machine has no room for it, or SANDBOX is not to be had. */
 enum status child_start(const struct child_options *options, struct child *ret_child,
                         struct error *err) MUST_CHECK;
@@ -68,5 +71,7 @@ bool child_ended(struct child *child, struct child_end *ret_end);
  * NULL when there is none that can be run. */
 #define CHILD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 const char *child_find(struct arena *arena, const char *program);
+/* The same on another path; of that the absolute folders only. */
+const char *child_find_on(struct arena *arena, const char *path, const char *program);
 /* Whether this machine allows CHILD_SANDBOX; tried once. */
 bool child_can_isolate(void);

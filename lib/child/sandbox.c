@@ -10,15 +10,20 @@ enum { ARGV_MAX = 256 };
 
 const char *child_find(struct arena *arena, const char *program)
 {
+    return child_find_on(arena, CHILD_PATH, program);
+}
+
+const char *child_find_on(struct arena *arena, const char *path, const char *program)
+{
     if (strchr(program, '/'))
         return program[0] == '/' && access(program, X_OK) == 0 ? arena_strdup(arena, program)
                                                                : NULL;
-    for (const char *p = CHILD_PATH; *p;) {
+    for (const char *p = path; *p;) {
         size_t len = strcspn(p, ":");
-        const char *path = arena_printf(arena, "%.*s/%s", (int)len, p, program);
+        const char *file = arena_printf(arena, "%.*s/%s", (int)len, p, program);
 
-        if (access(path, X_OK) == 0)
-            return path;
+        if (*p == '/' && access(file, X_OK) == 0)
+            return file;
         p += len + (p[len] == ':');
     }
     return NULL;

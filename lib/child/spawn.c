@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { NOBODY = 65534, CANNOT_START = 126, HIGH_FD = 64 };
+enum { NOBODY = 65534, HIGH_FD = 64 };
 
 /* One request at a time. */
 static struct {
@@ -37,7 +37,7 @@ static void limit(const struct child_limit *wanted)
     if (set.rlim_cur > set.rlim_max)
         set.rlim_cur = set.rlim_max;
     if (setrlimit(wanted->resource, &set) != 0)
-        _exit(CANNOT_START);
+        _exit(CHILD_CANNOT_RUN);
 }
 
 static void reset_signals(void)
@@ -83,20 +83,20 @@ static _Noreturn void run_child(void)
     reset_signals();
     (void)setpgid(0, 0);
     if (!place_fds(spawner.fds, spawner.n_fds))
-        _exit(CANNOT_START);
+        _exit(CHILD_CANNOT_RUN);
     for (size_t i = 0; i < options->n_limits; i++)
         limit(&options->limits[i]);
-    if (geteuid() == 0 && !drop_root())
-        _exit(CANNOT_START);
+    if (!options->keep_user && geteuid() == 0 && !drop_root())
+        _exit(CHILD_CANNOT_RUN);
     /* After the change of user, which undoes it. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != spawner.parent ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        _exit(CANNOT_START);
+        _exit(CHILD_CANNOT_RUN);
     if (chdir(options->folder ? options->folder : "/") != 0)
-        _exit(CANNOT_START);
+        _exit(CHILD_CANNOT_RUN);
     execve(spawner.image->path, (char *const *)(uintptr_t)spawner.image->argv,
            (char *const *)(uintptr_t)options->envp);
-    _exit(errno == ENOENT ? CANNOT_START + 1 : CANNOT_START);
+    _exit(errno == ENOENT ? CHILD_NOT_FOUND : CHILD_CANNOT_RUN);
 }
 
 static void *spawner_run(void *arg)

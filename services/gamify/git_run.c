@@ -4,19 +4,14 @@
 #include "git.h"
 
 #include "base/clock.h"
+#include "child/child.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 80, ENV_MAX = 24, CHUNK = 65536, TICK_MS = 200 };
+enum { ARGS_MAX = 80, CHUNK = 65536, TICK_MS = 200 };
 
 #define SAFE_PATH "/usr/local/bin:/usr/bin:/bin"
 
@@ -57,7 +52,7 @@ static const char *const networked[] = {
 };
 
 struct words {
-    const char *items[ARGS_MAX];
+    const char *items[ARGS_MAX]; /* NULL-terminated */
     size_t n;
 };
 
@@ -91,11 +86,18 @@ static void command_line(struct words *words, struct arena *arena, const struct 
         add(words, *arg);
 }
 
+static const char *search_path(void)
+{
+    const char *path = getenv("PATH");
+
+    return path && *path ? path : SAFE_PATH;
+}
+
 static void environment(struct words *words, struct arena *arena, const struct git_job *job)
 {
-    const char *path = getenv("PATH"), *slash = strrchr(job->dir, '/');
+    const char *slash = strrchr(job->dir, '/');
 
-    add(words, arena_printf(arena, "PATH=%s", path && *path ? path : SAFE_PATH));
+    add(words, arena_printf(arena, "PATH=%s", search_path()));
     add(words, "HOME=/nonexistent");
     add(words, "LC_ALL=C");
     add(words, "GIT_CONFIG_NOSYSTEM=1");
@@ -113,106 +115,42 @@ static void environment(struct words *words, struct arena *arena, const struct g
                             slash && slash > job->dir ? (int)(slash - job->dir) : 1, job->dir));
 }
 
-struct run {
-    struct git_job *job;
-    pid_t pid;    /* leader of its group; 0 = not running */
-    int out, err; /* read ends, -1 when closed */
-    size_t total, complained;
-    bool cut; /* on_output or output_max ended it */
-    enum git_outcome why;
-};
-
 static void close_fd(int *fd)
 {
-    if (*fd >= 0)
-        (void)close(*fd);
+    (void)close(*fd);
     *fd = -1;
 }
 
-static void run_done(struct run *run)
+struct run {
+    struct git_job *job;
+    struct child git;
+    size_t total, complained;
+    bool cut; /* on_output, output_max or the clock ended it */
+    enum git_outcome why;
+};
+
+/* Of git itself and of what it starts; it reads what the hub's user may read. */
+static bool start(struct run *run, struct arena *arena)
 {
-    close_fd(&run->out);
-    close_fd(&run->err);
-    if (run->pid <= 0)
-        return;
-    (void)kill(-run->pid, SIGKILL);
-    while (waitpid(run->pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-}
-
-static int spawn(pid_t *ret_pid, const struct words *argv, const struct words *envp, int out,
-                 int err)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    sigset_t none, all;
-    int failed;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    (void)posix_spawn_file_actions_init(&actions);
-    (void)posix_spawnattr_init(&attr);
-    failed = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0) ||
-             posix_spawn_file_actions_adddup2(&actions, out, 1) ||
-             posix_spawn_file_actions_adddup2(&actions, err, 2) ||
-             posix_spawn_file_actions_addclosefrom_np(&actions, 3) ||
-             posix_spawnattr_setpgroup(&attr, 0) || posix_spawnattr_setsigmask(&attr, &none) ||
-             posix_spawnattr_setsigdefault(&attr, &all) ||
-             posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                                 POSIX_SPAWN_SETSIGDEF) ||
-             posix_spawnp(ret_pid, "git", &actions, &attr, (char *const *)(uintptr_t)argv->items,
-                          (char *const *)(uintptr_t)envp->items);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    (void)posix_spawnattr_destroy(&attr);
-    return failed;
-}
-
-/* Descriptors 1 and 2 of the child must not be among the ends that it gets them
- * from. */
-static bool open_pipe(int *ret_read, int *ret_write)
-{
-    int ends[2];
-
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return false;
-    *ret_read = fcntl(ends[0], F_DUPFD_CLOEXEC, 3);
-    *ret_write = fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
-    (void)close(ends[0]);
-    (void)close(ends[1]);
-    return *ret_read >= 0 && *ret_write >= 0 && fcntl(*ret_read, F_SETFL, O_NONBLOCK) == 0;
-}
-
-/* Of git itself and of what it starts. */
-static void limit(pid_t pid, int64_t file_max)
-{
-    const struct rlimit memory = {git_memory, git_memory};
-    const struct rlimit file = {(rlim_t)file_max, (rlim_t)file_max};
-    const struct rlimit core = {0, 0};
-
-    (void)prlimit(pid, RLIMIT_DATA, &memory, NULL);
-    (void)prlimit(pid, RLIMIT_FSIZE, &file, NULL);
-    (void)prlimit(pid, RLIMIT_CORE, &core, NULL);
-}
-
-static bool start(struct run *run)
-{
-    CLEANUP(arena_done) struct arena arena = {0};
+    const rlim_t file = (rlim_t)run->job->file_max;
+    const struct child_limit limits[] = {
+        {RLIMIT_DATA, git_memory, git_memory}, {RLIMIT_FSIZE, file, file}, {RLIMIT_CORE, 0, 0}};
+    const char *path = child_find_on(arena, search_path(), "git");
     struct words argv = {.n = 0}, envp = {.n = 0};
-    int out = -1, err = -1;
-    bool started;
+    struct error err = {0};
 
-    arena_init(&arena);
-    command_line(&argv, &arena, run->job);
-    environment(&envp, &arena, run->job);
-    started = open_pipe(&run->out, &out) && open_pipe(&run->err, &err) &&
-              spawn(&run->pid, &argv, &envp, out, err) == 0;
-    if (!started)
-        run->pid = 0;
-    else
-        limit(run->pid, run->job->file_max);
-    close_fd(&out);
-    close_fd(&err);
-    return started;
+    command_line(&argv, arena, run->job);
+    environment(&envp, arena, run->job);
+    if (!path || child_start(&(struct child_options){.path = path,
+                                                     .argv = argv.items,
+                                                     .envp = envp.items,
+                                                     .limits = limits,
+                                                     .n_limits = ARRAY_SIZE(limits),
+                                                     .keep_user = true},
+                             &run->git, &err) != ST_OK)
+        return false;
+    close_fd(&run->git.in);
+    return true;
 }
 
 static void cut(struct run *run, enum git_outcome why)
@@ -225,10 +163,10 @@ static void cut(struct run *run, enum git_outcome why)
 static void read_out(struct run *run, char *chunk)
 {
     struct git_job *job = run->job;
-    ssize_t n = read(run->out, chunk, CHUNK);
+    ssize_t n = read(run->git.out, chunk, CHUNK);
 
     if (n == 0)
-        close_fd(&run->out);
+        close_fd(&run->git.out);
     if (n <= 0)
         return;
     run->total += (size_t)n;
@@ -241,11 +179,11 @@ static void read_out(struct run *run, char *chunk)
 static void read_err(struct run *run, char *chunk)
 {
     struct git_job *job = run->job;
-    ssize_t n = read(run->err, chunk, CHUNK);
+    ssize_t n = read(run->git.err, chunk, CHUNK);
     size_t room = sizeof(job->complaint) - 1 - run->complained;
 
     if (n == 0)
-        close_fd(&run->err);
+        close_fd(&run->git.err);
     if (n <= 0)
         return;
     if ((size_t)n < room)
@@ -254,12 +192,16 @@ static void read_err(struct run *run, char *chunk)
     run->complained += room;
 }
 
-/* Until both ends are closed, which a killed group does too. */
+/* Until both ends are closed, which a killed group does too, and git has ended. */
 static void watch(struct run *run, char *chunk)
 {
-    while (!run->cut && (run->out >= 0 || run->err >= 0)) {
-        struct pollfd fds[] = {{.fd = run->out, .events = POLLIN},
-                               {.fd = run->err, .events = POLLIN}};
+    const struct child *git = &run->git;
+
+    while (!run->cut) {
+        bool closed = git->out < 0 && git->err < 0;
+        struct pollfd fds[] = {{.fd = git->out, .events = POLLIN},
+                               {.fd = git->err, .events = POLLIN},
+                               {.fd = closed ? git->pidfd : -1, .events = POLLIN}};
         int64_t left = run->job->deadline_ms - clock_mono_ms();
 
         if (left <= 0 || (run->job->stop && *run->job->stop)) {
@@ -272,49 +214,34 @@ static void watch(struct run *run, char *chunk)
             read_out(run, chunk);
         if (fds[1].revents)
             read_err(run, chunk);
+        if (fds[2].revents)
+            break;
     }
 }
 
-/* git closed its ends, so it is about to go. What it may have left in its group
- * is ended before the number of the group can become another's. */
-static enum git_outcome finish(struct run *run)
+static enum git_outcome outcome_of(struct git_job *job, const struct child_end *end)
 {
-    int status = 0;
-
-    for (;;) {
-        siginfo_t info = {0};
-
-        if (waitid(P_PID, (id_t)run->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-            info.si_pid == run->pid)
-            break;
-        if (clock_mono_ms() > run->job->deadline_ms)
-            return GIT_LATE;
-        (void)poll(NULL, 0, 1);
-    }
-    (void)kill(-run->pid, SIGKILL);
-    while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    run->pid = 0;
-    if (WIFEXITED(status))
-        run->job->exit_code = WEXITSTATUS(status);
-    return run->job->exit_code == 0 ? GIT_DONE : GIT_REFUSED;
+    if (end->signal == 0)
+        job->exit_code = end->exit_code;
+    if (job->exit_code == CHILD_CANNOT_RUN || job->exit_code == CHILD_NOT_FOUND)
+        return GIT_MISSING;
+    return job->exit_code == 0 ? GIT_DONE : GIT_REFUSED;
 }
 
 enum git_outcome git_run(struct git_job *job)
 {
-    CLEANUP(run_done) struct run run = {.job = job, .out = -1, .err = -1};
-    char *chunk;
+    CLEANUP(arena_done) struct arena arena;
+    struct run run = {.job = job};
+    struct child_end end = {0};
 
     job->exit_code = -1;
     memset(job->complaint, 0, sizeof(job->complaint));
+    arena_init(&arena);
     if (clock_mono_ms() >= job->deadline_ms)
         return GIT_LATE;
-    if (!start(&run))
+    if (!start(&run, &arena))
         return GIT_MISSING;
-    chunk = malloc(CHUNK);
-    if (!chunk)
-        abort();
-    watch(&run, chunk);
-    free(chunk);
-    return run.cut ? run.why : finish(&run);
+    watch(&run, arena_alloc(&arena, CHUNK));
+    child_stop(&run.git, 0, 0, &end);
+    return run.cut ? run.why : outcome_of(job, &end);
 }

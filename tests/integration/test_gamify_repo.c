@@ -2,6 +2,7 @@
 /* Which repositories may be read, and what a run of git can and cannot do. */
 #include "git_fixture.h"
 
+#include <sched.h>
 #include <signal.h>
 
 static struct git_fixture git_dirs;
@@ -252,6 +253,35 @@ START_TEST(git_writes_no_file_unless_it_may)
 }
 END_TEST
 
+/* One processor, and nobody who wakes takes it from who runs: git would have
+ * written before somebody beside it could limit it. */
+static void share_one_processor(void)
+{
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET((unsigned)sched_getcpu(), &one);
+    ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+    ck_assert_int_eq(sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0}), 0);
+}
+
+START_TEST(git_is_limited_before_its_first_act)
+{
+    static const char *const args[] = {"log", NULL};
+    struct git_job job = {.dir = g->roots, .args = args};
+    const char *seen;
+
+    fake_git("ulimit -f; ulimit -c; ulimit -d");
+    share_one_processor();
+    call = (struct call){.arena = &arena};
+    for (int i = 0; i < 100; i++) {
+        job.deadline_ms = clock_mono_ms() + 5000;
+        ck_assert_int_eq(git_line(&call, &job, &seen), GIT_DONE);
+        ck_assert_str_eq(seen, "0\n0\n1048576");
+    }
+}
+END_TEST
+
 START_TEST(what_a_partial_clone_lacks_is_not_fetched)
 {
     struct git_job job;
@@ -351,11 +381,26 @@ START_TEST(git_gets_only_its_own_environment)
 }
 END_TEST
 
+static void says_that_git_is_missing(void)
+{
+    REFUSES("app", ST_UNAVAILABLE);
+    ck_assert_ptr_nonnull(strstr(call.error.message, "git cannot be started"));
+}
+
 START_TEST(a_hub_without_git_says_so)
 {
     ck_assert_int_eq(setenv("PATH", "/nonexistent", 1), 0);
-    REFUSES("app", ST_UNAVAILABLE);
-    ck_assert_ptr_nonnull(strstr(call.error.message, "git"));
+    says_that_git_is_missing();
+}
+END_TEST
+
+START_TEST(a_git_that_cannot_be_run_is_none)
+{
+    fake_git("true");
+    SHELL(g, "sed -i 's,/bin/sh,/none/sh,' bin/git");
+    says_that_git_is_missing();
+    SHELL(g, ": > bin/git");
+    says_that_git_is_missing();
 }
 END_TEST
 
@@ -387,12 +432,14 @@ int main(void)
     tcase_add_test(tcase, another_owners_repository_is_read);
     tcase_add_test(tcase, the_configuration_of_a_repository_starts_nothing);
     tcase_add_test(tcase, git_writes_no_file_unless_it_may);
+    tcase_add_test(tcase, git_is_limited_before_its_first_act);
     tcase_add_test(tcase, what_a_partial_clone_lacks_is_not_fetched);
     tcase_add_test(tcase, a_slow_git_is_stopped_with_all_it_started);
     tcase_add_test(tcase, what_git_leaves_behind_is_stopped);
     tcase_add_test(tcase, output_without_end_is_cut_off);
     tcase_add_test(tcase, git_gets_only_its_own_environment);
     tcase_add_test(tcase, a_hub_without_git_says_so);
+    tcase_add_test(tcase, a_git_that_cannot_be_run_is_none);
     tcase_add_test(tcase, a_broken_repository_is_unavailable);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);

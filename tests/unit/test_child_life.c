@@ -210,6 +210,23 @@ START_TEST(root_is_not_handed_on)
 }
 END_TEST
 
+START_TEST(a_child_that_keeps_the_user_runs_as_its_parent)
+{
+    const char *const argv[] = {"id", "-u", NULL};
+    struct child child;
+    struct error err = {0};
+
+    ck_assert_int_eq(child_start(&(struct child_options){.path = child_find(&arena, "id"),
+                                                         .argv = argv,
+                                                         .envp = no_env,
+                                                         .keep_user = true},
+                                 &child, &err),
+                     ST_OK);
+    ck_assert_uint_eq(strtoul(output(&child), NULL, 10), geteuid());
+    child_stop(&child, WAIT_MS, WAIT_MS, NULL);
+}
+END_TEST
+
 START_TEST(a_program_that_is_not_there_ends_at_once)
 {
     const char *const argv[] = {"none", NULL};
@@ -226,6 +243,8 @@ START_TEST(a_program_that_is_not_there_ends_at_once)
     ck_assert_ptr_null(child_find(&arena, "no-such-program"));
     ck_assert_ptr_null(child_find(&arena, "bin/sh"));
     ck_assert_str_eq(child_find(&arena, "/bin/sh"), "/bin/sh");
+    ck_assert_str_eq(child_find_on(&arena, "/none:/bin", "sh"), "/bin/sh");
+    ck_assert_ptr_null(child_find_on(&arena, ":../../../../../bin", "sh"));
 }
 END_TEST
 
@@ -258,6 +277,7 @@ int main(void)
     tcase_add_test(tcase, a_child_outlives_the_thread_that_started_it);
     tcase_add_test(tcase, limits_hold_and_privileges_do_not_grow);
     tcase_add_test(tcase, root_is_not_handed_on);
+    tcase_add_test(tcase, a_child_that_keeps_the_user_runs_as_its_parent);
     tcase_add_test(tcase, a_program_that_is_not_there_ends_at_once);
     tcase_add_test(tcase, a_sandboxed_child_sees_no_other_process);
     suite_add_tcase(suite, tcase);
