@@ -31,8 +31,6 @@ bool bus_up(const struct bus *bus);
 bool bus_closed(const struct bus *bus);
 /* Round trip to the server; ret_us may be NULL. */
 enum status bus_check(struct bus *bus, int64_t *ret_us) MUST_CHECK;
-/* Runs on every reconnect, on a cnats thread. */
-void bus_on_reconnect(struct bus *bus, void (*fn)(void *arg), void *arg);
 
 /* Counted since bus_new. */
 struct bus_stats {
@@ -255,7 +253,6 @@ struct bus_stream {
     uint64_t first, last; /* sequences; last < first when it is empty */
     int64_t since_ms;     /* of what was published from then on nothing is missing */
 };
-enum status bus_stream_state(struct bus *bus, struct bus_stream *ret_stream) MUST_CHECK;
 /* Reads the events of a filter from a sequence on, at least up to the last one
  * that is there at the start, in their order, and gives them to fn in batches; a
  * failure of fn ends it. ret_stream says what the stream held at the start. A

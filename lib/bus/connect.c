@@ -85,12 +85,6 @@ static void on_reconnected(natsConnection *nc, void *arg)
         return;
     set_up(bus, true);
     log_info("connected to NATS again");
-    pthread_mutex_lock(&bus->lock);
-    struct hook *hook = bus->hooks;
-    pthread_mutex_unlock(&bus->lock);
-    /* Hooks are only ever added in front, so the rest of the list stands. */
-    for (; hook; hook = hook->next)
-        hook->fn(hook->arg);
 }
 
 static void on_closed(natsConnection *nc, void *arg)
@@ -262,10 +256,6 @@ void bus_unref(struct bus *bus)
 {
     if (atomic_fetch_sub(&bus->refs, 1) != 1)
         return;
-    for (struct hook *hook = bus->hooks, *next; hook; hook = next) {
-        next = hook->next;
-        free(hook);
-    }
     bus_waiters_done(&bus->waiters);
     pthread_cond_destroy(&bus->changed);
     pthread_mutex_destroy(&bus->lock);
@@ -349,17 +339,4 @@ enum status bus_check(struct bus *bus, int64_t *ret_us)
         if (ret_us)
             *ret_us = clock_mono_us() - start;
     return ST_OK;
-}
-
-void bus_on_reconnect(struct bus *bus, void (*fn)(void *arg), void *arg)
-{
-    struct hook *hook = calloc(1, sizeof(*hook));
-
-    if (!hook)
-        abort();
-    *hook = (struct hook){.fn = fn, .arg = arg};
-    pthread_mutex_lock(&bus->lock);
-    hook->next = bus->hooks;
-    bus->hooks = hook;
-    pthread_mutex_unlock(&bus->lock);
 }

@@ -20,12 +20,6 @@ enum {
     BUS_DEADLINE_MAX_MS = 3600000,
 };
 
-struct hook {
-    struct hook *next;
-    void (*fn)(void *arg);
-    void *arg;
-};
-
 /* Threads that wait for a message without reading the socket; see waiters.c. */
 struct bus_waiters {
     pthread_mutex_t lock;
@@ -47,7 +41,6 @@ struct bus {
     pthread_mutex_t lock;    /* everything below */
     pthread_cond_t changed;  /* up or closed changed; CLOCK_MONOTONIC */
     struct inbox *inboxes;
-    struct hook *hooks;
     struct bus_answers *spare; /* subscribed, nobody waits on them */
     int n_spare;
 };

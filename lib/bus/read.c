@@ -17,7 +17,7 @@ struct reader {
     size_t n_events;
 };
 
-enum status bus_stream_state(struct bus *bus, struct bus_stream *ret_stream)
+static enum status stream_state(struct bus *bus, struct bus_stream *ret_stream)
 {
     jsStreamInfo *info = NULL;
     jsErrCode code;
@@ -137,7 +137,7 @@ enum status bus_read(struct bus *bus, const struct bus_read_options *options,
 {
     struct reader *reader;
 
-    TRY(bus_stream_state(bus, ret_stream));
+    TRY(stream_state(bus, ret_stream));
     if (ret_stream->last < ret_stream->first || ret_stream->last < options->from)
         return ST_OK;
     reader = calloc(1, sizeof(*reader));

@@ -124,12 +124,6 @@ void downstream_stop(struct downstream *server);
 /* Forgets the verdict about its era, e.g. after it was redeployed. */
 void downstream_forget(struct downstream *server);
 
-struct downstream_stats {
-    uint64_t exchanges, failures, connects, reuses, bytes_in, bytes_out;
-    int running, idle_connections, sessions;
-};
-void downstream_stats(struct downstream *server, struct downstream_stats *ret_stats);
-
 /* ---- messages ------------------------------------------------------------ */
 
 enum downstream_kind {
@@ -212,9 +206,7 @@ void downstream_describe(struct downstream_session *session, struct arena *arena
                          struct downstream_facts *ret_facts);
 bool downstream_modern(struct downstream_session *session);
 
-/* A legacy HTTP session as text, so that another process can go on with it; not
- * for stdio. It holds the session id: a secret. */
-void downstream_save(struct downstream_session *session, struct strbuf *out);
+/* Goes on with a legacy HTTP session that another process saved as text (see shared). */
 enum status downstream_resume(struct downstream *server,
                               const struct downstream_session_options *options, const char *saved,
                               size_t len, struct downstream_session **ret_session,
@@ -335,8 +327,6 @@ enum status downstream_watch(struct downstream_session *session, const struct do
  * to no call, and waits until it is there, or cannot be; keeps it up. */
 enum status downstream_hear(struct downstream_session *session, int64_t deadline_ms,
                             struct error *err) MUST_CHECK;
-/* Gives it up, and what is watched. */
-void downstream_hush(struct downstream_session *session);
 /* Whether an exchange runs here that a question on the session's stream is for. */
 bool downstream_can_take(struct downstream_session *session);
 /* The client is asked something that any exchange of the session may wait for: each has
@@ -350,8 +340,3 @@ bool downstream_inject(struct downstream_session *session, const char *text, siz
 
 /* Waits until the stream of the wish told last is open, or could not be opened. */
 void downstream_watched(struct downstream_session *session, int64_t until_ms);
-
-/* Appends the message as a JSON-RPC notification, own progress under the
- * caller's token (JSON as written; NULL = left as it is). */
-void downstream_put_notification(struct strbuf *out, const struct downstream_message *msg,
-                                 const char *token, size_t token_len);

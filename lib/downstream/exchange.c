@@ -14,17 +14,15 @@
 
 /* ---- ends ------------------------------------------------------------------------ */
 
-void exchange_over(struct downstream_exchange *x, enum downstream_fault fault)
+/* After the last message or failure. Once. */
+static void over(struct downstream_exchange *x, enum downstream_fault fault)
 {
-    struct downstream *server = x->server;
+    const struct downstream *server = x->server;
 
     if (x->state == EXCHANGE_OVER)
         return;
     x->state = EXCHANGE_OVER;
     x->fault = fault;
-    (void)atomic_fetch_add(&server->exchanges, 1);
-    if (fault != DOWNSTREAM_FAULT_NONE)
-        (void)atomic_fetch_add(&server->failures, 1);
     if (server->observe != NULL)
         server->observe(fault, clock_mono_us() - x->started_us, server->observe_arg);
 }
@@ -32,7 +30,7 @@ void exchange_over(struct downstream_exchange *x, enum downstream_fault fault)
 enum status exchange_failed(struct downstream_exchange *x, const struct error *err,
                             enum status status)
 {
-    exchange_over(x, err != NULL ? downstream_fault_of(err) : DOWNSTREAM_FAULT_LOST);
+    over(x, err != NULL ? downstream_fault_of(err) : DOWNSTREAM_FAULT_LOST);
     return status;
 }
 
@@ -49,7 +47,7 @@ enum status exchange_fail(struct downstream_exchange *x, enum downstream_fault f
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    exchange_over(x, fault);
+    over(x, fault);
     return fault_set(err, x->server->id, fault, "%s", text);
 }
 
@@ -229,7 +227,7 @@ enum status downstream_next(struct downstream_exchange *x, int wait_ms,
     ret_msg->http_status = x->http_status;
     if (is_last(ret_msg)) {
         x->answered = true;
-        exchange_over(x, DOWNSTREAM_FAULT_NONE);
+        over(x, DOWNSTREAM_FAULT_NONE);
     }
     return ST_OK;
 }
@@ -253,7 +251,7 @@ void downstream_end(struct downstream_exchange *x)
         pipe_end(x);
     else
         http_end(x);
-    exchange_over(x, DOWNSTREAM_FAULT_CANCELLED);
+    over(x, DOWNSTREAM_FAULT_CANCELLED);
     queue_clear(x);
     waiter_done(&x->waiter);
     strbuf_done(&x->tail);
@@ -276,31 +274,4 @@ void downstream_stop(struct downstream *server)
         downstream_cancel(x);
     }
     (void)pthread_mutex_unlock(&server->lock);
-}
-
-void downstream_put_notification(struct strbuf *out, const struct downstream_message *msg,
-                                 const char *token, size_t token_len)
-{
-    const struct json *json = &msg->json;
-    const struct json_node *key;
-
-    strbuf_str(out, "{\"jsonrpc\":\"2.0\",\"method\":");
-    json_put_string(out, msg->method);
-    if (msg->params != NULL) {
-        strbuf_str(out, ",\"params\":{");
-        key = json_first(msg->params);
-        for (uint32_t i = 0; i < msg->params->count; i++, key = json_next(json_next(key))) {
-            if (i > 0)
-                strbuf_char(out, ',');
-            json_put_node(out, json, key);
-            strbuf_char(out, ':');
-            if (msg->own_progress && token != NULL && json_is(json, key, "progressToken")) {
-                strbuf_add(out, token, token_len);
-                continue;
-            }
-            json_put_node(out, json, json_next(key));
-        }
-        strbuf_char(out, '}');
-    }
-    strbuf_char(out, '}');
 }

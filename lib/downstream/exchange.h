@@ -89,8 +89,6 @@ void exchange_number(struct downstream_exchange *x);
 void exchange_put_json(struct strbuf *out, const struct downstream_exchange *x);
 /* How many bytes that adds. */
 size_t exchange_json_len(const struct downstream_exchange *x);
-/* After the last message or failure: numbers, observer. Once. */
-void exchange_over(struct downstream_exchange *x, enum downstream_fault fault);
 
 /* ---- render.c ---------------------------------------------------------------- */
 

@@ -112,7 +112,6 @@ static enum step receive(struct downstream_exchange *x, int64_t until_ms, struct
                       &x->piece_len);
     conn->in_at += used;
     x->reply_bytes += used;
-    (void)atomic_fetch_add(&x->server->bytes_in, used);
     if (conn->http.state == HTTP1_REFUSED)
         return failed(exchange_fail(x, DOWNSTREAM_FAULT_PROTOCOL, err, "sent %s", conn->http.why));
     if (x->reply_bytes > x->server->limits.reply_bytes)

@@ -70,10 +70,8 @@ static enum status send_on(struct downstream_exchange *x, bool fresh,
     http1_reset(&x->conn->http);
     if (waiter_enter(&x->waiter, x->conn->fd))
         io = conn_send(x->conn, &x->waiter, deadline_ms, &sent);
-    if (io == CONN_OK) {
-        (void)atomic_fetch_add(&x->server->bytes_out, x->conn->out.len);
+    if (io == CONN_OK)
         return ST_OK;
-    }
     *ret_unsent = x->conn->used && (io == CONN_EOF || io == CONN_BROKEN);
     http_let_go(x, false);
     return server_fault_io(x->server, io, "take the request", err);

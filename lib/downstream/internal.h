@@ -64,8 +64,6 @@ struct downstream {
     bool reaped; /* with next_reaped: reap.c's, under its lock */
     struct downstream *next_reaped;
 
-    atomic_ullong exchanges, failures, connects, reuses, bytes_in, bytes_out;
-    atomic_int n_sessions;
     atomic_ullong next_id;
 };
 

@@ -54,7 +54,6 @@ bool pipe_write(struct pipe *pipe, const char *text, size_t len)
     (void)pthread_mutex_unlock(&pipe->lock);
     if (left)
         (void)eventfd_write(pipe->wake_fd, 1);
-    (void)atomic_fetch_add(&pipe->server->bytes_out, len);
     return taken;
 }
 
@@ -93,10 +92,8 @@ static bool read_some(struct pipe *pipe)
 
     if (n < 0)
         return errno == EINTR || errno == EAGAIN;
-    if (n > 0) {
-        (void)atomic_fetch_add(&pipe->server->bytes_in, (size_t)n);
+    if (n > 0)
         sort_bytes(pipe, pipe->chunk, (size_t)n);
-    }
     return n > 0;
 }
 
@@ -272,7 +269,6 @@ enum status pipe_open(struct downstream_session *session, struct error *err)
     if (server->program.start(server->program.arg, &to_child, &from_child, &why) != ST_OK)
         return fault_set(err, server->id, DOWNSTREAM_FAULT_CONNECT, "cannot be started: %s",
                          why.message);
-    (void)atomic_fetch_add(&server->connects, 1);
     pipe = pipe_new(session, to_child, from_child);
     if (pipe->wake_fd < 0 || !watch(pipe, EPOLL_CTL_ADD, true) ||
         pthread_create(&pipe->thread, NULL, run, pipe) != 0) {

@@ -20,7 +20,8 @@ static void wake(struct downstream_exchange *x)
         (void)eventfd_write(x->waiter.wake_fd, 1);
 }
 
-void queue_fail_locked(struct downstream_exchange *x, enum downstream_fault fault, const char *why)
+static void queue_fail_locked(struct downstream_exchange *x, enum downstream_fault fault,
+                              const char *why)
 {
     if (x->queue_fault == DOWNSTREAM_FAULT_NONE) {
         x->queue_fault = fault;

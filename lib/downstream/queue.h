@@ -11,7 +11,6 @@ void queue_put(struct downstream_exchange *x, struct queued *item);
 struct queued *queue_take(struct downstream_exchange *x);
 /* With the waiter's lock held. */
 struct queued *queue_take_locked(struct downstream_exchange *x);
-void queue_fail_locked(struct downstream_exchange *x, enum downstream_fault fault, const char *why);
 void queue_fail(struct downstream_exchange *x, enum downstream_fault fault, const char *why);
 /* What is left. */
 void queue_clear(struct downstream_exchange *x);

@@ -146,23 +146,6 @@ void downstream_forget(struct downstream *server)
     (void)pthread_mutex_unlock(&server->lock);
 }
 
-void downstream_stats(struct downstream *server, struct downstream_stats *ret_stats)
-{
-    *ret_stats = (struct downstream_stats){
-        .exchanges = atomic_load(&server->exchanges),
-        .failures = atomic_load(&server->failures),
-        .connects = atomic_load(&server->connects),
-        .reuses = atomic_load(&server->reuses),
-        .bytes_in = atomic_load(&server->bytes_in),
-        .bytes_out = atomic_load(&server->bytes_out),
-        .sessions = atomic_load(&server->n_sessions),
-    };
-    (void)pthread_mutex_lock(&server->lock);
-    ret_stats->running = server->n_running;
-    ret_stats->idle_connections = server->n_idle;
-    (void)pthread_mutex_unlock(&server->lock);
-}
-
 int64_t server_deadline(const struct downstream *server, int64_t deadline_ms)
 {
     return deadline_ms != 0 ? deadline_ms : clock_mono_ms() + server->limits.call_ms;
@@ -200,13 +183,10 @@ struct conn *server_connect(struct downstream *server, struct waiter *waiter, in
     enum conn_io io;
 
     while (!fresh && (conn = take_idle(server)) != NULL) {
-        if (now < conn->idle_until_ms && conn_fresh(conn)) {
-            (void)atomic_fetch_add(&server->reuses, 1);
+        if (now < conn->idle_until_ms && conn_fresh(conn))
             return conn;
-        }
         conn_close(conn);
     }
-    (void)atomic_fetch_add(&server->connects, 1);
     conn = conn_open(&server->url, server->resolver, waiter,
                      until < deadline_ms ? until : deadline_ms, &io, &why);
     if (conn == NULL && io == CONN_CANCELLED)

@@ -55,13 +55,11 @@ struct downstream_session *session_new(struct downstream *server,
     session->shared = options->shared;
     (void)pthread_mutex_init(&session->lock, NULL);
     (void)pthread_mutex_init(&session->init_lock, NULL);
-    (void)atomic_fetch_add(&server->n_sessions, 1);
     return session;
 }
 
 void session_free(struct downstream_session *session)
 {
-    (void)atomic_fetch_sub(&session->server->n_sessions, 1);
     pipe_close(session);
     facts_unref(session->facts);
     (void)pthread_mutex_destroy(&session->lock);
@@ -100,11 +98,6 @@ enum status downstream_hear(struct downstream_session *session, int64_t deadline
     TRY(downstream_watch(session, &(struct downstream_wish){0}, err));
     downstream_watched(session, until < deadline_ms ? until : deadline_ms);
     return ST_OK;
-}
-
-void downstream_hush(struct downstream_session *session)
-{
-    watch_stop(session);
 }
 
 /* A legacy server may ask on the session's own stream, and may forget questions

@@ -18,7 +18,7 @@ static void put_text(struct strbuf *out, const char *key, const char *text)
         mcp_put_member(out, key, text);
 }
 
-void downstream_save(struct downstream_session *session, struct strbuf *out)
+static void save(struct downstream_session *session, struct strbuf *out)
 {
     struct session_view view;
 
@@ -137,7 +137,7 @@ void share_give(struct downstream_session *session)
     session_look(session, &mine);
     if (session->shared.save == NULL || mine.id[0] == '\0')
         return;
-    downstream_save(session, &saved);
+    save(session, &saved);
     if (!session->shared.save(saved.data, saved.len, session->shared.arg) && share_take(session))
         post_delete(session, &mine, clock_mono_ms() + END_MS);
 }

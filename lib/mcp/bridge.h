@@ -57,9 +57,6 @@ void bridge_put_askable(struct strbuf *out, const struct json *json, const struc
 /* The server's, for the caller. */
 void bridge_put_server_capabilities(struct strbuf *out, const struct bridge *bridge,
                                     const struct json *json, const struct json_node *node);
-/* Implementation (serverInfo, clientInfo) in the words of that revision. */
-void bridge_put_implementation(struct strbuf *out, enum mcp_version to, const struct json *json,
-                               const struct json_node *node);
 
 /* ---- results (bridge_result.c) -------------------------------------------------- */
 

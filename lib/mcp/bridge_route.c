@@ -158,14 +158,3 @@ void bridge_put_server_capabilities(struct strbuf *out, const struct bridge *bri
     }
     strbuf_char(out, '}');
 }
-
-void bridge_put_implementation(struct strbuf *out, enum mcp_version to, const struct json *json,
-                               const struct json_node *node)
-{
-    if (to >= MCP_2025_11_25)
-        put_without(out, json, node, WORDS(""));
-    else if (to >= MCP_2025_06_18)
-        put_without(out, json, node, WORDS("description", "websiteUrl", "icons"));
-    else
-        put_without(out, json, node, WORDS("title", "description", "websiteUrl", "icons"));
-}

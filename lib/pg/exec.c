@@ -20,7 +20,7 @@ static void clear_result(void *arg)
     PQclear(arg);
 }
 
-bool succeeded(const PGresult *result)
+static bool succeeded(const PGresult *result)
 {
     ExecStatusType kind = PQresultStatus(result);
 
@@ -125,8 +125,8 @@ static enum status send_query(struct call *call, const struct query *query,
     return receive(call, query->name, ret_result);
 }
 
-enum status run_query(struct call *call, const struct query *query, const char *types, va_list ap,
-                      PGresult **ret_result, struct statement **ret_statement)
+static enum status run_query(struct call *call, const struct query *query, const char *types,
+                             va_list ap, PGresult **ret_result, struct statement **ret_statement)
 {
     struct params *params = arena_alloc(call->arena, sizeof(*params));
     PGresult *result = NULL;

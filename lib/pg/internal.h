@@ -116,8 +116,6 @@ enum status sqlstate_status(const char *sqlstate, const char *message, enum tx_m
 /* exec.c */
 /* Until when a query of the call may run. */
 int64_t call_deadline(const struct call *call);
-enum status run_query(struct call *call, const struct query *query, const char *types, va_list ap,
-                      PGresult **ret_result, struct statement **ret_statement) MUST_CHECK;
 /* Whether there is a connection to ask and time left to do so. */
 enum status has_time(struct call *call) MUST_CHECK;
 /* Why nothing may be sent now, ST_OK when it may: connects if it has to. */
@@ -130,7 +128,6 @@ bool put_query(struct pg_conn *conn, const struct query *query, const struct par
 /* What an exchange brought: the result, hung on the call's arena, and its status. */
 enum status take_result(struct call *call, const char *what, enum status status,
                         PGresult *result) MUST_CHECK;
-bool succeeded(const PGresult *result);
 /* A migration changed the columns under a prepared statement: refused before
  * anything ran, so that it is safe to prepare and run it again. */
 bool is_stale_plan(const PGresult *result);

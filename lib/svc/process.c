@@ -22,7 +22,7 @@ enum {
 
 static const char *nats_url, *nats_user, *nats_password, *admin_bind, *log_level;
 
-const struct setting process_settings[] = {
+static const struct setting process_settings[] = {
     {.env = "MAL_NATS_URL",
      .type = SETTING_STRING,
      .fallback = "nats://127.0.0.1:4222",

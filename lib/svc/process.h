@@ -89,5 +89,3 @@ void process_fail(struct process *process, const struct error *err);
 int process_done(struct process *process);
 /* Why the process is not ready, one line each; true when it is. */
 bool process_is_ready(struct process *process, struct strbuf *why);
-
-extern const struct setting process_settings[];

@@ -122,26 +122,6 @@ START_TEST(what_a_modern_caller_can_be_asked_has_one_form)
 }
 END_TEST
 
-START_TEST(labels_take_the_words_of_the_revision)
-{
-    static const char full[] =
-        "{\"name\":\"n\",\"title\":\"t\",\"version\":\"1\",\"description\":\"d\","
-        "\"websiteUrl\":\"w\",\"icons\":[]}";
-    static const struct {
-        int to;
-        const char *told;
-    } cases[] = {{NEW, full},
-                 {V11, full},
-                 {V06, "{\"name\":\"n\",\"title\":\"t\",\"version\":\"1\"}"},
-                 {V03, "{\"name\":\"n\",\"version\":\"1\"}"}};
-    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
-    const struct json *json = parse(full);
-
-    bridge_put_implementation(&out, (enum mcp_version)cases[_i].to, json, json->nodes);
-    ck_assert_str_eq(out.data, cases[_i].told);
-}
-END_TEST
-
 static void fill(TCase *tcase)
 {
     tcase_add_loop_test(tcase, methods_take_their_way_by_both_eras, 0, (int)ARRAY_SIZE(routes));
@@ -149,7 +129,6 @@ static void fill(TCase *tcase)
     tcase_add_loop_test(tcase, capabilities_take_the_other_sides_form, 0,
                         (int)ARRAY_SIZE(capabilities));
     tcase_add_test(tcase, what_a_modern_caller_can_be_asked_has_one_form);
-    tcase_add_loop_test(tcase, labels_take_the_words_of_the_revision, 0, 4);
 }
 
 int main(void)

@@ -29,7 +29,8 @@ static const struct {
 
 static const McpHealth__Definitions none = MCP_HEALTH__DEFINITIONS__INIT;
 
-struct bridge mount_bridge(const struct mcp *m, enum mcp_version server)
+/* From the server's revision, MCP_UNKNOWN = as last known, to the caller's. */
+static struct bridge bridge_of(const struct mcp *m, enum mcp_version server)
 {
     const struct definitions *definitions = m->x->mount->definitions;
 
@@ -56,7 +57,7 @@ static bool mount_has_tasks(const struct exchange *x)
 static void put_capabilities(struct mcp *m)
 {
     const struct definitions *definitions = m->x->mount->definitions;
-    struct bridge bridge = mount_bridge(m, MCP_UNKNOWN);
+    struct bridge bridge = bridge_of(m, MCP_UNKNOWN);
     const struct json *json = definitions != NULL ? &definitions->capabilities : NULL;
 
     if (!mount_has_tasks(m->x) && bridge.server > MCP_2025_06_18)
@@ -164,7 +165,7 @@ static bool put_item(struct mcp *m, const struct bridge *bridge, size_t kind,
 
 static void put_page(struct mcp *m, size_t kind, const struct definition_list *list, size_t at)
 {
-    const struct bridge bridge = mount_bridge(m, MCP_UNKNOWN);
+    const struct bridge bridge = bridge_of(m, MCP_UNKNOWN);
     const struct definition *last = NULL;
     int64_t count = 0;
     size_t begin, before;
@@ -199,7 +200,8 @@ static void put_page(struct mcp *m, size_t kind, const struct definition_list *l
     reply_end(m, NULL);
 }
 
-bool mount_list(struct mcp *m)
+/* tools/list and its like, from the last known definitions; false: no such list. */
+static bool answer_list(struct mcp *m)
 {
     static const struct definition_list empty = {.n = 0};
     const struct definition_list *list = &empty;
@@ -310,10 +312,10 @@ static void unknown(struct mcp *m)
 
 void mount_request(struct mcp *m)
 {
-    const struct bridge bridge = mount_bridge(m, MCP_UNKNOWN);
+    const struct bridge bridge = bridge_of(m, MCP_UNKNOWN);
     const char *method = m->msg.method;
 
-    if (mount_list(m))
+    if (answer_list(m))
         return;
     if (!m->modern && strcmp(method, "resources/subscribe") == 0) {
         subscribe(m, true);

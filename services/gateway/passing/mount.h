@@ -5,8 +5,6 @@
 #include "mcp/bridge.h"
 #include "mcp_call.h"
 
-/* From the server's revision, MCP_UNKNOWN = as last known, to the caller's. */
-struct bridge mount_bridge(const struct mcp *m, enum mcp_version server);
 /* Any request but initialize. */
 void mount_request(struct mcp *m);
 /* The capabilities to keep with a legacy session, NULL when they are too long. */
@@ -15,5 +13,3 @@ const char *mount_capabilities(struct mcp *m, const struct json_node *capabiliti
 unsigned mount_tells(const struct exchange *x);
 /* The result of initialize. */
 void mount_initialized(struct mcp *m);
-/* tools/list and its like, from the last known definitions; false: no such list. */
-bool mount_list(struct mcp *m);
