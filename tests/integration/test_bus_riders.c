@@ -122,36 +122,31 @@ static enum status see_whole(const struct bus_event *events, size_t n, void *arg
     return see_all(events, n, arg);
 }
 
-static struct bus_consumer *consume_whole(int max_batch)
+/* What the options leave out is as most tests want it. */
+static struct bus_consumer *consume_as(struct bus_consumer_options options)
 {
     struct bus_consumer *consumer = NULL;
 
+    options.durable = "check";
+    if (!options.filter)
+        options.filter = "mal.evt.>";
+    if (!options.fn)
+        options.fn = see_all;
     forget();
-    ck_assert_int_eq(bus_consume(bus,
-                                 &(struct bus_consumer_options){.durable = "check",
-                                                                .filter = "mal.evt.>",
-                                                                .max_batch = max_batch,
-                                                                .whole_messages = true,
-                                                                .fn = see_whole},
-                                 &consumer, &err),
-                     ST_OK);
+    ck_assert_int_eq(bus_consume(bus, &options, &consumer, &err), ST_OK);
     return consumer;
 }
 
 static struct bus_consumer *consume(int max_batch, int pending)
 {
-    struct bus_consumer *consumer = NULL;
+    return consume_as(
+        (struct bus_consumer_options){.max_batch = max_batch, .max_ack_pending = pending});
+}
 
-    forget();
-    ck_assert_int_eq(bus_consume(bus,
-                                 &(struct bus_consumer_options){.durable = "check",
-                                                                .filter = "mal.evt.>",
-                                                                .max_batch = max_batch,
-                                                                .max_ack_pending = pending,
-                                                                .fn = see_all},
-                                 &consumer, &err),
-                     ST_OK);
-    return consumer;
+static struct bus_consumer *consume_whole(int max_batch)
+{
+    return consume_as((struct bus_consumer_options){
+        .max_batch = max_batch, .whole_messages = true, .fn = see_whole});
 }
 
 static void check_each_once(int n)
@@ -204,14 +199,8 @@ START_TEST(subjects_do_not_mix)
         add_one(queue, i / 10 % 2 ? "mal.evt.test.a" : "mal.evt.test.b", i);
     AWAIT((bus_event_queue_stats(queue, &sent, &dropped, &waiting), sent == 300), 10000);
     ck_assert_uint_le(messages(), 60);
-    forget();
-    ck_assert_int_eq(bus_consume(bus,
-                                 &(struct bus_consumer_options){.durable = "check",
-                                                                .filter = "mal.evt.test.b",
-                                                                .max_batch = 100,
-                                                                .fn = see_all},
-                                 &consumer, &err),
-                     ST_OK);
+    consumer =
+        consume_as((struct bus_consumer_options){.filter = "mal.evt.test.b", .max_batch = 100});
     AWAIT(atomic_load(&n_seen) >= 150, 10000);
     bus_consumer_stop(consumer);
     for (int i = 0; i < 300; i++)
