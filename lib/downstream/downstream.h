@@ -303,6 +303,10 @@ struct downstream_list {
 enum status downstream_list(struct downstream_session *session, const char *method,
                             int64_t deadline_ms, struct arena *arena,
                             struct downstream_list *ret_list, struct error *err) MUST_CHECK;
+/* The same as the text of one JSON array. */
+enum status downstream_list_array(struct downstream_session *session, const char *method,
+                                  int64_t deadline_ms, struct arena *arena, const char **ret_array,
+                                  struct error *err) MUST_CHECK;
 
 /* ping (legacy) or server/discover (modern). */
 enum status downstream_check(struct downstream_session *session, int64_t deadline_ms,

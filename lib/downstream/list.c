@@ -217,6 +217,25 @@ enum status downstream_list(struct downstream_session *session, const char *meth
     return status;
 }
 
+enum status downstream_list_array(struct downstream_session *session, const char *method,
+                                  int64_t deadline_ms, struct arena *arena, const char **ret_array,
+                                  struct error *err)
+{
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+    struct downstream_list list = {0};
+
+    TRY(downstream_list(session, method, deadline_ms, arena, &list, err));
+    strbuf_char(&out, '[');
+    for (size_t i = 0; i < list.n_items; i++) {
+        if (i > 0)
+            strbuf_char(&out, ',');
+        strbuf_str(&out, list.items[i]);
+    }
+    strbuf_char(&out, ']');
+    *ret_array = arena_memdup(arena, strbuf_cstr(&out), out.len);
+    return ST_OK;
+}
+
 void list_refresh_tools(struct downstream_session *session, int64_t deadline_ms)
 {
     struct arena arena = {0};

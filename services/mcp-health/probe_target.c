@@ -104,25 +104,6 @@ static int64_t list_deadline(const struct probe *probe)
     return probe->until_ms && probe->until_ms < own_ms ? probe->until_ms : own_ms;
 }
 
-static enum status read_array(const struct probe *probe, const char *method, const char **ret_array,
-                              struct error *err)
-{
-    struct arena *arena = probe->arena;
-    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
-    struct downstream_list list = {0};
-
-    TRY(downstream_list(probe->target->session, method, list_deadline(probe), arena, &list, err));
-    strbuf_char(&out, '[');
-    for (size_t i = 0; i < list.n_items; i++) {
-        if (i)
-            strbuf_char(&out, ',');
-        strbuf_str(&out, list.items[i]);
-    }
-    strbuf_char(&out, ']');
-    *ret_array = arena_memdup(arena, strbuf_cstr(&out), out.len);
-    return ST_OK;
-}
-
 static const char *or_empty(const char *text)
 {
     return text ? text : "";
@@ -144,9 +125,12 @@ static enum status read_definitions(struct probe *probe, struct error *err)
     TRY(downstream_list(target->session, "tools/list", list_deadline(probe), arena, &tools, err));
     reading->tools = tools.items;
     reading->n_tools = tools.n_items;
-    TRY(read_array(probe, "resources/list", &reading->resources, err));
-    TRY(read_array(probe, "resources/templates/list", &reading->resource_templates, err));
-    return read_array(probe, "prompts/list", &reading->prompts, err);
+    TRY(downstream_list_array(target->session, "resources/list", list_deadline(probe), arena,
+                              &reading->resources, err));
+    TRY(downstream_list_array(target->session, "resources/templates/list", list_deadline(probe),
+                              arena, &reading->resource_templates, err));
+    return downstream_list_array(target->session, "prompts/list", list_deadline(probe), arena,
+                                 &reading->prompts, err);
 }
 
 /* ---- the probe ------------------------------------------------------------- */

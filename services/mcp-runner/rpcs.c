@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/strbuf.h"
 #include "wire/codec.h"
 
 #include <string.h>
@@ -71,25 +70,6 @@ static enum status open_here(struct call *call, const char *key, const ProtobufC
     return status;
 }
 
-static enum status read_array(struct call *call, struct downstream_session *session,
-                              const char *method, const char **ret_array)
-{
-    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
-    struct downstream_list list = {0};
-
-    TRY(downstream_list(session, method, clock_mono_ms() + LIST_MS, call->arena, &list,
-                        &call->error));
-    strbuf_char(&out, '[');
-    for (size_t i = 0; i < list.n_items; i++) {
-        if (i)
-            strbuf_char(&out, ',');
-        strbuf_str(&out, list.items[i]);
-    }
-    strbuf_char(&out, ']');
-    *ret_array = arena_memdup(call->arena, strbuf_cstr(&out), out.len);
-    return ST_OK;
-}
-
 static enum status read_lists(struct call *call, struct downstream_session *session,
                               McpRunner__DescribeResponse *rsp)
 {
@@ -99,9 +79,12 @@ static enum status read_lists(struct call *call, struct downstream_session *sess
                         &call->error));
     rsp->tools = (const char **)(uintptr_t)tools.items;
     rsp->n_tools = tools.n_items;
-    TRY(read_array(call, session, "resources/list", &rsp->resources));
-    TRY(read_array(call, session, "resources/templates/list", &rsp->resource_templates));
-    return read_array(call, session, "prompts/list", &rsp->prompts);
+    TRY(downstream_list_array(session, "resources/list", clock_mono_ms() + LIST_MS, call->arena,
+                              &rsp->resources, &call->error));
+    TRY(downstream_list_array(session, "resources/templates/list", clock_mono_ms() + LIST_MS,
+                              call->arena, &rsp->resource_templates, &call->error));
+    return downstream_list_array(session, "prompts/list", clock_mono_ms() + LIST_MS, call->arena,
+                                 &rsp->prompts, &call->error);
 }
 
 /* A child that has nothing to do and does not answer is stuck: the next call gets
