@@ -4,7 +4,6 @@
 
 #include "base/ids.h"
 #include "downstream/loop.h"
-#include "mcp/message.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -360,53 +359,6 @@ void downstream_watched(struct downstream_session *session, int64_t until_ms)
     while (!w->tried && waiter_cond_wait(&loop.changed, &loop.lock, until_ms))
         ;
     (void)pthread_mutex_unlock(&loop.lock);
-}
-
-/* ---- stdio ---------------------------------------------------------------------------------- */
-
-/* A legacy child says everything unasked, but for single resources. */
-static enum status watch_legacy_child(struct downstream_session *session,
-                                      const struct downstream_wish *wish, struct error *err)
-{
-    for (size_t i = 0; i < wish->n_uris; i++) {
-        CLEANUP(strbuf_done) struct strbuf params = STRBUF_INIT;
-        CLEANUP(arena_done) struct arena arena = {0};
-        struct downstream_request request = {.method = "resources/subscribe", .repeatable = true};
-        struct downstream_message msg;
-
-        strbuf_char(&params, '{');
-        mcp_put_member(&params, "uri", wish->uris[i]);
-        strbuf_char(&params, '}');
-        request.params_text = params.data;
-        TRY(downstream_call(session, &request, NULL, &arena, &msg, err));
-    }
-    return ST_OK;
-}
-
-/* The listen request stays open; its messages carry its id. */
-static enum status watch_modern_child(struct downstream_session *session,
-                                      const struct downstream_wish *wish, struct error *err)
-{
-    CLEANUP(strbuf_done) struct strbuf body = STRBUF_INIT;
-    uint64_t id = atomic_fetch_add(&session->server->next_id, 1) + 1, before;
-
-    watch_put_listen(&body, session, id, wish);
-    (void)pthread_mutex_lock(&session->lock);
-    before = session->listen_id;
-    session->listen_id = id;
-    (void)pthread_mutex_unlock(&session->lock);
-    TRY(post_message(session, &body, 0, err));
-    if (before != 0)
-        post_cancelled(session, before);
-    return ST_OK;
-}
-
-static enum status watch_child(struct downstream_session *session,
-                               const struct downstream_wish *wish, struct error *err)
-{
-    if (session->modern)
-        return watch_modern_child(session, wish, err);
-    return watch_legacy_child(session, wish, err);
 }
 
 enum status downstream_watch(struct downstream_session *session, const struct downstream_wish *wish,

@@ -59,3 +59,8 @@ void watch_put_listen(struct strbuf *out, const struct downstream_session *sessi
 bool watch_read(struct watch *watch);
 /* Tells the session that something may have been missed. */
 void watch_tell_stale(struct watch *watch);
+
+/* ---- watch_child.c --------------------------------------------------------------------- */
+
+enum status watch_child(struct downstream_session *session, const struct downstream_wish *wish,
+                        struct error *err) MUST_CHECK;
