@@ -6,6 +6,8 @@
 #include "inflight.h"
 #include "servers.h"
 
+/* ---- relay_permit.c ----------------------------------------------------------------- */
+
 /* The picture of servers that this exchange works with. */
 const struct picture *exchange_picture(struct exchange *x);
 /* The caller's key may use the server of that id. */
@@ -27,6 +29,8 @@ int64_t relay_timeout_ms(const struct server *server, const char *tool);
 /* Whether the request may be sent again when it is not known whether it was carried
  * out: it only reads, or operator or server declare the tool idempotent. */
 bool relay_repeatable(const struct server *server, const char *method, const char *tool);
+
+/* ---- relay.c ------------------------------------------------------------------------- */
 
 /* A running exchange with a server. It may outlive the request that began it. */
 struct line {
