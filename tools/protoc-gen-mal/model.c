@@ -51,48 +51,6 @@ bool field_is_format(const struct field *field)
     return field->enumeration && strcmp(field->enumeration->full_name, "mal.v1.Format") == 0;
 }
 
-static const char *camel_to(struct arena *arena, const char *camel, int (*fold)(int))
-{
-    char *out = arena_alloc(arena, 2 * strlen(camel) + 1);
-    size_t n = 0;
-    bool was_upper = true;
-    for (const char *p = camel; *p; p++) {
-        bool upper = isupper((unsigned char)*p);
-        if (upper && !was_upper)
-            out[n++] = '_';
-        out[n++] = (char)fold((unsigned char)*p);
-        was_upper = upper;
-    }
-    return out;
-}
-
-static const char *name_lower(struct arena *arena, const char *camel)
-{
-    return camel_to(arena, camel, tolower);
-}
-
-const char *name_upper(struct arena *arena, const char *camel)
-{
-    return camel_to(arena, camel, toupper);
-}
-
-/* mcp_health -> McpHealth */
-static const char *name_camel(struct arena *arena, const char *snake)
-{
-    char *out = arena_alloc(arena, strlen(snake) + 1);
-    size_t n = 0;
-    bool upper = true;
-    for (const char *p = snake; *p; p++) {
-        if (*p == '_') {
-            upper = true;
-            continue;
-        }
-        out[n++] = (char)(upper ? toupper((unsigned char)*p) : *p);
-        upper = false;
-    }
-    return out;
-}
-
 /* Our options are unknown to descriptor.proto, so they are left among the
  * unknown fields; several settings of one option come as several fields and
  * their payloads, concatenated, are the message. NULL when absent. */

@@ -113,3 +113,7 @@ bool field_is_format(const struct field *field);
 
 /* protobuf-c's own mangling: GetSkill -> GET_SKILL; runs of capitals do not split. */
 const char *name_upper(struct arena *arena, const char *camel);
+/* GetSkill -> get_skill */
+const char *name_lower(struct arena *arena, const char *camel);
+/* mcp_health -> McpHealth */
+const char *name_camel(struct arena *arena, const char *snake);
