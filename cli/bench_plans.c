@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN = 10, VALUES_MAX = 10, CASES_MAX = 128, SMALL_TABLE = 1000, SHARE = 4 };
+enum { SHOWN = 10, VALUES_MAX = 10, SMALL_TABLE = 1000, SHARE = 4 };
 
 /* One way to call a query; values as they stand in EXECUTE. */
 static const struct sample {

@@ -6,7 +6,6 @@
 #include "mcp/era.h"
 #include "mcp/message.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

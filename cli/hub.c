@@ -7,7 +7,6 @@
 #include "wire/json.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum status hub_open(struct hub *hub, const char *url, const char *user, const char *password,
                      struct error *err)

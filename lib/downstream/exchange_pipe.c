@@ -4,8 +4,6 @@
 #include "downstream/pipe.h"
 #include "downstream/queue.h"
 
-#include <stdlib.h>
-
 static void link_in(struct pipe *pipe, struct downstream_exchange *x)
 {
     (void)pthread_mutex_lock(&pipe->lock);

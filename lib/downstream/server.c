@@ -6,7 +6,6 @@
 #include "downstream/loop.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { IDLE_MAX = 64, UNFINISHED_MS = 500 };
 

@@ -7,7 +7,6 @@
 #include "downstream/watch.h"
 #include "mcp/message.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

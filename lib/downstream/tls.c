@@ -7,7 +7,6 @@
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static SSL_CTX *ctx; /* for the life of the process; NULL: cannot be set up */

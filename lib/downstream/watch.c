@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 enum { OPENERS = 8, EVENTS = 64, TICK_MS = 250, BACKOFF_MS = 500, BACKOFF_MAX_MS = 60000 };
 

@@ -2,7 +2,6 @@
 /* Request bodies: in pieces, within a limit and a deadline of their own. */
 #include "http/internal.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,6 @@
 
 #include "base/log.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <strings.h>

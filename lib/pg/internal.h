@@ -90,7 +90,6 @@ enum status conn_wait(struct pg_conn *conn, int64_t deadline_ms, PGresult **ret_
 /* Simple protocol: many statements may be in sql. */
 enum status conn_simple(struct pg_conn *conn, const char *sql, int64_t deadline_ms,
                         PGresult **ret_result) MUST_CHECK;
-void conn_forget_statement(struct pg_conn *conn, const struct query *query);
 struct statement *conn_statement(struct pg_conn *conn, const struct query *query);
 struct statement *conn_statement_add(struct pg_conn *conn, const struct query *query);
 void conn_forget_session(struct pg_conn *conn);

@@ -2,8 +2,6 @@
 /* Memory of protobuf-c messages, reached by descriptor. */
 #include "wire/internal.h"
 
-#include <limits.h>
-
 static size_t field_elem_size(const ProtobufCFieldDescriptor *field)
 {
     switch (field->type) {

@@ -2,8 +2,6 @@
 /* Pieces of Markdown, and values as text. */
 #include "wire/text_internal.h"
 
-#include <math.h>
-
 void trim_end(struct strbuf *buf)
 {
     while (buf->len > 0 && (buf->data[buf->len - 1] == '\n' || buf->data[buf->len - 1] == ' '))

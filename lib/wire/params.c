@@ -3,7 +3,6 @@
 #include "wire/internal.h"
 
 #include <errno.h>
-#include <math.h>
 
 /* Text by the field's type; false when it does not fit, which has been said. */
 static bool read_integer(struct codec *c, const struct path *path,

@@ -8,7 +8,6 @@
 #include "wire/handler.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 
 enum { OUTPUT_MAX = 64 << 20 };
 

@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "git_cache.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "base/utf8.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>

@@ -17,7 +17,6 @@ struct streams;
 struct notifier;
 struct inflight;
 struct secrets;
-struct confirmer;
 struct servers;
 struct parking;
 struct links;

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "remote/remote.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

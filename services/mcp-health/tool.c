@@ -8,8 +8,6 @@
 #include "server.sql.h"
 #include "tool.sql.h"
 
-#include <stdlib.h>
-
 enum { DEFINITION_DEPTH = 128 };
 
 /* One row; NULLs as in the table. */

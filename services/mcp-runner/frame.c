@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "wire/codec.h"
 
-#include <string.h>
 #include <time.h>
 
 enum { SLICE_MS = 1000, WINDOW = 32, PIECE = 256 * 1024, SILENCE_MS = 15000 };

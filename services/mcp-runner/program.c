@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "mcp/reference.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -8,8 +8,6 @@
 #include "mal/mcp_health/v1/mcp_health.pb-c.h"
 #include "wire/codec.h"
 
-#include <string.h>
-
 void tally_count(struct runner *runner, const char *server, const struct error *err)
 {
     enum downstream_fault fault = err ? downstream_fault_of(err) : DOWNSTREAM_FAULT_NONE;

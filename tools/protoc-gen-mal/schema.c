@@ -6,8 +6,6 @@
 
 #include "format.h"
 
-#include <math.h>
-
 static void set(json_t *object, const char *key, json_t *value)
 {
     if (json_object_set_new(object, key, value) != 0)

@@ -6,7 +6,6 @@
 #include "mcp/message.h"
 #include "pass.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

@@ -13,7 +13,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define SUBJECT "mal.gateway.v1.parked."
 #define FLIGHT_ID "0" /* of a retry that runs for another copy, in inflight.h */

@@ -9,7 +9,6 @@
 #include "mal/gateway/v1/state.pb-c.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
