@@ -34,13 +34,6 @@ void pg_copy_row(struct strbuf *rows, const char *const *values, size_t n)
     strbuf_char(rows, '\n');
 }
 
-static enum status lost(struct call *call)
-{
-    conn_lost(call->pg, PQerrorMessage(call->pg->db));
-    count_failure();
-    return fail_connection(call, ST_UNAVAILABLE);
-}
-
 /* Asks for it; ST_OK when the server waits for the rows. */
 static enum status begin(struct call *call, const struct query *query)
 {
@@ -50,7 +43,7 @@ static enum status begin(struct call *call, const struct query *query)
     count_query();
     conn_before_send(call->pg);
     if (!PQsendQuery(call->pg->db, query->sql))
-        return lost(call);
+        return fail_unsent(call);
     status = conn_wait(call->pg, call_deadline(call), &result);
     if (status == ST_OK && PQresultStatus(result) == PGRES_COPY_IN) {
         PQclear(result);
@@ -70,7 +63,7 @@ enum status pg_copy(struct call *call, const struct query *query, const struct s
     conn_before_send(call->pg);
     if (rows->len > INT_MAX || PQputCopyData(call->pg->db, rows->data, (int)rows->len) != 1 ||
         PQputCopyEnd(call->pg->db, NULL) != 1)
-        return lost(call);
+        return fail_unsent(call);
     status = conn_wait(call->pg, call_deadline(call), &result);
     return take_result(call, query->name, status, result);
 }

@@ -77,7 +77,7 @@ static enum status receive(struct call *call, const char *what, PGresult **ret_r
     return take_result(call, what, status, *ret_result);
 }
 
-static enum status unsent(struct call *call)
+enum status fail_unsent(struct call *call)
 {
     conn_lost(call->pg, PQerrorMessage(call->pg->db));
     count_failure();
@@ -98,7 +98,7 @@ enum status prepare(struct call *call, const struct query *query, struct stateme
     }
     conn_before_send(conn);
     if (!PQsendPrepare(conn->db, query->name, query->sql, 0, NULL))
-        return unsent(call);
+        return fail_unsent(call);
     TRY(receive(call, query->name, &result));
     *ret_statement = conn_statement_add(conn, query);
     return ST_OK;
@@ -121,7 +121,7 @@ static enum status send_query(struct call *call, const struct query *query,
     TRY(prepare(call, query, ret_statement));
     conn_before_send(call->pg);
     if (!put_query(call->pg, query, params))
-        return unsent(call);
+        return fail_unsent(call);
     return receive(call, query->name, ret_result);
 }
 

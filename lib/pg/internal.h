@@ -122,6 +122,8 @@ enum status may_send(struct call *call) MUST_CHECK;
 /* The statement of the query on this connection, prepared when it is not yet. */
 enum status prepare(struct call *call, const struct query *query,
                     struct statement **ret_statement) MUST_CHECK;
+/* libpq did not take what was to be sent: the connection is gone. */
+enum status fail_unsent(struct call *call);
 /* Hands a prepared query to libpq. */
 bool put_query(struct pg_conn *conn, const struct query *query, const struct params *params);
 /* What an exchange brought: the result, hung on the call's arena, and its status. */
