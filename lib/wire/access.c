@@ -2,7 +2,7 @@
 /* Fields of any message by name, for code that knows no message types. */
 #include "wire/internal.h"
 
-static const ProtobufCFieldDescriptor *find(const ProtobufCMessage *message, const char *name)
+const ProtobufCFieldDescriptor *field_named(const ProtobufCMessage *message, const char *name)
 {
     int index = message ? field_find(message->descriptor, name, strlen(name)) : -1;
 
@@ -13,7 +13,7 @@ static const ProtobufCFieldDescriptor *find(const ProtobufCMessage *message, con
 static const ProtobufCFieldDescriptor *single(const ProtobufCMessage *message, const char *name,
                                               ProtobufCType type)
 {
-    const ProtobufCFieldDescriptor *field = find(message, name);
+    const ProtobufCFieldDescriptor *field = field_named(message, name);
 
     return field && field->type == type && !field_repeated(field) && field_chosen(message, field)
                ? field
@@ -36,7 +36,7 @@ bool wire_get_bool(const ProtobufCMessage *message, const char *field)
 
 int64_t wire_get_int(const ProtobufCMessage *message, const char *field)
 {
-    const ProtobufCFieldDescriptor *found = find(message, field);
+    const ProtobufCFieldDescriptor *found = field_named(message, field);
 
     if (!found || field_repeated(found) || !field_chosen(message, found) ||
         (!field_integer(found) && found->type != PROTOBUF_C_TYPE_ENUM))
@@ -53,7 +53,7 @@ const ProtobufCMessage *wire_get_message(const ProtobufCMessage *message, const 
 
 bool wire_set_bool(ProtobufCMessage *message, const char *field, bool value)
 {
-    const ProtobufCFieldDescriptor *found = find(message, field);
+    const ProtobufCFieldDescriptor *found = field_named(message, field);
 
     if (!found || field_repeated(found) || found->type != PROTOBUF_C_TYPE_BOOL)
         return false;
@@ -64,7 +64,7 @@ bool wire_set_bool(ProtobufCMessage *message, const char *field, bool value)
 
 bool wire_is_unset(const ProtobufCMessage *message, const char *field)
 {
-    const ProtobufCFieldDescriptor *found = find(message, "unset");
+    const ProtobufCFieldDescriptor *found = field_named(message, "unset");
 
     if (!found || !field_repeated(found) || found->type != PROTOBUF_C_TYPE_STRING)
         return false;

@@ -68,6 +68,8 @@ static inline const ProtobufCMessage *slot_message(const void *slot)
     return *(const ProtobufCMessage *const *)slot;
 }
 
+/* The field of that name, NULL when there is none. */
+const ProtobufCFieldDescriptor *field_named(const ProtobufCMessage *message, const char *name);
 /* Element i of a repeated field. */
 void *field_elem(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, size_t i);
 bool field_integer(const ProtobufCFieldDescriptor *field);

@@ -64,13 +64,6 @@ void put_one_line(struct strbuf *buf, const char *text)
         put_inline(buf, *text);
 }
 
-const ProtobufCFieldDescriptor *field_named(const ProtobufCMessage *message, const char *name)
-{
-    int index = message ? field_find(message->descriptor, name, strlen(name)) : -1;
-
-    return index < 0 ? NULL : &message->descriptor->fields[index];
-}
-
 const struct field_rule *rule_of(const ProtobufCMessage *message,
                                  const ProtobufCFieldDescriptor *field)
 {

@@ -58,8 +58,6 @@ void put_scalar(struct strbuf *buf, const ProtobufCFieldDescriptor *field,
                 const struct field_rule *rule, const void *slot);
 const struct field_rule *rule_of(const ProtobufCMessage *message,
                                  const ProtobufCFieldDescriptor *field);
-/* The field of that name, NULL when there is none. */
-const ProtobufCFieldDescriptor *field_named(const ProtobufCMessage *message, const char *name);
 /* A single field has a value worth a line. */
 bool field_shown(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
 /* The same where its rule is known. */
