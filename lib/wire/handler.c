@@ -82,6 +82,13 @@ const char *take_text(struct call *call, struct strbuf *buf)
     return text;
 }
 
+const char *take_lines(struct call *call, struct strbuf *buf)
+{
+    while (buf->len > 0 && buf->data[buf->len - 1] == '\n')
+        buf->data[--buf->len] = '\0';
+    return take_text(call, buf);
+}
+
 enum status fail_missing(struct call *call, enum status status, const char *kind, const char *id)
 {
     static const char *const finders[][2] = {

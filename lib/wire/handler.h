@@ -41,6 +41,8 @@ enum { PAGE_NEXT_OFFSET = 6 };
 
 /* Text in a strbuf moved into the call's arena; the buffer is emptied. */
 const char *take_text(struct call *call, struct strbuf *buf);
+/* The same without the line breaks at its end. */
+const char *take_lines(struct call *call, struct strbuf *buf);
 
 /* ---- failures ---------------------------------------------------------- */
 

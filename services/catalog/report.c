@@ -2,25 +2,7 @@
 /* Markdown of the reports: usage stats, the log of calls, the use of tools. */
 #include "report.h"
 
-/* The text without the line breaks at its end. */
-static const char *finish(struct call *call, struct strbuf *buf)
-{
-    while (buf->len > 0 && buf->data[buf->len - 1] == '\n')
-        buf->data[--buf->len] = '\0';
-    return take_text(call, buf);
-}
-
-static void add_cell(struct strbuf *buf, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '|')
-            strbuf_str(buf, "\\|");
-        else if (*text == '\n' || *text == '\r')
-            strbuf_char(buf, ' ');
-        else
-            strbuf_char(buf, *text);
-    }
-}
+#include "wire/text.h"
 
 static void add_bullet(struct strbuf *buf, const char *name, int32_t number)
 {
@@ -51,21 +33,21 @@ const char *report_usage_stats(struct call *call, const Catalog__GetUsageStatsRe
         strbuf_char(&buf, '\n');
     for (size_t i = 0; i < rsp->n_warnings; i++)
         strbuf_printf(&buf, "Note: %s\n", rsp->warnings[i]);
-    return finish(call, &buf);
+    return take_lines(call, &buf);
 }
 
 static void add_entry(struct strbuf *buf, const Catalog__UsageEntry *entry)
 {
     strbuf_printf(buf, "| %s | ", entry->timestamp);
-    add_cell(buf, entry->tool_name);
+    wire_text_cell(buf, entry->tool_name);
     strbuf_str(buf, " | ");
-    add_cell(buf, entry->resource_id);
+    wire_text_cell(buf, entry->resource_id);
     strbuf_str(buf, " | ");
-    add_cell(buf, entry->user_key);
+    wire_text_cell(buf, entry->user_key);
     strbuf_printf(buf, " | %d | ", entry->duration_ms);
     strbuf_str(buf, entry->success ? "ok" : "FAIL ");
     if (!entry->success)
-        add_cell(buf, entry->status);
+        wire_text_cell(buf, entry->status);
     strbuf_str(buf, " |\n");
 }
 
@@ -77,7 +59,7 @@ const char *report_audit_log(struct call *call, const Catalog__GetAuditLogRespon
                   rsp->offset);
     if (rsp->n_items == 0) {
         strbuf_str(&buf, "Nothing found. Try: fewer filters or other words.");
-        return finish(call, &buf);
+        return take_lines(call, &buf);
     }
     strbuf_str(&buf, "| Time | Tool | Resource | Caller | ms | Result |\n"
                      "|---|---|---|---|--:|---|\n");
@@ -85,7 +67,7 @@ const char *report_audit_log(struct call *call, const Catalog__GetAuditLogRespon
         add_entry(&buf, rsp->items[i]);
     if (rsp->has_more)
         strbuf_printf(&buf, "\nMore: call again with offset %d.", rsp->next_offset);
-    return finish(call, &buf);
+    return take_lines(call, &buf);
 }
 
 const char *report_tool_usage(struct call *call, const Catalog__GetToolUsageStatsResponse *rsp)
@@ -103,9 +85,9 @@ const char *report_tool_usage(struct call *call, const Catalog__GetToolUsageStat
         const Catalog__ToolUsage *tool = rsp->tools[i];
 
         strbuf_str(&buf, "| ");
-        add_cell(&buf, tool->tool_name);
+        wire_text_cell(&buf, tool->tool_name);
         strbuf_printf(&buf, " | %d | %d | %.1f | %d | %d |\n", tool->calls, tool->errors,
                       tool->error_percent, tool->average_ms, tool->p95_ms);
     }
-    return finish(call, &buf);
+    return take_lines(call, &buf);
 }

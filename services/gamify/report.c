@@ -3,30 +3,7 @@
 #include "report.h"
 
 #include "wire/handler.h"
-
-static const char *finish(struct call *call, struct strbuf *buf)
-{
-    while (buf->len > 0 && buf->data[buf->len - 1] == '\n')
-        buf->data[--buf->len] = '\0';
-    return take_text(call, buf);
-}
-
-static void add_cell(struct strbuf *buf, const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == '|')
-            strbuf_str(buf, "\\|");
-        else if (text[i] == '\n' || text[i] == '\r')
-            strbuf_char(buf, ' ');
-        else
-            strbuf_char(buf, text[i]);
-    }
-}
-
-static void add_text(struct strbuf *buf, const char *text)
-{
-    add_cell(buf, text, strlen(text));
-}
+#include "wire/text.h"
 
 /* ---- leaderboard ---------------------------------------------------------- */
 
@@ -36,7 +13,7 @@ static void add_place(struct strbuf *buf, const Gamify__LeaderboardEntry *entry)
     size_t rank = (size_t)entry->rank;
 
     strbuf_printf(buf, "| %s%d | ", rank < ARRAY_SIZE(medals) ? medals[rank] : "", entry->rank);
-    add_text(buf, entry->name);
+    wire_text_cell(buf, entry->name);
     strbuf_printf(buf, " (`%s`) | %d %s | %d | %d d", entry->user_id, entry->level, entry->title,
                   entry->xp, entry->streak_days);
     if (entry->streak_days && !entry->streak_active)
@@ -63,14 +40,14 @@ const char *report_leaderboard(struct call *call, const Gamify__GetLeaderboardRe
     strbuf_printf(&buf, "\nShowing %d of %d (offset %d)\n\n", rsp->count, rsp->total, rsp->offset);
     if (rsp->n_items == 0) {
         strbuf_str(&buf, "Nothing found. Try: fewer filters or other words.");
-        return finish(call, &buf);
+        return take_lines(call, &buf);
     }
     strbuf_str(&buf, "| # | Member | Level | XP | Streak | Role |\n|--:|---|---|--:|--:|---|\n");
     for (size_t i = 0; i < rsp->n_items; i++)
         add_place(&buf, rsp->items[i]);
     if (rsp->has_more)
         strbuf_printf(&buf, "\nMore: call again with offset %d.", rsp->next_offset);
-    return finish(call, &buf);
+    return take_lines(call, &buf);
 }
 
 /* ---- achievements --------------------------------------------------------- */
@@ -91,20 +68,18 @@ static void add_tier(struct strbuf *buf, Gamify__Tier tier, bool of_member)
 
 static void add_badge(struct strbuf *buf, const Gamify__Achievement *badge, bool of_member)
 {
-    size_t len = strlen(badge->description);
-
     if (of_member)
         strbuf_str(buf, badge->unlocked ? "| ✅ " : "| 🔒 ");
     strbuf_str(buf, "| ");
-    add_text(buf, badge->icon);
+    wire_text_cell(buf, badge->icon);
     strbuf_char(buf, ' ');
-    add_text(buf, badge->name);
+    wire_text_cell(buf, badge->name);
     strbuf_printf(buf, " (`%s`) | %s | %d | ", badge->id, enum_text(&badge->base, "category"),
                   badge->xp_reward);
+    wire_text_cell(buf, badge->description);
     /* A full stop would stand before what follows. */
-    if (of_member && len && badge->description[len - 1] == '.')
-        len--;
-    add_cell(buf, badge->description, len);
+    if (of_member && buf->data[buf->len - 1] == '.')
+        buf->data[--buf->len] = '\0';
     if (of_member && badge->unlocked)
         strbuf_printf(buf, " · %.10s", badge->unlocked_at);
     else if (of_member)
@@ -129,5 +104,5 @@ const char *report_achievements(struct call *call, const Gamify__GetAchievements
         tier = rsp->items[i]->tier;
         add_badge(&buf, rsp->items[i], name != NULL);
     }
-    return finish(call, &buf);
+    return take_lines(call, &buf);
 }

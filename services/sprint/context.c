@@ -78,7 +78,7 @@ static const char *context_text(struct call *call, const Sprint__GetContextRespo
         strbuf_printf(&buf, "**goal**: %s\n", rsp->sprint->goal);
     add_items(&buf, rsp);
     add_talk(&buf, call, rsp);
-    return text_finish(call, &buf);
+    return take_lines(call, &buf);
 }
 
 enum status sprint_get_context(struct call *call, const Sprint__GetContextRequest *req,

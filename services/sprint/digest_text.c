@@ -73,7 +73,7 @@ enum status digest_daily_text(struct call *call, const char *day, const char **r
     TRY(add_figures(&buf, call, day, day, &done));
     add_done(&buf, call, &done);
     TRY(add_blocked(&buf, call));
-    *ret_text = text_finish(call, &buf);
+    *ret_text = take_lines(call, &buf);
     return ST_OK;
 }
 
@@ -143,7 +143,7 @@ enum status digest_weekly_text(struct call *call, const char *from, const char *
         TRY(add_trend(&buf, call));
         add_top(&buf, call);
     }
-    *ret_text = text_finish(call, &buf);
+    *ret_text = take_lines(call, &buf);
     return ST_OK;
 }
 

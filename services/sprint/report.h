@@ -52,5 +52,3 @@ void text_add_facts(struct strbuf *buf, const char *first, const char *second, c
 void text_add_trend(struct strbuf *buf, size_t n, Sprint__TrendSprint *const *trend);
 /* A heading and its blank lines. */
 void text_add_heading(struct strbuf *buf, const char *heading);
-/* The text without the line breaks at its end. */
-const char *text_finish(struct call *call, struct strbuf *buf);

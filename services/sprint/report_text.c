@@ -5,13 +5,6 @@
 
 /* ---- parts ----------------------------------------------------------------- */
 
-const char *text_finish(struct call *call, struct strbuf *buf)
-{
-    while (buf->len > 0 && buf->data[buf->len - 1] == '\n')
-        buf->data[--buf->len] = '\0';
-    return take_text(call, buf);
-}
-
 void text_add_heading(struct strbuf *buf, const char *heading)
 {
     strbuf_printf(buf, "\n### %s\n\n", heading);
@@ -153,5 +146,5 @@ const char *report_text(struct call *call, const struct sprint_facts *facts,
         text_add_heading(&buf, "Summary");
         strbuf_str(&buf, rsp->sprint->summary);
     }
-    return text_finish(call, &buf);
+    return take_lines(call, &buf);
 }

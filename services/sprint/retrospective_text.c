@@ -92,5 +92,5 @@ const char *retrospective_text(struct call *call, const struct sprint_facts *fac
         strbuf_char(&buf, '\n');
     for (size_t i = 0; i < rsp->n_warnings; i++)
         strbuf_printf(&buf, "Note: %s\n", rsp->warnings[i]);
-    return text_finish(call, &buf);
+    return take_lines(call, &buf);
 }
