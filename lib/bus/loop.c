@@ -10,6 +10,7 @@
  * without being woken by another thread. */
 #include "internal.h"
 
+#include "base/busy_poll.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -41,6 +42,7 @@ struct loop {
     pthread_mutex_t *parsing;  /* held while cnats hands out what was read */
     atomic_bool borrowed;      /* this thread does not wait for something to read */
     atomic_uint loans;         /* counts them */
+    struct busy_poll waiting;  /* of the borrower */
     atomic_bool want_write;    /* something gathered; whoever clears it sends it */
     atomic_int gathered;       /* so many messages, about */
     const atomic_int *awaited; /* requests that wait for an answer */
@@ -370,7 +372,7 @@ bool bus_loop_read(struct loop *loop, int timeout_ms)
                            {.fd = loop->recall_fd, .events = POLLIN}};
     uint64_t count;
 
-    if (fds[0].fd < 0 || poll(fds, ARRAY_SIZE(fds), timeout_ms) <= 0)
+    if (fds[0].fd < 0 || busy_poll(&loop->waiting, fds, ARRAY_SIZE(fds), timeout_ms) <= 0)
         return false;
     if (fds[1].revents && read(loop->recall_fd, &count, sizeof(count)) > 0)
         return false;
