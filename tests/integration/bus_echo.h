@@ -8,6 +8,7 @@
 #include "bus/bus.h"
 #include "mal/v1/tool.pb-c.h"
 #include "nats_server.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdatomic.h>
@@ -193,9 +194,5 @@ __attribute__((unused)) static bool wanted(const char *name)
         tcase_set_timeout(tests, 60);                                                              \
         add(tests);                                                                                \
         suite_add_tcase(suite, tests);                                                             \
-        SRunner *runner = srunner_create(suite);                                                   \
-        srunner_run_all(runner, CK_NORMAL);                                                        \
-        int failed = srunner_ntests_failed(runner);                                                \
-        srunner_free(runner);                                                                      \
-        return failed != 0;                                                                        \
+        return suite_run(suite);                                                                   \
     }

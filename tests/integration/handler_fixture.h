@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "pg_server.h"
+#include "suite.h"
 #include "wire/handler.h"
 
 #include <check.h>
@@ -204,16 +205,13 @@ static inline void fill_schema(const char *url)
 /* Runs the suite on a cluster of its own; the exit code of main. */
 static inline int run_suite(Suite *suite)
 {
-    SRunner *runner = srunner_create(suite);
     int failed;
 
     pg_server_start(&server);
     pg_server_template(&server, fill_schema);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    failed = suite_run(suite);
     pg_server_stop(&server);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed;
 }
 
 /* Each test has its own fixture f. */

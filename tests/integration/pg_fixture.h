@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "pg/pg.h"
 #include "pg_server.h"
+#include "suite.h"
 
 #include <check.h>
 #include <unistd.h>
@@ -87,14 +88,11 @@ static inline void fill_demo(const char *url)
 /* Runs the suite on a cluster of its own; the exit code of main. */
 static inline int run_suite(Suite *suite)
 {
-    SRunner *runner = srunner_create(suite);
     int failed;
 
     pg_server_start(&server);
     pg_server_template(&server, fill_demo);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    failed = suite_run(suite);
     pg_server_stop(&server);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed;
 }

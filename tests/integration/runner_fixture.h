@@ -11,6 +11,7 @@
 #include "nats_server.h"
 #include "remote/remote.h"
 #include "runner.h"
+#include "suite.h"
 #include "wire/codec.h"
 
 #include <check.h>
@@ -308,15 +309,9 @@ static inline long resident_kib(pid_t pid)
 /* main() of a test program: a runner, or the tests. */
 static inline int runner_tests(int argc, char **argv, Suite *suite)
 {
-    SRunner *all = srunner_create(suite);
-    int failed = 0;
-
     if (argc > 1 && strcmp(argv[1], "serve") == 0) {
-        srunner_free(all);
+        suite_free(suite);
         return runner_main(1, argv);
     }
-    srunner_run_all(all, CK_NORMAL);
-    failed = srunner_ntests_failed(all);
-    srunner_free(all);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

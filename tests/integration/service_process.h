@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "nats_server.h"
 #include "pg_server.h"
+#include "suite.h"
 #include "svc/svc.h"
 
 #include <check.h>
@@ -148,17 +149,14 @@ static inline int stored_events(void)
 /* main() of a test program: the service, or the tests. */
 static inline int process_tests(int argc, char **argv, Suite *suite, const struct svc *svc)
 {
-    SRunner *runner = srunner_create(suite);
     int failed;
 
     if (argc > 1 && strcmp(argv[1], "serve") == 0) {
-        srunner_free(runner);
+        suite_free(suite);
         return svc_main(1, argv, svc);
     }
     pg_server_start(&pg);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    failed = suite_run(suite);
     pg_server_stop(&pg);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed;
 }

@@ -9,6 +9,7 @@
 #include "mal/v1/tool.pb-c.h"
 #include "nats_server.h"
 #include "pg_server.h"
+#include "suite.h"
 #include "svc/svc.h"
 
 #include <check.h>
@@ -289,18 +290,15 @@ static inline enum status ask_once(struct bus *bus, const struct rpc *rpc, const
 /* main() of a test program: the service, or the tests. */
 static inline int svc_tests(int argc, char **argv, Suite *suite)
 {
-    SRunner *runner = srunner_create(suite);
     int failed;
 
     if (argc > 1 && strcmp(argv[1], "serve") == 0) {
         argv[1] = argv[0];
-        srunner_free(runner);
+        suite_free(suite);
         return serve_demo(argc - 1, argv + 1);
     }
     pg_server_start(&pg);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    failed = suite_run(suite);
     pg_server_stop(&pg);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed;
 }

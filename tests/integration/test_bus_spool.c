@@ -5,6 +5,7 @@
 #include "bus/bus.h"
 #include "bus/spool.h"
 #include "nats_server.h"
+#include "suite.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -613,7 +614,6 @@ int main(int argc, char **argv)
 {
     Suite *suite = suite_create("bus spool");
     TCase *tests = tcase_create("spool");
-    SRunner *runner = srunner_create(suite);
 
     if (argc == 6 && strcmp(argv[1], "add") == 0)
         return add_events(argv);
@@ -630,8 +630,5 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tests, events_of_a_killed_process_are_sent_by_the_next_one, 0, 2);
     tcase_add_test(tests, events_that_could_not_be_sent_before_the_end_wait);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is sent again and what is not: sessions that go, answers and streams that break off. */
 #include "downstream_script.h"
+#include "suite.h"
 
 /* ---- sessions that go, streams that break ----------------------------------------------- */
 
@@ -276,8 +277,6 @@ int main(void)
 {
     Suite *suite = suite_create("downstream_again");
     TCase *tcase = tcase_create("again");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tcase, 30);
     tcase_add_loop_test(tcase, a_lost_session_is_initialized_anew_and_the_call_repeated_once, 0, 2);
@@ -290,9 +289,5 @@ int main(void)
     tcase_add_test(tcase, a_broken_stream_without_ids_is_lost);
     tcase_add_test(tcase, batches_of_2025_03_26_are_taken_apart);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls over HTTP: order, waiting, cancelling, questions in between. */
 #include "downstream_script.h"
+#include "suite.h"
 
 /* ---- order ----------------------------------------------------------------------- */
 
@@ -342,8 +343,6 @@ int main(void)
 {
     Suite *suite = suite_create("downstream_calls");
     TCase *tcase = tcase_create("calls");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, messages_come_in_order_before_the_result);
@@ -357,9 +356,5 @@ int main(void)
     tcase_add_test(tcase, a_legacy_servers_question_is_answered_while_its_call_waits);
     tcase_add_test(tcase, a_modern_servers_questions_are_answered_in_further_requests);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 /* Servers that are slow, flood, lie or talk rubbish: each harms its own call,
  * in bounded time and memory, with an error that says what it did. */
 #include "downstream_fixture.h"
+#include "suite.h"
 
 #include <stdio.h>
 
@@ -357,17 +358,11 @@ int main(void)
 {
     Suite *suite = suite_create("downstream_hostile");
     TCase *tcase = tcase_create("hostile");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tcase, 30);
     tcase_add_loop_test(tcase, a_bad_server_harms_its_own_call_only, 0, (int)ARRAY_SIZE(cases));
     tcase_add_loop_test(tcase, what_cannot_be_reached_fails_in_time, 0, 3);
     tcase_add_loop_test(tcase, headers_of_the_protocol_cannot_be_set_by_configuration, 0, 10);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

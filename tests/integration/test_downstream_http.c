@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Servers over HTTP: eras, sessions, calls, and what is sent. */
 #include "downstream_fixture.h"
+#include "suite.h"
 
 static const char *const discover =
     "{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\"],\"capabilities\":{"
@@ -258,8 +259,6 @@ int main(void)
 {
     Suite *suite = suite_create("downstream_http");
     TCase *tcase = tcase_create("http");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, a_modern_server_is_met_and_called);
@@ -270,9 +269,5 @@ int main(void)
     tcase_add_loop_test(tcase, the_probe_is_read_as_the_specification_says, 0,
                         (int)ARRAY_SIZE(probes));
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists and their pages, and the headers that tools want. */
 #include "downstream_script.h"
+#include "suite.h"
 
 /* ---- lists ------------------------------------------------------------------------------ */
 
@@ -137,8 +138,6 @@ int main(void)
 {
     Suite *suite = suite_create("downstream_lists");
     TCase *tcase = tcase_create("lists");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, lists_are_read_to_their_end);
@@ -146,9 +145,5 @@ int main(void)
     tcase_add_test(tcase, a_list_that_the_server_does_not_have_is_empty);
     tcase_add_test(tcase, mirrored_headers_are_learnt_and_the_call_is_repeated_once);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 /* A session with a legacy server that two processes use as one, here two servers
  * with a store between them. */
 #include "downstream_script.h"
+#include "suite.h"
 
 /* What is saved, and for whom. */
 struct store {
@@ -282,8 +283,6 @@ int main(void)
 {
     Suite *suite = suite_create("downstream_share");
     TCase *tcase = tcase_create("share");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, the_second_process_goes_on_with_the_session_of_the_first);
@@ -293,9 +292,5 @@ int main(void)
     tcase_add_loop_test(tcase, what_was_saved_by_others_is_checked, 0, 7);
     tcase_add_test(tcase, a_question_that_came_to_another_process_reaches_the_call);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

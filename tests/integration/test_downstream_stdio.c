@@ -4,6 +4,7 @@
 #include "downstream/downstream.h"
 
 #include "base/clock.h"
+#include "suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -606,8 +607,6 @@ int main(int argc, char **argv)
 {
     Suite *suite;
     TCase *tcase;
-    SRunner *runner;
-    int failed;
 
     if (argc > 1 && strcmp(argv[0], "child") == 0) {
         mode = argv[1];
@@ -631,9 +630,5 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tcase, a_cancellation_reaches_the_child, 0, 2);
     tcase_add_test(tcase, a_child_that_does_not_read_blocks_nobody_beyond_a_bound);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hearing of changes: streams of sessions over HTTP, and questions on them. */
 #include "downstream_fixture.h"
+#include "suite.h"
 
 #include <stdatomic.h>
 
@@ -266,8 +267,6 @@ int main(void)
 {
     Suite *suite = suite_create("downstream_watch");
     TCase *tcase = tcase_create("watch");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, a_legacy_servers_changes_are_heard);
@@ -280,9 +279,5 @@ int main(void)
     tcase_add_test(tcase, closing_a_session_closes_its_stream_at_once);
     tcase_add_test(tcase, idle_connections_are_closed_in_time);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 /* Clones of https repositories, from a local server with a certificate of its
  * own and git's http-backend behind it. */
 #include "git_fixture.h"
+#include "suite.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -334,8 +335,6 @@ int main(void)
 {
     Suite *suite = suite_create("gamify clones");
     TCase *tcase = tcase_create("clones");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_set_timeout(tcase, 60);
@@ -355,9 +354,5 @@ int main(void)
     tcase_add_test(tcase, the_longest_unused_clone_makes_room);
     tcase_add_test(tcase, a_folder_that_others_can_write_is_not_used);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

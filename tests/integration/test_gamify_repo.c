@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which repositories may be read, and what a run of git can and cannot do. */
 #include "git_fixture.h"
+#include "suite.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -416,8 +417,6 @@ int main(void)
 {
     Suite *suite = suite_create("gamify repositories");
     TCase *tcase = tcase_create("repositories");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_set_timeout(tcase, 60);
@@ -442,9 +441,5 @@ int main(void)
     tcase_add_test(tcase, a_git_that_cannot_be_run_is_none);
     tcase_add_test(tcase, a_broken_repository_is_unavailable);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
  * when a body is not wanted. */
 #include "http/internal.h"
 #include "http_client.h"
+#include "suite.h"
 
 #include <check.h>
 #include <netinet/in.h>
@@ -345,7 +346,6 @@ int main(void)
 {
     Suite *suite = suite_create("http body");
     TCase *tcase = tcase_create("body");
-    SRunner *runner = srunner_create(suite);
     int failed;
 
     big = malloc(BIG_ANSWER);
@@ -371,9 +371,7 @@ int main(void)
     tcase_add_test(tcase, large_answers_arrive_whole);
     tcase_add_test(tcase, a_client_that_does_not_read_frees_its_worker);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    failed = suite_run(suite);
     free(big);
-    return failed != 0;
+    return failed;
 }

@@ -2,6 +2,7 @@
 /* Running out of descriptors: refusals, no spinning, and recovery. */
 #include "http/internal.h"
 #include "http_client.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -204,16 +205,11 @@ int main(void)
 {
     Suite *suite = suite_create("http descriptors");
     TCase *tcase = tcase_create("descriptors");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, connections_past_the_limit_are_turned_away_without_spinning);
     tcase_add_test(tcase, no_descriptor_left_at_all_neither_spins_nor_hangs_clients);
     tcase_add_test(tcase, streams_near_the_limit_are_refused_and_requests_still_served);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 /* Slow, silent and idle clients hold descriptors, not workers. */
 #include "http/internal.h"
 #include "http_client.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -244,8 +245,6 @@ int main(void)
 {
     Suite *suite = suite_create("http front");
     TCase *tcase = tcase_create("front");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     http_limits.request_timeout_ms = 1500;
     http_limits.keepalive_ms = 1500;
@@ -261,8 +260,5 @@ int main(void)
     tcase_add_test(tcase, requests_sent_with_the_end_of_the_connection_are_answered);
     tcase_add_test(tcase, stop_closes_waiting_connections_promptly);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

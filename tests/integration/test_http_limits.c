@@ -2,6 +2,7 @@
 /* What the listener refuses before a handler sees it, and what it lets by. */
 #include "http/internal.h"
 #include "http_client.h"
+#include "suite.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -463,8 +464,6 @@ int main(void)
 {
     Suite *suite = suite_create("http limits");
     TCase *tcase = tcase_create("limits");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     http_limits.request_timeout_ms = 1000;
     http_limits.keepalive_ms = 1000;
@@ -495,8 +494,5 @@ int main(void)
     tcase_add_test(tcase, two_servers_live_in_one_process);
     tcase_add_test(tcase, a_taken_port_is_an_error_with_words);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

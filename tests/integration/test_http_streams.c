@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "http/internal.h"
 #include "http_client.h"
+#include "suite.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -528,8 +529,6 @@ int main(void)
 {
     Suite *suite = suite_create("http streams");
     TCase *tcase = tcase_create("streams");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, start, stop);
@@ -549,8 +548,5 @@ int main(void)
     tcase_add_test(tcase, a_streaming_call_hears_that_its_client_left);
     tcase_add_test(tcase, a_waiting_call_hears_that_its_client_left);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "nats_server.h"
 #include "pg/pg.h"
 #include "pg_server.h"
+#include "suite.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -587,7 +588,6 @@ int main(void)
 {
     Suite *suite = suite_create("svc gather");
     TCase *tc = tcase_create("gather");
-    SRunner *runner = srunner_create(suite);
     int failed;
 
     suite_add_tcase(suite, tc);
@@ -606,9 +606,7 @@ int main(void)
     tcase_add_test(tc, a_changed_table_fails_none_of_them);
     tcase_add_test(tc, large_answers_come_whole);
     pg_server_start(&pg);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    failed = suite_run(suite);
     pg_server_stop(&pg);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return failed;
 }

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "pg_server.h"
+#include "suite.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -151,7 +152,6 @@ int main(void)
 {
     Suite *suite = suite_create("svc_job");
     TCase *tcase = tcase_create("job");
-    SRunner *runner;
     int failed;
 
     pg_server_start(&server);
@@ -163,10 +163,7 @@ int main(void)
     tcase_add_test(tcase, a_notification_starts_the_next_run_at_once);
     tcase_add_test(tcase, a_failed_run_is_tried_again_before_its_interval);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    failed = suite_run(suite);
     pg_server_stop(&server);
-    return failed != 0;
+    return failed;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "mcp/bridge.h"
+#include "suite.h"
 
 #include <check.h>
 #include <string.h>
@@ -56,15 +57,9 @@ static inline int run_bridge_tests(const char *name, void (*fill)(TCase *tcase))
 {
     Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     fill(tcase);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

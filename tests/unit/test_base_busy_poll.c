@@ -2,6 +2,7 @@
 /* Waiting awake: when it is done, and that it ends. */
 #include "base/busy_poll.h"
 #include "base/clock.h"
+#include "suite.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -114,8 +115,6 @@ int main(void)
 {
     Suite *suite = suite_create("busy polling");
     TCase *tc = tcase_create("wait");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tc, open_pipe, close_pipe);
     tcase_add_test(tc, after_a_short_wait_it_looks_before_it_sleeps);
@@ -123,8 +122,5 @@ int main(void)
     tcase_add_test(tc, what_comes_late_is_waited_for_asleep);
     tcase_add_test(tc, the_time_given_is_kept);
     suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Functions that stop in their middle. */
 #include "base/fiber.h"
+#include "suite.h"
 
 #include <check.h>
 #include <pthread.h>
@@ -150,16 +151,11 @@ int main(void)
 {
     Suite *suite = suite_create("base fiber");
     TCase *tc = tcase_create("fiber");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tc);
     tcase_add_test(tc, each_goes_on_where_it_stopped);
     tcase_add_test(tc, one_that_ended_can_be_started_again);
     tcase_add_test(tc, one_that_wants_to_be_alone_says_so_and_shares_no_more);
     tcase_add_test(tc, stacks_are_deep_and_apart_on_every_thread);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/memory.h"
 #include "base/strbuf.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdalign.h>
@@ -186,8 +187,6 @@ int main(void)
 {
     Suite *suite = suite_create("base memory");
     TCase *tests = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, memory_is_zeroed_and_aligned);
@@ -201,8 +200,5 @@ int main(void)
     tcase_add_test(tests, a_long_format_is_not_cut);
     tcase_add_test(tests, taking_an_empty_string_gives_an_empty_text);
     tcase_add_test(tests, giving_memory_back_loses_nothing);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

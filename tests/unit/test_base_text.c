@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/settings.h"
 #include "base/utf8.h"
+#include "suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -295,8 +296,6 @@ int main(void)
 {
     Suite *suite = suite_create("base text");
     TCase *tests = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, a_time_is_written_and_read_back);
@@ -314,8 +313,5 @@ int main(void)
     tcase_add_test(tests, a_secret_is_never_printed);
     tcase_add_test(tests, log_levels_are_read_by_name);
     tcase_add_test(tests, lines_held_come_together_and_before_a_warning);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

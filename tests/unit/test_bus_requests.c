@@ -3,6 +3,7 @@
 #include "../../lib/bus/server.h"
 
 #include "base/clock.h"
+#include "suite.h"
 
 #include <check.h>
 
@@ -134,7 +135,6 @@ int main(void)
 {
     Suite *suite = suite_create("bus requests");
     TCase *tests = tcase_create("requests");
-    SRunner *runner = srunner_create(suite);
 
     tcase_add_checked_fixture(tests, setup, NULL);
     tcase_add_test(tests, reads_leave_together_and_in_order);
@@ -145,8 +145,5 @@ int main(void)
     tcase_add_test(tests, what_turned_out_to_be_slow_meanwhile_goes_alone);
     tcase_add_test(tests, the_queue_has_an_end);
     suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

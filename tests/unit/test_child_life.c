@@ -2,6 +2,7 @@
 /* Children: what they get, what they do not get, and that they end whole. */
 #include "base/clock.h"
 #include "child/child.h"
+#include "suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -264,8 +265,6 @@ int main(void)
 {
     Suite *suite = suite_create("child_life");
     TCase *tcase = tcase_create("life");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 30);
@@ -281,9 +280,5 @@ int main(void)
     tcase_add_test(tcase, a_program_that_is_not_there_ends_at_once);
     tcase_add_test(tcase, a_sandboxed_child_sees_no_other_process);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

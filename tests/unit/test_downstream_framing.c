@@ -3,6 +3,7 @@
 #include "downstream/lines.h"
 #include "downstream/sse.h"
 #include "downstream/url.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -273,8 +274,6 @@ int main(void)
 {
     Suite *suite = suite_create("downstream_framing");
     TCase *tcase = tcase_create("framing");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tcase, streams_are_read_whatever_their_pieces, 0, (int)ARRAY_SIZE(streams));
     tcase_add_loop_test(tcase, an_event_beyond_the_limit_ends_the_stream, 0, 3);
@@ -286,9 +285,5 @@ int main(void)
     tcase_add_loop_test(tcase, urls_are_split, 0, (int)ARRAY_SIZE(urls));
     tcase_add_loop_test(tcase, other_urls_are_refused_with_words, 0, (int)ARRAY_SIZE(no_urls));
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

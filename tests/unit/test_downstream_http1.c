@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading HTTP responses, in pieces of every size. */
 #include "downstream/http1.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -238,8 +239,6 @@ int main(void)
 {
     Suite *suite = suite_create("downstream_http1");
     TCase *tcase = tcase_create("http1");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tcase, responses_are_read_whatever_their_pieces, 0, (int)ARRAY_SIZE(good));
     tcase_add_loop_test(tcase, what_could_be_taken_for_something_else_is_refused, 0,
@@ -251,9 +250,5 @@ int main(void)
     tcase_add_test(tcase, headers_of_the_protocol_are_noted);
     tcase_add_loop_test(tcase, session_ids_that_cannot_be_sent_back_are_bad, 0, 5);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

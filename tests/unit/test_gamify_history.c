@@ -3,6 +3,7 @@
 #include "git.h"
 
 #include "base/utf8.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -292,8 +293,6 @@ int main(void)
 {
     Suite *suite = suite_create("gamify history");
     TCase *tcase = tcase_create("history");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, no_output_is_no_commit);
@@ -310,9 +309,5 @@ int main(void)
     tcase_add_loop_test(tcase, what_git_does_not_write_is_refused, 0, (int)ARRAY_SIZE(broken));
     tcase_add_loop_test(tcase, a_path_tells_its_area, 0, (int)ARRAY_SIZE(paths));
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

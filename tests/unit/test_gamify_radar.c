@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The radar: areas of paths, and percentages that sum to 100. */
 #include "radar.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -65,15 +66,9 @@ int main(void)
 {
     Suite *suite = suite_create("gamify radar");
     TCase *tcase = tcase_create("radar");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tcase, shares_are_whole_and_sum_to_a_hundred, 0, (int)ARRAY_SIZE(cases));
     tcase_add_test(tcase, any_counts_sum_to_a_hundred);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -253,8 +254,6 @@ int main(void)
     Suite *suite = suite_create("gamify_rules");
     TCase *tcase = tcase_create("rules");
     const char *given = getenv("MAL_TEST_SEED");
-    SRunner *runner;
-    int failed;
 
     seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
     (void)printf("seed %u (MAL_TEST_SEED repeats it)\n", seed);
@@ -274,9 +273,5 @@ int main(void)
     tcase_add_test(tcase, days_are_those_of_utc_also_before_1970);
     tcase_add_test(tcase, runs_are_those_of_a_calendar_in_any_order);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 #include "keylist.h"
 #include "origin.h"
 #include "ratelimit.h"
+#include "suite.h"
 
 #include <check.h>
 #include <sodium.h>
@@ -234,8 +235,6 @@ int main(void)
 {
     Suite *suite = suite_create("gateway_door");
     TCase *tcase = tcase_create("door");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, each_form_of_the_key_list_is_read, 0, (int)ARRAY_SIZE(lists));
@@ -250,9 +249,5 @@ int main(void)
     tcase_add_test(tcase, a_key_has_a_second_of_calls_and_gets_more_with_time);
     tcase_add_test(tcase, lists_of_words_are_read_without_blanks);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 /* When a failing server is left alone, and which headers could reach one. */
 #include "breaker.h"
 #include "mcp/header.h"
+#include "suite.h"
 
 #include <check.h>
 
@@ -159,8 +160,6 @@ int main(void)
 {
     Suite *suite = suite_create("gateway_gate");
     TCase *tcase = tcase_create("gate");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, faults_in_a_row_open_it_and_an_answer_between_them_does_not);
     tcase_add_test(tcase, after_the_pause_one_call_is_tried_while_the_others_wait);
@@ -173,9 +172,5 @@ int main(void)
     tcase_add_loop_test(tcase, credentials_and_the_connections_own_headers_are_never_passed_on, 0,
                         ARRAY_SIZE(kept));
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

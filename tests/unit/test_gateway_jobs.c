@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Turns of what is done about shared sessions: what servers ask, and the rest. */
 #include "link_jobs.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -74,16 +75,10 @@ int main(void)
 {
     Suite *suite = suite_create("gateway_jobs");
     TCase *tcase = tcase_create("jobs");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tcase, a_server_that_asks_without_end_leaves_room_for_the_questions_of_others);
     tcase_add_test(tcase, questions_that_wait_take_no_more_than_16_mib);
     tcase_add_test(tcase, questions_go_first_but_leave_a_thread_for_the_rest);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 #include "rest_match.h"
 #include "servers.h"
 #include "skill_uri.h"
+#include "suite.h"
 
 #include <check.h>
 #include <sodium.h>
@@ -270,8 +271,6 @@ int main(void)
 {
     Suite *suite = suite_create("gateway_tools");
     TCase *tcase = tcase_create("tools");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, a_tool_is_seen_with_its_scopes_only, 0, (int)ARRAY_SIZE(sights));
@@ -286,9 +285,5 @@ int main(void)
     tcase_add_loop_test(tcase, only_uris_of_skills_name_one, 0, (int)ARRAY_SIZE(uris));
     tcase_add_loop_test(tcase, only_a_clear_yes_is_one, 0, (int)ARRAY_SIZE(answers));
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

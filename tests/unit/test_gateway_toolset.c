@@ -3,6 +3,7 @@
 #include "keylist.h"
 #include "mcp/seal.h"
 #include "servers.h"
+#include "suite.h"
 
 #include <check.h>
 #include <sodium.h>
@@ -265,8 +266,6 @@ int main(void)
 {
     Suite *suite = suite_create("gateway_toolset");
     TCase *tcase = tcase_create("toolset");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, exposed_tools_are_listed_under_their_names_behind_the_hubs_own);
@@ -279,9 +278,5 @@ int main(void)
     tcase_add_test(tcase, two_sets_are_the_same_when_their_lists_are);
     tcase_add_test(tcase, a_virtual_server_lists_what_was_chosen_as_it_is_to_be_shown);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

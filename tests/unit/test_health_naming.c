@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names of downstream tools in /mcp. */
 #include "naming.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -160,8 +161,6 @@ int main(void)
 {
     Suite *suite = suite_create("health_naming");
     TCase *tcase = tcase_create("naming");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_prefix_comes_where_two_names_are_equal_only);
@@ -174,8 +173,5 @@ int main(void)
     tcase_add_test(tcase, a_name_that_was_given_never_means_another_tool);
     tcase_add_test(tcase, names_do_not_depend_on_the_order_of_servers);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hysteresis: when a server's status changes, and when it is looked at again. */
 #include "state.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -64,17 +65,11 @@ int main(void)
 {
     Suite *suite = suite_create("health_state");
     TCase *tcase = tcase_create("state");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(tcase, a_status_changes_by_its_latest_outcomes, 0,
                         (int)ARRAY_SIZE(courses));
     tcase_add_test(tcase, pauses_double_up_to_the_interval);
     tcase_add_test(tcase, any_number_of_failures_has_a_pause);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

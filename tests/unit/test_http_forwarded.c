@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whose X-Forwarded-For is believed, and how far. */
 #include "http/internal.h"
+#include "suite.h"
 
 #include <check.h>
 #include <string.h>
@@ -126,8 +127,6 @@ int main(void)
 {
     Suite *suite = suite_create("http forwarded");
     TCase *tcase = tcase_create("forwarded");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tcase, start, done);
     tcase_add_test(tcase, without_trusted_proxies_the_peer_is_the_client);
@@ -138,8 +137,5 @@ int main(void)
     tcase_add_test(tcase, blocks_match_to_the_bit);
     tcase_add_test(tcase, malformed_lists_are_named);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

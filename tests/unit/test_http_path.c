@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which request paths are decoded and which are refused. */
 #include "http/internal.h"
+#include "suite.h"
 
 #include <check.h>
 #include <string.h>
@@ -83,8 +84,6 @@ int main(void)
 {
     Suite *suite = suite_create("http path");
     TCase *tcase = tcase_create("path");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tcase, plain_paths_stay_as_they_are);
     tcase_add_test(tcase, escapes_are_decoded_once);
@@ -92,8 +91,5 @@ int main(void)
     tcase_add_test(tcase, what_is_no_path_is_refused);
     tcase_add_test(tcase, bad_escapes_and_bytes_are_refused);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* When a request that is still arriving is worth a worker. */
 #include "http/internal.h"
+#include "suite.h"
 
 #include <check.h>
 #include <string.h>
@@ -72,16 +73,11 @@ int main(void)
 {
     Suite *suite = suite_create("http peek");
     TCase *tcase = tcase_create("peek");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tcase, every_beginning_of_a_request_waits);
     tcase_add_test(tcase, further_requests_behind_it_do_not_matter);
     tcase_add_test(tcase, what_will_be_refused_is_whole);
     tcase_add_test(tcase, large_bodies_and_expectations_do_not_wait);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The settings of the listeners: what stands without them and with them. */
 #include "http/internal.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -52,15 +53,10 @@ int main(void)
 {
     Suite *suite = suite_create("http settings");
     TCase *tcase = tcase_create("settings");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tcase, defaults_are_those_in_force_before_loading);
     tcase_add_test(tcase, values_come_from_the_environment);
     tcase_add_test(tcase, numbers_out_of_range_are_mistakes);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

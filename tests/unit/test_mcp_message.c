@@ -2,6 +2,7 @@
 /* Messages, eras and envelopes. */
 #include "mcp/era.h"
 #include "mcp/message.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -209,8 +210,6 @@ int main(void)
 {
     Suite *suite = suite_create("mcp_message");
     TCase *tcase = tcase_create("message");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, what_is_no_message_is_refused, 0, (int)ARRAY_SIZE(malformed));
@@ -222,9 +221,5 @@ int main(void)
     tcase_add_loop_test(tcase, only_declared_form_elicitation_counts, 0, (int)ARRAY_SIZE(asked));
     tcase_add_test(tcase, versions_are_ordered_and_named);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

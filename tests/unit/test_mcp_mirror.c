@@ -2,6 +2,7 @@
 /* Mirrored headers, the client's side. */
 #include "mcp/header.h"
 #include "mcp/mirror.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -129,8 +130,6 @@ int main(void)
 {
     Suite *suite = suite_create("mcp_mirror");
     TCase *tcase = tcase_create("mirror");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, values_take_their_header_form_and_come_back, 0,
@@ -138,9 +137,5 @@ int main(void)
     tcase_add_loop_test(tcase, annotated_arguments_become_headers, 0, (int)ARRAY_SIZE(calls));
     tcase_add_loop_test(tcase, an_invalid_annotation_spoils_the_tool, 0, (int)ARRAY_SIZE(invalid));
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

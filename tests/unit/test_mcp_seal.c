@@ -5,6 +5,7 @@
 #include "mcp/reference.h"
 #include "mcp/seal.h"
 #include "mcp/secret.h"
+#include "suite.h"
 
 #include <check.h>
 #include <sodium.h>
@@ -261,8 +262,6 @@ int main(void)
 {
     Suite *suite = suite_create("mcp_seal");
     TCase *tcase = tcase_create("seal");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, header_values_are_decoded_exactly, 0, (int)ARRAY_SIZE(headers));
@@ -279,9 +278,5 @@ int main(void)
                         (int)ARRAY_SIZE(references));
     tcase_add_test(tcase, a_sealed_value_may_hold_references);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

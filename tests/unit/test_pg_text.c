@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Text forms of Postgres values, good and bad. */
 #include "pg/internal.h"
+#include "suite.h"
 
 #include <check.h>
 
@@ -122,8 +123,6 @@ int main(void)
 {
     Suite *suite = suite_create("pg_text");
     TCase *tcase = tcase_create("text");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, arrays_are_taken_apart);
@@ -134,8 +133,5 @@ int main(void)
     tcase_add_test(tcase, other_times_are_left_as_they_are);
     tcase_add_test(tcase, foreign_keys_fail_in_two_ways);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "report_figures.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -289,8 +290,6 @@ int main(void)
 {
     Suite *suite = suite_create("sprint_figures");
     TCase *tcase = tcase_create("figures");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tcase, elapsed_and_remaining_days_are_those_of_the_table);
     tcase_add_test(tcase, elapsed_percent_has_one_decimal_and_ends_at_100);
@@ -308,8 +307,5 @@ int main(void)
     tcase_add_test(tcase, burndown_conserves_points);
     tcase_add_test(tcase, health_only_gets_worse_as_days_pass);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "link_scan.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -236,8 +237,6 @@ int main(void)
 {
     Suite *suite = suite_create("sprint_mentions");
     TCase *tcase = tcase_create("mentions");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_set_timeout(tcase, 60);
@@ -253,8 +252,5 @@ int main(void)
     tcase_add_test(tcase, countless_mentions_are_kept_up_to_a_bound);
     tcase_add_test(tcase, a_mention_is_a_piece_of_its_text);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Metrics and the page they make. */
+#include "suite.h"
 #include "svc/metrics.h"
 
 #include <check.h>
@@ -177,8 +178,6 @@ int main(void)
 {
     Suite *suite = suite_create("svc_metrics");
     TCase *tcase = tcase_create("metrics");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, series_are_kept_apart_by_their_labels);
@@ -191,8 +190,5 @@ int main(void)
     tcase_add_test(tcase, series_are_bounded);
     tcase_add_test(tcase, the_page_is_well_formed);
     suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the rules refuse, and in which words; over JSON, parameters and the bus. */
 #include "arena_fixture.h"
+#include "suite.h"
 #include "wire/codec.h"
 #include "wire_test.h"
 
@@ -547,8 +548,6 @@ int main(void)
 {
     Suite *suite = suite_create("wire_check");
     TCase *tcase = tcase_create("check");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
@@ -569,9 +568,5 @@ int main(void)
     tcase_add_test(tcase, the_unset_list_may_only_name_what_can_be_emptied);
     tcase_add_test(tcase, workers_with_small_stacks_validate_side_by_side);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

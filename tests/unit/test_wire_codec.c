@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JSON and parameters to messages and back: what fits, and how it is stored. */
 #include "arena_fixture.h"
+#include "suite.h"
 #include "wire/codec.h"
 #include "wire_test.h"
 
@@ -404,8 +405,6 @@ int main(void)
 {
     Suite *suite = suite_create("wire_codec");
     TCase *tcase = tcase_create("codec");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
@@ -425,9 +424,5 @@ int main(void)
     tcase_add_test(tcase, fields_are_read_by_name);
     tcase_add_test(tcase, bytes_that_are_no_message_are_refused);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

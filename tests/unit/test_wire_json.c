@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The JSON scanner and writer. */
 #include "arena_fixture.h"
+#include "suite.h"
 #include "wire/json.h"
 
 #include <check.h>
@@ -475,8 +476,6 @@ int main(void)
 {
     Suite *suite = suite_create("wire_json");
     TCase *tcase = tcase_create("json");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
@@ -500,9 +499,5 @@ int main(void)
     tcase_add_loop_test(tcase, loose_reading_takes_characters_that_are_none, 0,
                         (int)ARRAY_SIZE(loose));
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Replies and errors as Markdown. */
 #include "arena_fixture.h"
+#include "suite.h"
 #include "wire/codec.h"
 #include "wire/text.h"
 #include "wire_test.h"
@@ -560,8 +561,6 @@ int main(void)
 {
     Suite *suite = suite_create("wire_text");
     TCase *tcase = tcase_create("text");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_list_shows_name_facts_and_description);
@@ -587,9 +586,5 @@ int main(void)
     tcase_add_test(tcase, cells_stay_cells);
     tcase_add_test(tcase, errors_say_what_and_what_to_try);
     suite_add_tcase(suite, tcase);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }
