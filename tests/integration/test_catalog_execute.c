@@ -283,14 +283,15 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("catalog_execute");
-    TCase *tcase = tcase_create("execute");
+    Suite *suite;
+    TCase *tcase;
 
     if (!can_isolate()) {
         (void)puts("skipped: " NO_ISOLATION);
         return TEST_SKIPPED;
     }
-
+    suite = suite_create("catalog_execute");
+    tcase = tcase_create("execute");
     tcase_add_checked_fixture(tcase, set_up_execution, tear_down);
     tcase_set_timeout(tcase, 60);
     suite_add_tcase(suite, tcase);

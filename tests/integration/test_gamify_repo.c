@@ -407,8 +407,8 @@ END_TEST
 
 START_TEST(a_broken_repository_is_unavailable)
 {
-    SHELL(g, "cd roots/app && find .git/objects -type f -exec chmod u+w {} + -exec "
-             "sh -c 'echo broken > $1' x {} \\;");
+    SHELL(g, "cd roots/app && chmod -R u+w .git/objects && "
+             "find .git/objects -type f -exec sh -c 'echo broken > $1' x {} \\;");
     REFUSES("app", ST_UNAVAILABLE);
 }
 END_TEST
