@@ -83,7 +83,7 @@ static struct series *kept(_Atomic(struct series *) *slot, struct metric *metric
     struct series *series = metric_series(metric, labels);
 
     if (slot)
-        atomic_store_explicit(slot, series, memory_order_relaxed);
+        atomic_store_explicit(slot, series, memory_order_release);
     return series;
 }
 
@@ -92,9 +92,9 @@ static void count(const struct service *service, const struct call *call, enum s
 {
     struct tally *tally = tally_of(service, call->rpc);
     struct series *answered =
-        tally && status == ST_OK ? atomic_load_explicit(&tally->ok, memory_order_relaxed) : NULL;
+        tally && status == ST_OK ? atomic_load_explicit(&tally->ok, memory_order_acquire) : NULL;
     struct series *duration =
-        tally ? atomic_load_explicit(&tally->duration, memory_order_relaxed) : NULL;
+        tally ? atomic_load_explicit(&tally->duration, memory_order_acquire) : NULL;
     char labels[160];
 
     if (!answered) {
