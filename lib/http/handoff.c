@@ -198,6 +198,9 @@ static int poll_master(struct pollfd *fds, nfds_t n, int wait_ms)
     if (!front) {
         result = poll_ms(fds, n, BRIEF_POLL_MS);
         fds->revents = 0;
+        /* Orders what was done with the listening socket before a stop: the flag that
+         * civetweb stops by is unknown to ThreadSanitizer. */
+        (void)atomic_load(&master->front);
         return result < 0 ? result : 0;
     }
     ready.fd = front_ready_fd(front);
