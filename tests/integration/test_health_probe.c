@@ -3,6 +3,7 @@
 #include "mcp_peer.h"
 #include "prober_fixture.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -12,9 +13,20 @@ static struct {
     atomic_int lists;
     atomic_bool streams; /* has a stream for what it says by itself */
     atomic_bool changed; /* says once that its tools changed */
-    const char *tools;
-    char seen[200]; /* header X-Key of the last request */
-} world;
+    _Atomic(const char *) tools;
+    pthread_mutex_t lock;
+    char seen[200]; /* under the lock: header X-Key of the last request */
+} world = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static const char *last_seen(void)
+{
+    const char *text;
+
+    (void)pthread_mutex_lock(&world.lock);
+    text = arena_strdup(&f->arena, world.seen);
+    (void)pthread_mutex_unlock(&world.lock);
+    return text;
+}
 
 /* In result ' stands for ". */
 static void result(struct peer_request *req, const char *text)
@@ -37,7 +49,9 @@ static void stream(struct peer_request *req)
 static void serve(struct peer_request *req, void *arg)
 {
     (void)arg;
+    (void)pthread_mutex_lock(&world.lock);
     (void)snprintf(world.seen, sizeof(world.seen), "%s", peer_header(req, "X-Key"));
+    (void)pthread_mutex_unlock(&world.lock);
     if (world.status != 200)
         peer_reply(req, world.status, "", "");
     else if (strcmp(req->method, "GET") == 0 && world.streams)
@@ -87,7 +101,7 @@ START_TEST(a_server_that_is_well_is_read_once_and_then_asked)
     feed_until("select tools_count from mcp_health.mcp_state", "1");
     ck_assert_str_eq(value(STATUS), "active");
     ck_assert_str_eq(value("select protocol_version from mcp_health.mcp_state"), "2025-11-25");
-    ck_assert_str_eq(world.seen, "hunter2");
+    ck_assert_str_eq(last_seen(), "hunter2");
     OK(f, "GetMcpTools", "{'id':'far'}");
     HAS(f, "'name':'echo'");
     HAS(f, "'stale':false");
@@ -157,7 +171,7 @@ START_TEST(a_health_page_decides_without_the_secrets_of_the_server)
     world.status = 404;
     store_peer(page);
     feed_until(STATUS, "error");
-    ck_assert_str_eq(world.seen, "");
+    ck_assert_str_eq(last_seen(), "");
     ck_assert_ptr_nonnull(strstr(value("select last_error from mcp_health.mcp_state"), "404"));
 }
 END_TEST
