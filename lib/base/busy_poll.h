@@ -20,6 +20,6 @@ struct busy_poll {
     uint64_t looked; /* so many waits began with looking */
 };
 
-/* As poll(2). What is there already is found without looking for it; with one
- * processor for this process it never looks. */
+/* As poll(2), but for up to BUSY_POLL_US more than timeout_ms. With one processor for
+ * this process it never looks. */
 int busy_poll(struct busy_poll *state, struct pollfd *fds, nfds_t n, int timeout_ms);

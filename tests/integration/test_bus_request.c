@@ -322,9 +322,10 @@ START_TEST(calls_work_again_after_a_restart)
     arena_init(&asked.arena);
     for (int round = 0; round < 3; round++) {
         nats_server_restart(&nats);
-        AWAIT((ask_as(&asked, &echo_rpc, "a", "b", 2000), asked.status == ST_OK), 5000);
-        bus_stats(bus, &stats);
-        ck_assert_uint_eq(stats.reconnects, round + 1);
+        AWAIT((bus_stats(bus, &stats), stats.reconnects == (uint64_t)round + 1 && bus_up(bus)),
+              5000);
+        ask_as(&asked, &echo_rpc, "a", "b", 2000);
+        ck_assert_msg(asked.status == ST_OK, "round %d: %s", round, asked.call.error.message);
     }
     ck_assert(bus_up(bus));
     bus_server_free(server);

@@ -469,7 +469,7 @@ static bool some_shared(struct bus *bus, int64_t deadline_ms)
     while (followers == 0 && clock_mono_ms() < deadline_ms) {
         struct bus_stream stream;
 
-        (void)nanosleep(&pause, NULL);
+        (void)nanosleep(&pause, NULL); /* between two looks only */
         ck_assert_int_eq(bus_read(bus,
                                   &(struct bus_read_options){.reader = "w",
                                                              .filter = "mal.evt.>",
