@@ -153,16 +153,25 @@ static bool may_share(const struct bus_event_queue *queue, const struct item *it
     return !item->settled && item->spool == queue->spool;
 }
 
-/* Once and for all: whenever the item is sent, it is with these. */
+/* Once and for all: whenever the item is sent, it is with these. Those of other
+ * subjects in between stay where they are. */
 static void take_riders(struct bus_event_queue *queue, struct item *item)
 {
-    struct item *next;
+    struct item **p = &queue->waiting.head, *next;
 
-    while (may_share(queue, item) && item->n_riders < BUS_RIDERS_MAX &&
-           (next = queue->waiting.head) && may_share(queue, next) &&
-           strcmp(next->subject, item->subject) == 0 &&
-           item->riders_bytes + next->bytes <= SHARE_BYTES)
-        item_take_rider(item, take_waiting(queue));
+    while (may_share(queue, item) && item->n_riders < BUS_RIDERS_MAX && (next = *p)) {
+        if (!may_share(queue, next) || strcmp(next->subject, item->subject) != 0) {
+            p = &next->next;
+            continue;
+        }
+        if (item->riders_bytes + next->bytes > SHARE_BYTES)
+            break;
+        *p = next->next;
+        if (!*p)
+            queue->waiting.tail = p;
+        queue->n_waiting--;
+        item_take_rider(item, next);
+    }
 }
 
 /* Fills the window. False when there is nothing left to do. */

@@ -119,7 +119,7 @@ const char *script_render(struct call *call, const Catalog__Command *command,
 /* ---- events of the gateway --------------------------------------------- */
 
 struct bus_event;
-/* Writes a batch of mal.evt.gateway.tool.called into the log of calls. */
+/* Writes a batch of mal.evt.gateway.tool.called or downstream.called into the log. */
 enum status audit_store(struct call *call, const struct bus_event *events, size_t n) MUST_CHECK;
 /* The same into the table that gathers them for a replay. */
 enum status audit_take(struct call *call, const struct bus_event *events, size_t n) MUST_CHECK;

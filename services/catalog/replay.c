@@ -17,7 +17,8 @@ static enum status apply(struct call *call, struct replay_report *report)
     return pg_one(call, &table->base, sql_replay_rows, "");
 }
 
-static const struct replay_part parts[] = {{"mal.evt.gateway.tool.called", audit_take}};
+/* Both kinds in one reading, so that they come in the order of the stream. */
+static const struct replay_part parts[] = {{"mal.evt.gateway.*.called", audit_take}};
 
 enum status catalog_replay(struct call *call, const Catalog__ReplayRequest *req,
                            Catalog__ReplayResponse *rsp)

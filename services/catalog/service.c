@@ -70,7 +70,7 @@ enum status catalog_check(struct call *call, const Catalog__CheckRequest *req,
 enum { AUDIT_BATCH = 1024, AUDIT_PENDING = 4096 };
 
 struct service_state {
-    struct feed *audit, *status;
+    struct feed *audit, *downstream, *status;
 };
 
 static enum status store_calls(struct call *call, const struct bus_event *events, size_t n,
@@ -94,6 +94,13 @@ static const struct feed_options audit = {.durable = "catalog_audit",
                                           .max_batch = AUDIT_BATCH,
                                           .max_ack_pending = AUDIT_PENDING,
                                           .apply = store_calls};
+/* Beside the other, not in place of it with a wider filter: a consumer whose filter
+ * is changed never gets what it has passed over before. */
+static const struct feed_options downstream = {.durable = "catalog_downstream",
+                                               .filter = "mal.evt.gateway.downstream.called",
+                                               .max_batch = AUDIT_BATCH,
+                                               .max_ack_pending = AUDIT_PENDING,
+                                               .apply = store_calls};
 /* In strict order: the last status counts. */
 static const struct feed_options status_feed = {.durable = "catalog_status",
                                                 .filter = "mal.evt.mcp_health.mcp.status_changed",
@@ -130,6 +137,8 @@ static enum status start(struct svc_context *ctx, struct error *err)
     ctx->extra_workers = catalog_config.exec_enabled ? (int)catalog_config.exec_max : 0;
     if (!state->audit)
         TRY(feed_new(&state->audit, ctx, &audit, err));
+    if (!state->downstream)
+        TRY(feed_new(&state->downstream, ctx, &downstream, err));
     if (!state->status)
         TRY(feed_new(&state->status, ctx, &status_feed, err));
     return ST_OK;
@@ -142,6 +151,7 @@ static void stop(struct svc_context *ctx)
     if (!state)
         return;
     feed_free(state->audit);
+    feed_free(state->downstream);
     feed_free(state->status);
     free(state);
     ctx->service = NULL;

@@ -10,7 +10,8 @@
 
 #include <string.h>
 
-#define SUBJECT "mal.evt.gateway.tool.called"
+#define TOOL "mal.evt.gateway.tool.called"
+#define DOWNSTREAM "mal.evt.gateway.downstream.called"
 
 const char *audit_entity_id(const ProtobufCMessage *reply)
 {
@@ -29,7 +30,8 @@ const char *audit_entity_id(const ProtobufCMessage *reply)
     return id;
 }
 
-static void publish(struct exchange *x, Gateway__ToolCalled *event, enum status status)
+static void publish(struct exchange *x, const char *subject, Gateway__ToolCalled *event,
+                    enum status status)
 {
     char event_id[UUID_SIZE], *at = arena_alloc(x->arena, TIMESTAMP_SIZE);
     size_t len;
@@ -44,7 +46,7 @@ static void publish(struct exchange *x, Gateway__ToolCalled *event, enum status 
     event->request_id = x->request_id;
     event->called_at = at;
     packed = wire_pack(x->arena, &event->base, &len);
-    bus_event_queue_add(x->gw->audit, SUBJECT, event_id,
+    bus_event_queue_add(x->gw->audit, subject, event_id,
                         (const struct bus_header[]){{"Mal-Actor", x->who.name},
                                                     {"Mal-Time", at},
                                                     {"Mal-Request-Id", x->request_id},
@@ -66,7 +68,7 @@ void audit_called(struct exchange *x, const struct tool *tool, enum status statu
     event.success =
         status == ST_OK && !(about->reply != NULL && wire_get_bool(about->reply, "is_error"));
     event.mcp_id = about->request != NULL ? wire_get_string(about->request, "mcp_id") : "";
-    publish(x, &event, status);
+    publish(x, TOOL, &event, status);
 }
 
 void audit_named(struct exchange *x, const char *tool, enum status status)
@@ -75,7 +77,7 @@ void audit_named(struct exchange *x, const char *tool, enum status status)
 
     event.tool_name = tool;
     event.success = status == ST_OK;
-    publish(x, &event, status);
+    publish(x, TOOL, &event, status);
 }
 
 void audit_downstream(struct exchange *x, const char *server, const char *tool, enum status status,
@@ -87,5 +89,5 @@ void audit_downstream(struct exchange *x, const char *server, const char *tool, 
     event.resource_id = server;
     event.mcp_id = server;
     event.success = status == ST_OK && !is_error;
-    publish(x, &event, status);
+    publish(x, DOWNSTREAM, &event, status);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mal.evt.gateway.tool.called: one event per call of a known tool. */
+/* One event per call: mal.evt.gateway.tool.called of a tool of the hub,
+ * mal.evt.gateway.downstream.called of one that is called at its server. */
 #pragma once
 
 #include "tools.h"

@@ -20,7 +20,7 @@ const TAG = "c";
 const QUIET_MS = 60_000; // a consumer that was killed gets its events again after 30 s
 const env = { MAL_RATE_LIMIT: "0", MAL_CALL_TIMEOUT_MS: "3000", MAL_ACHIEVEMENT_CHECK_INTERVAL: "5", MAL_TEAM_PULSE_ENABLED: "true" };
 const stack = useStack({ before, after }, { gateways: 2, args: ["--replicas", "2"], env }, hire);
-const DURABLES = ["catalog_audit", "gamify_awards", "gamify_tools"];
+const DURABLES = ["catalog_audit", "catalog_downstream", "gamify_awards", "gamify_tools"];
 const SCHEMAS = ["catalog", "sprint", "gamify"];
 
 const pick = random(seed);

@@ -121,7 +121,7 @@ export class Load {
     }, { deadline: 30_000, every: 100 });
     const logged = await mine();
     assert.equal(new Set(logged).size, logged.length, "no call twice in the audit log");
-    const called = await streamMessages(stack.nats_url, "MAL_EVT", "mal.evt.gateway.tool.called");
+    const called = await streamMessages(stack.nats_url, "MAL_EVT", "mal.evt.gateway.*.called");
     const ids = called.map((event) => event.id).sort();
     assert.equal(new Set(ids).size, ids.length, "no call event twice");
     await until("the audit log has caught up", async () => (await rows("event_id", "true")).length >= ids.length, { deadline: 30_000, every: 100 });

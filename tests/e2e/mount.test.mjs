@@ -5,6 +5,7 @@ import { connect } from "./clients.mjs";
 import { fixture, register } from "./downstream.mjs";
 import { request } from "./http.mjs";
 import { Legacy, Modern } from "./mcp.mjs";
+import { natsRequest, streamMessages } from "./nats.mjs";
 import { useStack } from "./stack.mjs";
 import { until } from "./wait.mjs";
 
@@ -130,5 +131,21 @@ describe("the endpoint", () => {
       const { structuredContent } = await new Modern(stack).result("tools/call", { name: "mal_get_audit_log", arguments: { tool_name: "new/echo" } });
       return structuredContent?.items?.some(({ success }) => success);
     });
+  });
+
+  test("calls are not sent to the game, which counts the hub's own tools only", async () => {
+    const url = stack.now().nats_url;
+    const count = async (subject, tool) =>
+      (await streamMessages(url, "MAL_EVT", subject)).filter(({ data }) => !tool || data.includes(tool)).length;
+    const before = await count("mal.evt.gateway.downstream.called");
+    for (let i = 0; i < 10; i++) await new Modern(stack, at("new")).result("tools/call", { name: "echo", arguments: { message: "x" } });
+    await until("the calls are in the stream", async () => (await count("mal.evt.gateway.downstream.called")) >= before + 10);
+    await new Modern(stack).result("tools/call", { name: "mal_list_skills", arguments: {} });
+    await until("the game has read all that is for it", async () => {
+      const info = JSON.parse(await natsRequest(url, "$JS.API.CONSUMER.INFO.MAL_EVT.gamify_tools"));
+      return info.num_pending === 0 && info.num_ack_pending === 0 &&
+        info.delivered.consumer_seq === await count("mal.evt.gateway.tool.called") && await count("mal.evt.gateway.tool.called", "mal_list_skills");
+    });
+    assert.equal(await count("mal.evt.gateway.tool.called", "new/echo"), 0);
   });
 });

@@ -197,7 +197,7 @@ describe("the rights on the bus", () => {
   const forbidden = {
     catalog: ["$JS.API.DIRECT.GET.KV_MAL_SECRETS.$KV.MAL_SECRETS.key_pepper", "$JS.API.STREAM.INFO.KV_MAL_KEYS",
       "$JS.API.STREAM.MSG.GET.KV_MAL_KEYS", "$KV.MAL_KEYS.x", "$KV.MAL_SESSIONS.x", "$JS.API.STREAM.DELETE.MAL_EVT",
-      "$JS.API.STREAM.PURGE.MAL_EVT", "mal.evt.gateway.tool.called", "mal.gateway.v1.cancelled"],
+      "$JS.API.STREAM.PURGE.MAL_EVT", "mal.evt.gateway.tool.called", "mal.evt.gateway.downstream.called", "mal.gateway.v1.cancelled"],
     sprint: ["$JS.API.STREAM.INFO.KV_MAL_KEYS", "$KV.MAL_KEYS.x", "$JS.API.STREAM.DELETE.MAL_EVT", "mal.evt.gamify.xp.awarded",
       "mal.evt.gateway.tool.called", "mal.catalog.v1.delete_skill", "mal.gamify.v1.log_contribution", "$JS.API.CONSUMER.DURABLE.CREATE.MAL_EVT.x"],
     gamify: ["$JS.API.STREAM.INFO.KV_MAL_KEYS", "$KV.MAL_SESSIONS.x", "$JS.API.STREAM.PURGE.MAL_EVT", "mal.evt.sprint.work_item.completed",

@@ -189,14 +189,14 @@ START_TEST(few_have_a_message_each)
 }
 END_TEST
 
-START_TEST(subjects_do_not_mix)
+START_TEST(each_subject_has_messages_of_its_own)
 {
     struct bus_event_queue *queue = queue_new();
     struct bus_consumer *consumer;
     uint64_t sent = 0, dropped, waiting;
 
     for (int i = 0; i < 300; i++)
-        add_one(queue, i / 10 % 2 ? "mal.evt.test.a" : "mal.evt.test.b", i);
+        add_one(queue, i % 2 ? "mal.evt.test.a" : "mal.evt.test.b", i);
     AWAIT((bus_event_queue_stats(queue, &sent, &dropped, &waiting), sent == 300), 10000);
     ck_assert_uint_le(messages(), 60);
     consumer =
@@ -204,7 +204,7 @@ START_TEST(subjects_do_not_mix)
     AWAIT(atomic_load(&n_seen) >= 150, 10000);
     bus_consumer_stop(consumer);
     for (int i = 0; i < 300; i++)
-        ck_assert_int_eq(atomic_load(&times[i]), i / 10 % 2 ? 0 : 1);
+        ck_assert_int_eq(atomic_load(&times[i]), i % 2 ? 0 : 1);
     bus_event_queue_free(queue, 1000);
 }
 END_TEST
@@ -430,7 +430,7 @@ static void add(TCase *tests)
 {
     ADD_TEST(tests, many_that_wait_share_messages_and_come_apart);
     ADD_TEST(tests, few_have_a_message_each);
-    ADD_TEST(tests, subjects_do_not_mix);
+    ADD_TEST(tests, each_subject_has_messages_of_its_own);
     ADD_TEST(tests, who_takes_one_at_a_time_gets_one_at_a_time);
     ADD_TEST(tests, who_wants_messages_gets_them_whole);
     ADD_TEST(tests, a_whole_message_fails_as_one);

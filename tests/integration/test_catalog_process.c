@@ -7,6 +7,7 @@
 #include "mal/sprint/v1/sprint.pb-c.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 static enum status register_skill(const char *id)
 {
@@ -73,12 +74,64 @@ START_TEST(calls_of_tools_are_in_the_log_within_a_second)
     new_call(WAIT_MS);
     for (int i = 0; i < 50; i++) {
         uuid_v4(event_id);
-        tell_call(event_id, "mal_get_skill");
+        tell_call(event_id, i % 2 ? "mal_get_skill" : "files/read");
     }
     tell_call(event_id, "mal_get_skill");
     start = clock_mono_ms();
     AWAIT(strcmp(pg_server_value(pg_url, "select count(*) from catalog.usage_log"), "50") == 0);
     ck_assert_int_lt(clock_mono_ms() - start, 1000);
+}
+END_TEST
+
+static enum status take_as_earlier(const struct bus_event *events, size_t n, void *arg)
+{
+    atomic_int *taken = arg;
+
+    (void)events;
+    *taken += (int)n;
+    return ST_OK;
+}
+
+/* It knew one subject only, and a newer gateway ran beside it. */
+START_TEST(what_an_earlier_version_passed_over_is_logged_once)
+{
+    atomic_int taken = 0;
+    struct bus_consumer *earlier = NULL;
+    struct bus_message reply;
+    char event_id[UUID_SIZE];
+
+    new_call(WAIT_MS);
+    stop_service();
+    ck_assert_int_eq(bus_request(bus, "$JS.API.CONSUMER.DELETE.MAL_EVT.catalog_downstream", NULL,
+                                 NULL, 0, WAIT_MS, &reply),
+                     ST_OK);
+    bus_message_release(&reply);
+    ck_assert_int_eq(
+        bus_consume(bus,
+                    &(struct bus_consumer_options){.durable = "catalog_audit",
+                                                   .filter = "mal.evt.gateway.tool.called",
+                                                   .max_batch = 10,
+                                                   .max_ack_pending = 4096,
+                                                   .fn = take_as_earlier,
+                                                   .arg = &taken},
+                    &earlier, &call.error),
+        ST_OK);
+    for (int i = 0; i < 40; i++) {
+        uuid_v7(event_id);
+        tell_call(event_id, i % 2 ? "mal_get_skill" : "files/read");
+    }
+    AWAIT(taken == 20);
+    bus_consumer_stop(earlier);
+    start_service();
+    AWAIT(strcmp(pg_server_value(pg_url, "select count(*) from catalog.usage_log where tool_name ="
+                                         " 'files/read'"),
+                 "20") == 0);
+    uuid_v7(event_id);
+    tell_call(event_id, "mal_list_skills");
+    AWAIT(strcmp(pg_server_value(pg_url, "select count(*) from catalog.usage_log where tool_name ="
+                                         " 'mal_list_skills'"),
+                 "1") == 0);
+    ck_assert_str_eq(pg_server_value(pg_url, "select count(*) from catalog.usage_log"), "21");
 }
 END_TEST
 
@@ -279,6 +332,7 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, a_reply_of_six_megabytes_arrives);
     tcase_add_test(tcase, a_write_s_event_leaves_the_outbox);
     tcase_add_test(tcase, calls_of_tools_are_in_the_log_within_a_second);
+    tcase_add_test(tcase, what_an_earlier_version_passed_over_is_logged_once);
     tcase_add_test(tcase, a_call_that_the_stream_takes_twice_is_logged_once);
     tcase_add_test(tcase, the_log_catches_up_after_the_database_was_away);
     tcase_add_test(tcase, usage_stats_ask_the_others_and_do_not_wait_for_ever);

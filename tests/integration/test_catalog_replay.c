@@ -46,7 +46,9 @@ static void tell_calls(struct bus *to, int from, int n)
 
         uuid_v7(event_id);
         clock_format(clock_wall_ms(), at);
-        called.tool_name = i % 3 ? "mal_get_skill" : "mal_list_skills";
+        called.tool_name = i % 3 == 0   ? "mal_list_skills"
+                           : i % 3 == 1 ? "mal_get_skill"
+                                        : "files/read";
         called.resource_id = i % 3 ? arena_printf(&own, "skill-%d", i) : "";
         called.user_key = i % 2 ? "ana" : "ben";
         called.channel = "mcp";
@@ -56,9 +58,9 @@ static void tell_calls(struct bus *to, int from, int n)
         called.request_id = arena_printf(&own, "request-%d", i);
         called.called_at = at;
         data = wire_pack(&own, &called.base, &len);
-        ck_assert_int_eq(bus_event_publish(to, "mal.evt.gateway.tool.called", event_id, NULL, data,
-                                           len, WAIT_MS),
-                         ST_OK);
+        ck_assert_int_eq(
+            bus_event_publish(to, subject_of(called.tool_name), event_id, NULL, data, len, WAIT_MS),
+            ST_OK);
     }
 }
 
@@ -130,9 +132,9 @@ END_TEST
 static void spoil(void)
 {
     pg_server_sql(pg_url,
-                  "delete from catalog.usage_log where id % 10 = 0;"
+                  "delete from catalog.usage_log where duration_ms % 10 = 9;"
                   "update catalog.usage_log set success = not success, resource_id = null"
-                  " where id % 10 = 1;"
+                  " where duration_ms % 10 = 0;"
                   "insert into catalog.usage_log (event_id, tool_name, user_key, \"timestamp\","
                   " duration_ms, success, status, channel, request_id)"
                   " select gen_random_uuid(), 'mal_no_tool', 'eve', now(), 1, true, 'ok', 'mcp',"
