@@ -8,7 +8,7 @@ import { LEGACY, Legacy, MODERN, Modern } from "./mcp.mjs";
 import { command, document, server, skill, subagent } from "./samples.mjs";
 import { checkMessage, learn } from "./schema.mjs";
 import { startStack, useStack } from "./stack.mjs";
-import { until, within } from "./wait.mjs";
+import { pause, until, within } from "./wait.mjs";
 
 const SOON_MS = 1000;
 const ALL = { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true };
@@ -164,6 +164,21 @@ describe("legacy GET streams", () => {
     const stream = await session.stream();
     await session.end();
     await until("the stream ends", () => stream.ended, { deadline: 3000 });
+  });
+
+  test("a stream that is opened while its session ends is refused or ends as well", async () => {
+    const round = async (i) => {
+      const session = await Legacy.open(stack, "2025-11-25");
+      const ended = (i % 8 ? pause(i % 8) : Promise.resolve()).then(() => session.end());
+      const stream = await session.stream();
+      await ended;
+      assert.ok([200, 404].includes(stream.status), `${stream.status} ${stream.text}`);
+      return stream;
+    };
+    for (let i = 0; i < 40; i++) {
+      const streams = await Promise.all(Array.from({ length: 8 }, (_, at) => round(i + at)));
+      await until("the streams end", () => streams.every((stream) => stream.ended), { deadline: 10_000 });
+    }
   });
 });
 

@@ -125,8 +125,7 @@ static void hand_over(struct mcp *m, const struct stream_wish *wish, const struc
     CLEANUP(strbuf_done) struct strbuf first = STRBUF_INIT;
 
     stream_put_event(&first, ack->data, ack->len);
-    if (!m->x->gw->stopping &&
-        streams_open(m->x->gw->streams, m->x, wish, NULL, first.data) == ST_OK) {
+    if (streams_open(m->x->gw->streams, m->x, wish, NULL, first.data) == ST_OK) {
         m->answered = true;
         return;
     }

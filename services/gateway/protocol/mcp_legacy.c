@@ -17,6 +17,12 @@
 
 enum { BATCH_MAX = 100 };
 
+static void no_session(struct exchange *x, const struct mcp_message *msg)
+{
+    mcp_refuse(x, 404, msg, MCP_INVALID_REQUEST, "there is no such session; send initialize again",
+               NULL);
+}
+
 /* The session of the request, or false: refused. */
 static bool find_session(struct exchange *x, const struct mcp_message *msg,
                          const char *version_header, struct session *session)
@@ -38,8 +44,7 @@ static bool find_session(struct exchange *x, const struct mcp_message *msg,
     if (status == ST_OK)
         return true;
     if (status == ST_NOT_FOUND)
-        mcp_refuse(x, 404, msg, MCP_INVALID_REQUEST,
-                   "there is no such session; send initialize again", NULL);
+        no_session(x, msg);
     else
         mcp_refuse(x, 503, msg, MCP_INTERNAL_ERROR, "sessions cannot be reached at the moment",
                    NULL);
@@ -205,6 +210,7 @@ void mcp_legacy_get(struct exchange *x)
 {
     const char *version = http_header(x->req, "MCP-Protocol-Version");
     struct session session;
+    enum status status;
     struct stream_wish wish = {
         .session = session.hash,
         .endpoint = x->endpoint,
@@ -222,7 +228,10 @@ void mcp_legacy_get(struct exchange *x)
         wish.kinds &= mount_tells(x);
     }
     sessions_claim(x->gw->sessions, session.hash, x->gw->instance);
-    if (x->gw->stopping || streams_open(x->gw->streams, x, &wish, NULL, ": open\n\n") != ST_OK)
+    status = streams_open(x->gw->streams, x, &wish, NULL, ": open\n\n");
+    if (status == ST_NOT_FOUND)
+        no_session(x, NULL);
+    else if (status != ST_OK)
         respond_text(x, 503, "No further stream can be opened at the moment.\n",
                      "Retry-After: 5\r\n");
 }

@@ -134,15 +134,17 @@ const char *sessions_capabilities(struct sessions *sessions, struct arena *arena
     return text;
 }
 
-void session_remember(struct sessions *sessions, const char *hash, const void *data, size_t len)
+void session_remember(struct sessions *sessions, const char *hash, const void *data, size_t len,
+                      bool known)
 {
     Gateway__Session *record = gateway__session__unpack(NULL, len, data);
 
-    if (record == NULL)
-        return;
     (void)pthread_mutex_lock(&sessions->lock);
-    session_store(sessions, hash, record);
+    if (record != NULL && (!known || *session_place(sessions, hash) != NULL))
+        session_store(sessions, hash, TAKE(record));
     (void)pthread_mutex_unlock(&sessions->lock);
+    if (record != NULL)
+        gateway__session__free_unpacked(record, NULL);
 }
 
 static const char *endpoint_of(const struct exchange *x)
@@ -174,7 +176,7 @@ enum status sessions_create(struct sessions *sessions, struct exchange *x,
     status = bus_kv_create(sessions->kv, hash, packed, len);
     if (status != ST_OK)
         return ST_UNAVAILABLE;
-    session_remember(sessions, hash, packed, len);
+    session_remember(sessions, hash, packed, len, false);
     return ST_OK;
 }
 
@@ -187,7 +189,7 @@ static enum status fetch(struct sessions *sessions, struct exchange *x, const ch
     enum status status = bus_kv_get(sessions->kv, hash, x->arena, &data, &len, &revision);
 
     if (status == ST_OK)
-        session_remember(sessions, hash, data, len);
+        session_remember(sessions, hash, data, len, false);
     return status == ST_OK || status == ST_NOT_FOUND ? status : ST_UNAVAILABLE;
 }
 

@@ -63,7 +63,7 @@ static enum status update(struct sessions *sessions, struct arena *arena, const 
         packed = wire_pack(arena, &record->base, &len);
         status = bus_kv_update(sessions->kv, hash, packed, len, revision);
         if (status == ST_OK)
-            session_remember(sessions, hash, packed, len);
+            session_remember(sessions, hash, packed, len, true);
     }
     return status;
 }

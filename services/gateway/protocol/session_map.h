@@ -46,5 +46,7 @@ bool session_expired(const struct item *item, int64_t now_ms);
 int64_t session_number(const char *text);
 
 /* Without the lock: puts packed bytes that are now in the bucket into the map as well,
- * so that this copy need not wait for its watch. */
-void session_remember(struct sessions *sessions, const char *hash, const void *data, size_t len);
+ * so that this copy need not wait for its watch. known: unless the map has no such
+ * session any more, as it ended meanwhile. */
+void session_remember(struct sessions *sessions, const char *hash, const void *data, size_t len,
+                      bool known);

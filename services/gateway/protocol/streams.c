@@ -111,11 +111,6 @@ static void closed(struct http_stream *http, void *arg)
 
     (void)http;
     (void)pthread_mutex_lock(&streams->lock);
-    if (stream->http == NULL) {
-        stream->closed = true; /* streams_open frees it */
-        (void)pthread_mutex_unlock(&streams->lock);
-        return;
-    }
     unlink_stream(stream);
     (void)pthread_mutex_unlock(&streams->lock);
     if (stream->endpoint != NULL)
@@ -189,33 +184,43 @@ static void tell(struct stream *stream, unsigned kinds, const char *const *uris,
     strbuf_done(&out);
 }
 
+/* With the lock held: nobody sees a stream that is half open, so that whoever ends
+ * streams or tells them something misses none. Opening does not wait. */
+static enum status open_stream(struct stream *stream, struct exchange *x, const char *headers,
+                               const char *first)
+{
+    if (x->gw->stopping || !stream_welcome(stream, x->now_ms))
+        return ST_RESOURCE_EXHAUSTED;
+    if (!stream_has_session(stream))
+        return ST_NOT_FOUND;
+    TRY(http_stream_open(x->req, respond_headers(x, headers), first, closed, stream,
+                         &stream->http));
+    link_stream(stream);
+    return ST_OK;
+}
+
 enum status streams_open(struct streams *streams, struct exchange *x,
                          const struct stream_wish *wish, const char *headers, const char *first)
 {
     struct stream *stream = stream_new(streams, x, wish);
-    struct http_stream *http = NULL;
     enum status status;
-    bool gone;
 
     (void)pthread_mutex_lock(&streams->lock);
-    link_stream(stream);
+    status = open_stream(stream, x, headers, first);
     (void)pthread_mutex_unlock(&streams->lock);
-    status = http_stream_open(x->req, respond_headers(x, headers), first, closed, stream, &http);
-    (void)pthread_mutex_lock(&streams->lock);
-    gone = status != ST_OK || stream->closed;
-    if (gone) {
-        unlink_stream(stream);
-    } else {
-        stream->http = http;
-        tell(stream, stream->missed, (const char *const *)stream->uris,
-             stream->missed_uris ? stream->n_uris : 0);
-    }
-    (void)pthread_mutex_unlock(&streams->lock);
-    if (gone)
+    if (status != ST_OK)
         stream_free(stream);
     else if (wish->endpoint != NULL)
         watching_wake(x->gw->watching);
     return status;
+}
+
+bool stream_has_session(const struct stream *stream)
+{
+    char owner[33];
+
+    return stream->session == NULL ||
+           sessions_owner(stream->streams->gw->sessions, stream->session, owner);
 }
 
 /* Of a session's streams only the newest carries messages, on the copy where it
@@ -241,16 +246,9 @@ static void notify(struct streams *streams, const char *endpoint, unsigned kinds
                    const char *const *uris, size_t n_uris)
 {
     (void)pthread_mutex_lock(&streams->lock);
-    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next) {
-        if (!is_at(stream, endpoint))
-            continue;
-        if (stream->http == NULL) {
-            stream->missed |= kinds;
-            stream->missed_uris |= n_uris > 0;
-        } else if (!stream->ending && carries(streams, stream)) {
+    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
+        if (is_at(stream, endpoint) && !stream->ending && carries(streams, stream))
             tell(stream, kinds, uris, n_uris);
-        }
-    }
     (void)pthread_mutex_unlock(&streams->lock);
 }
 
@@ -299,7 +297,7 @@ void streams_pass_on(struct streams *streams, const char *session, const char *j
     stream_put_event(&out, line.data, line.len);
     (void)pthread_mutex_lock(&streams->lock);
     stream = same_session(streams->first, session);
-    if (stream != NULL && stream->http != NULL && !stream->ending && carries(streams, stream))
+    if (stream != NULL && !stream->ending && carries(streams, stream))
         http_stream_send(stream->http, out.data, out.len);
     (void)pthread_mutex_unlock(&streams->lock);
 }
@@ -309,7 +307,7 @@ void stream_end(struct stream *stream)
     CLEANUP(strbuf_done) struct strbuf result = STRBUF_INIT;
     CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
 
-    if (stream->http == NULL || stream->ending)
+    if (stream->ending)
         return;
     stream->ending = true;
     if (stream->subscription != NULL) {

@@ -27,8 +27,8 @@ struct stream_wish {
 struct streams;
 struct streams *streams_new(struct gateway *gw);
 void streams_free(struct streams *streams);
-/* Hands the connection over; first is the first SSE text. RESOURCE_EXHAUSTED:
- * nothing was sent. */
+/* Hands the connection over; first is the first SSE text. Otherwise nothing was sent:
+ * NOT_FOUND when the session has ended, RESOURCE_EXHAUSTED when there is no room now. */
 enum status streams_open(struct streams *streams, struct exchange *x,
                          const struct stream_wish *wish, const char *headers,
                          const char *first) MUST_CHECK;
@@ -46,7 +46,7 @@ void streams_wishes(struct streams *streams, void (*fn)(const struct stream_wish
  * copy carries that. */
 void streams_pass_on(struct streams *streams, const char *session, const char *json, size_t len);
 void streams_end_session(struct streams *streams, const char *session);
-/* Ends streams whose key is no longer valid, keeps sessions of others alive. */
+/* Ends streams whose key or session is no longer valid, keeps sessions of others alive. */
 void streams_sweep(struct streams *streams, int64_t now_ms);
 /* Ends all; modern ones get their final result. */
 void streams_end_all(struct streams *streams);

@@ -9,13 +9,12 @@
 struct stream {
     struct stream *next, *previous;
     struct streams *streams;
-    struct http_stream *http; /* NULL while it is being opened */
+    struct http_stream *http;
     char *principal, *session, *subscription, *endpoint;
     char **uris;
     size_t n_uris;
     unsigned kinds;
-    unsigned missed; /* kinds that changed while it was being opened */
-    bool missed_uris, closed, ending;
+    bool ending;
     bool shadowed; /* its session has a newer stream here, which carries the messages */
 };
 
@@ -34,5 +33,11 @@ struct streams {
     int64_t checked_ms;
 };
 
-/* With the lock held; its connection says later, on its own thread, that it is closed. */
+/* All with the lock held. */
+
+/* Its key is valid. */
+bool stream_welcome(const struct stream *stream, int64_t now_ms);
+/* Its session, if it belongs to one, has not ended. */
+bool stream_has_session(const struct stream *stream);
+/* Its connection says later, on its own thread, that it is closed. */
 void stream_end(struct stream *stream);

@@ -8,25 +8,28 @@
 
 enum { CHECK_MS = 10000 };
 
-/* With the lock held. */
-static bool welcome(struct streams *streams, const struct stream *stream, int64_t now_ms)
+bool stream_welcome(const struct stream *stream, int64_t now_ms)
 {
+    struct keyring *keys = stream->streams->gw->keys;
+
     if (strcmp(stream->principal, "open") == 0)
-        return keyring_empty(streams->gw->keys);
-    return keyring_valid(streams->gw->keys, stream->principal, now_ms);
+        return keyring_empty(keys);
+    return keyring_valid(keys, stream->principal, now_ms);
 }
 
-static void check_keys(struct streams *streams, int64_t now_ms)
+/* A session that ended while the bus was away ends its streams here. */
+static void check(struct streams *streams, int64_t now_ms)
 {
     unsigned generation = keyring_generation(streams->gw->keys);
+    bool keys = generation != streams->keys_seen || now_ms - streams->checked_ms >= CHECK_MS;
 
-    if (generation == streams->keys_seen && now_ms - streams->checked_ms < CHECK_MS)
-        return;
-    streams->keys_seen = generation;
-    streams->checked_ms = now_ms;
+    if (keys) {
+        streams->keys_seen = generation;
+        streams->checked_ms = now_ms;
+    }
     (void)pthread_mutex_lock(&streams->lock);
     for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
-        if (!welcome(streams, stream, now_ms))
+        if (!stream_has_session(stream) || (keys && !stream_welcome(stream, now_ms)))
             stream_end(stream);
     (void)pthread_mutex_unlock(&streams->lock);
 }
@@ -55,7 +58,7 @@ void streams_sweep(struct streams *streams, int64_t now_ms)
     size_t n;
 
     arena_init(&arena);
-    check_keys(streams, now_ms);
+    check(streams, now_ms);
     n = open_sessions(streams, &arena, &hashes);
     for (size_t i = 0; i < n; i++)
         sessions_touch(streams->gw->sessions, hashes[i], now_ms);
