@@ -58,6 +58,10 @@ void bridge_put_askable(struct strbuf *out, const struct json *json, const struc
 void bridge_put_server_capabilities(struct strbuf *out, const struct bridge *bridge,
                                     const struct json *json, const struct json_node *node);
 
+/* What the server calls itself, an Implementation. */
+void bridge_put_implementation(struct strbuf *out, const struct bridge *bridge,
+                               const struct json *json, const struct json_node *node);
+
 /* ---- results (bridge_result.c) -------------------------------------------------- */
 
 enum bridge_outcome {

@@ -211,3 +211,14 @@ void bridge_put_item(struct strbuf *out, const struct bridge *bridge, const stru
         put_member(out, json, key);
     strbuf_char(out, '}');
 }
+
+void bridge_put_implementation(struct strbuf *out, const struct bridge *bridge,
+                               const struct json *json, const struct json_node *node)
+{
+    if (bridge->caller < MCP_2025_06_18)
+        put_without(out, json, node, WORDS("title", "description", "icons", "websiteUrl"));
+    else if (bridge->caller < MCP_2025_11_25)
+        put_without(out, json, node, WORDS("description", "icons", "websiteUrl"));
+    else
+        json_put_node(out, json, node);
+}

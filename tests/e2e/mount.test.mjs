@@ -4,8 +4,9 @@ import { after, before, describe, test } from "node:test";
 import { connect } from "./clients.mjs";
 import { fixture, register } from "./downstream.mjs";
 import { request } from "./http.mjs";
-import { Legacy, Modern } from "./mcp.mjs";
+import { LEGACY, Legacy, Modern } from "./mcp.mjs";
 import { natsRequest, streamMessages } from "./nats.mjs";
+import { rawServer } from "./raw-server.mjs";
 import { useStack } from "./stack.mjs";
 import { until } from "./wait.mjs";
 
@@ -108,6 +109,23 @@ describe("the endpoint", () => {
     const client = await Legacy.open(stack, "2025-11-25", at("old"));
     const elsewhere = await client.send({ jsonrpc: "2.0", id: 9, method: "tools/list" }, { url: stack.url });
     assert.equal(elsewhere.status, 404);
+  });
+
+  test("says who its server is with the members that the caller's revision has", async () => {
+    const oldest = { name: "raw", version: "1" };
+    const titled = { ...oldest, title: "Raw" };
+    const serverInfo = { ...titled, description: "By hand.", websiteUrl: "https://raw.example", icons: [{ src: "https://raw.example/i.png" }] };
+    const server = await rawServer({}, { serverInfo });
+    await register(stack, "raw", server.url);
+    const told = { "2025-11-25": serverInfo, "2025-06-18": titled, "2025-03-26": oldest, "2024-11-05": oldest };
+    for (const version of LEGACY) {
+      const info = await until("it is known", async () => {
+        const { opened } = await Legacy.open(stack, version, at("raw"));
+        return opened.serverInfo.version === "1" && opened.serverInfo;
+      });
+      assert.deepEqual(info, told[version], version);
+    }
+    server.close();
   });
 
   test("names an unknown tool and the server", async () => {

@@ -18,7 +18,7 @@ async function read(req) {
  * request: {method, headers, message}. `sessions` are the ids it knows, `ended` those that were deleted,
  * `streams` the GET streams that are open, by session; `conflicts` counts second ones.
  */
-export async function rawServer(tools = {}, { capabilities = { tools: {} }, stream = false, list } = {}) {
+export async function rawServer(tools = {}, { capabilities = { tools: {} }, serverInfo = { name: "raw", version: "1" }, stream = false, list } = {}) {
   const facts = { seen: [], sessions: new Set(), ended: [], streams: new Map(), conflicts: 0 };
   const all = { echo: { run: ({ reply, message }) => reply({ content: [{ type: "text", text: String(message.params.arguments?.text) }] }) }, ...tools };
   const http = createServer(async (req, res) => {
@@ -32,7 +32,7 @@ export async function rawServer(tools = {}, { capabilities = { tools: {} }, stre
     if (message?.method === "initialize") {
       const session = randomUUID();
       facts.sessions.add(session);
-      return reply({ protocolVersion: "2025-11-25", capabilities, serverInfo: { name: "raw", version: "1" } }, { "Mcp-Session-Id": session });
+      return reply({ protocolVersion: "2025-11-25", capabilities, serverInfo }, { "Mcp-Session-Id": session });
     }
     if (!facts.sessions.has(id)) return json({ jsonrpc: "2.0", id: null, error: { code: -32000, message: "no such session" } }, 404);
     if (req.method === "DELETE") {

@@ -191,6 +191,28 @@ START_TEST(other_items_take_the_callers_form)
 }
 END_TEST
 
+START_TEST(a_servers_name_takes_the_callers_form)
+{
+    static const char name[] = "{\"name\":\"d\",\"title\":\"T\",\"version\":\"2\",\"description\":"
+                               "\"words\",\"icons\":[],\"websiteUrl\":\"https://d\",\"own\":1}";
+    static const struct {
+        int caller;
+        const char *told;
+    } cases[] = {
+        {V11, name},
+        {V06, "{\"name\":\"d\",\"title\":\"T\",\"version\":\"2\",\"own\":1}"},
+        {V03, "{\"name\":\"d\",\"version\":\"2\",\"own\":1}"},
+        {OLDEST, "{\"name\":\"d\",\"version\":\"2\",\"own\":1}"},
+    };
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+    const struct json *json = parse(name);
+    struct bridge b = between(V11, cases[_i].caller);
+
+    bridge_put_implementation(&out, &b, json, json->nodes);
+    ck_assert_str_eq(out.data, cases[_i].told);
+}
+END_TEST
+
 static void fill(TCase *tcase)
 {
     tcase_add_loop_test(tcase, tools_take_the_callers_form_or_are_hidden, 0,
@@ -199,6 +221,7 @@ static void fill(TCase *tcase)
     tcase_add_test(tcase, deep_schemas_fit_the_stack_of_a_worker);
     tcase_add_test(tcase, hidden_tools_leave_no_gap_in_the_list);
     tcase_add_loop_test(tcase, other_items_take_the_callers_form, 0, 4);
+    tcase_add_loop_test(tcase, a_servers_name_takes_the_callers_form, 0, 4);
 }
 
 int main(void)

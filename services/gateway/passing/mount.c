@@ -78,10 +78,19 @@ static const McpHealth__Definitions *known(const struct mcp *m)
     return server->definitions != NULL ? server->definitions->record : &none;
 }
 
-static void put_raw(struct mcp *m, const char *key, const char *json, const char *fallback)
+static void put_server_info(struct mcp *m)
 {
-    reply_key(m, key);
-    strbuf_str(&m->out, *json != '\0' ? json : fallback);
+    const char *text = known(m)->server_info;
+    struct bridge bridge = bridge_of(m, MCP_UNKNOWN);
+    struct json json;
+
+    reply_key(m, "serverInfo");
+    if (json_parse(m->x->arena, text, strlen(text), &(struct json_limits){.loose = true}, &json,
+                   NULL) == ST_OK)
+        bridge_put_implementation(&m->out, &bridge, &json, json.nodes);
+    else
+        strbuf_printf(&m->out, "{\"name\":\"%s\",\"version\":\"unknown\"}",
+                      m->x->mount->config->id);
 }
 
 const char *mount_capabilities(struct mcp *m, const struct json_node *capabilities)
@@ -104,9 +113,7 @@ void mount_initialized(struct mcp *m)
     reply_begin(m, TTL_NONE);
     mcp_put_member(&m->out, "protocolVersion", mcp_version_text(m->version));
     put_capabilities(m);
-    put_raw(m, "serverInfo", record->server_info,
-            arena_printf(m->x->arena, "{\"name\":\"%s\",\"version\":\"unknown\"}",
-                         m->x->mount->config->id));
+    put_server_info(m);
     if (*record->instructions != '\0')
         mcp_put_member(&m->out, "instructions", record->instructions);
     reply_end(m, NULL);
