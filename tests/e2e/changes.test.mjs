@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { KINDS, connect } from "./clients.mjs";
 import { request } from "./http.mjs";
 import { LEGACY, Legacy, MODERN, Modern } from "./mcp.mjs";
+import { natsRequest } from "./nats.mjs";
 import { command, document, server, skill, subagent } from "./samples.mjs";
 import { checkMessage, learn } from "./schema.mjs";
 import { startStack, useStack } from "./stack.mjs";
@@ -217,7 +218,7 @@ describe("sessions", () => {
 });
 
 describe("limits of sessions", () => {
-  test("beyond MAL_MAX_SESSIONS initialize gets 503, and idle ones end after MAL_SESSION_TIMEOUT_MS", async () => {
+  test("beyond MAL_MAX_SESSIONS initialize gets 503, idle ones end after MAL_SESSION_TIMEOUT_MS, and lost ones are found out", async () => {
     const small = await startStack({ args: ["--no-starter"], env: { MAL_MAX_SESSIONS: "3", MAL_SESSION_TIMEOUT_MS: "1500" } });
     try {
       const open = () => request(small.url, {
@@ -231,6 +232,12 @@ describe("limits of sessions", () => {
       assert.ok(Number(refused.headers["retry-after"]) > 0);
       await until("the idle sessions end", async () => (await open()).status === 200, { deadline: 10_000, every: 200 });
       assert.equal((await first.post("ping")).status, 404);
+      // One that is gone from the bucket without a word of it.
+      const lost = await until("there is room", () => Legacy.open(small, "2025-11-25"));
+      const stream = await lost.stream();
+      assert.match(await natsRequest(small.now().nats_url, "$JS.API.STREAM.PURGE.KV_MAL_SESSIONS"), /"success":\s*true/);
+      await until("its stream ends", () => stream.ended);
+      assert.equal((await lost.post("ping")).status, 404);
     } finally {
       await small.stop();
     }

@@ -26,8 +26,7 @@ static void hash_id(const char *id, char out[SESSION_HASH_SIZE])
     (void)sodium_bin2hex(out, SESSION_HASH_SIZE, hash, sizeof(hash));
 }
 
-/* remove: by this copy, which then ends the session with the server as well. */
-static void forget(struct sessions *sessions, const char *hash, bool remove)
+void session_forget(struct sessions *sessions, const char *hash, bool remove)
 {
     bool at_server = remove;
     struct item **at;
@@ -59,7 +58,7 @@ static void changed(const char *key, const void *data, size_t len, void *arg)
     }
     record = data != NULL ? gateway__session__unpack(NULL, len, data) : NULL;
     if (record == NULL) {
-        forget(sessions, key, false);
+        session_forget(sessions, key, false);
         return;
     }
     at_server = *record->endpoint != '\0';
@@ -249,7 +248,7 @@ void sessions_end(struct sessions *sessions, const char *hash)
 {
     if (bus_kv_delete(sessions->kv, hash) != ST_OK)
         log_warn("a session could not be deleted from MAL_SESSIONS");
-    forget(sessions, hash, true);
+    session_forget(sessions, hash, true);
 }
 
 size_t sessions_uris(struct sessions *sessions, const char *hash, struct arena *arena,

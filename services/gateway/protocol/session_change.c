@@ -20,6 +20,7 @@ static void apply(struct arena *arena, Gateway__Session *record, const struct ch
 {
     size_t n = 0;
 
+    record->changes++;
     if (change->level != NULL)
         record->log_level = change->level;
     if (change->owner != NULL)
@@ -68,13 +69,17 @@ static enum status update(struct sessions *sessions, struct arena *arena, const 
     return status;
 }
 
-static void update_alone(struct sessions *sessions, const char *hash, const struct change *change)
+static enum status update_alone(struct sessions *sessions, const char *hash,
+                                const struct change *change)
 {
     CLEANUP(arena_done) struct arena arena = {0};
+    enum status status;
 
     arena_init(&arena);
-    if (update(sessions, &arena, hash, change) != ST_OK)
+    status = update(sessions, &arena, hash, change);
+    if (status != ST_OK)
         log_debug("a session could not be written");
+    return status;
 }
 
 enum status sessions_subscribe(struct sessions *sessions, struct exchange *x, const char *hash,
@@ -91,7 +96,7 @@ enum status sessions_log_level(struct sessions *sessions, struct exchange *x, co
 
 void sessions_claim(struct sessions *sessions, const char *hash, const char *instance)
 {
-    update_alone(sessions, hash, &(struct change){.owner = instance});
+    (void)update_alone(sessions, hash, &(struct change){.owner = instance});
 }
 
 void sessions_touch(struct sessions *sessions, const char *hash, int64_t now_ms)
@@ -111,5 +116,7 @@ void sessions_touch(struct sessions *sessions, const char *hash, int64_t now_ms)
     if (!write)
         return;
     (void)snprintf(used, sizeof(used), "%lld", (long long)now_ms);
-    update_alone(sessions, hash, &(struct change){.used = used});
+    /* Gone from the bucket, which this copy did not hear. */
+    if (update_alone(sessions, hash, &(struct change){.used = used}) == ST_NOT_FOUND)
+        session_forget(sessions, hash, false);
 }

@@ -34,6 +34,9 @@ void session_store(struct sessions *sessions, const char *hash, Gateway__Session
         (void)snprintf(item->hash, sizeof(item->hash), "%s", hash);
         *at = item;
         sessions->n++;
+    } else if (record->changes < item->record->changes) {
+        gateway__session__free_unpacked(record, NULL);
+        record = item->record;
     } else {
         gateway__session__free_unpacked(item->record, NULL);
     }

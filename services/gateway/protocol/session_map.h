@@ -35,7 +35,7 @@ struct sessions {
 
 /* Where the item is, or would be (*place NULL). */
 struct item **session_place(struct sessions *sessions, const char *hash);
-/* Adds or replaces; takes the record. */
+/* Adds, or replaces what is older; takes the record. */
 void session_store(struct sessions *sessions, const char *hash, Gateway__Session *record);
 void session_remove(struct sessions *sessions, struct item **at);
 /* The watch has told everything: what it did not mention is gone. */
@@ -50,3 +50,6 @@ int64_t session_number(const char *text);
  * session any more, as it ended meanwhile. */
 void session_remember(struct sessions *sessions, const char *hash, const void *data, size_t len,
                       bool known);
+/* Without the lock: it has ended, and its streams end. remove: by this copy, which then
+ * ends the session with the server as well. */
+void session_forget(struct sessions *sessions, const char *hash, bool remove);
