@@ -193,8 +193,10 @@ enum status bus_event_queue_keep(struct bus_event_queue *queue, const char *dir,
                                  struct error *err) MUST_CHECK;
 /* From now on events of one subject share messages while many of them wait (more
  * than 600 a second), which spares the stream most of its work: consumers, tails
- * and bus_read get each as an event of its own, with the sequence of the message. */
-void bus_event_queue_share(struct bus_event_queue *queue);
+ * and bus_read get each as an event of its own, with the sequence of the message.
+ * bare: all but the first of a message come without actor, request id and time,
+ * for events whose payload tells them. */
+void bus_event_queue_share(struct bus_event_queue *queue, bool bare);
 void bus_event_queue_add(struct bus_event_queue *queue, const char *subject, const char *event_id,
                          const struct bus_header *headers, const void *data, size_t len);
 void bus_event_queue_stats(const struct bus_event_queue *queue, uint64_t *ret_sent,
@@ -204,7 +206,8 @@ void bus_event_queue_free(struct bus_event_queue *queue, int timeout_ms);
 
 /* One event as a consumer sees it. */
 struct bus_event {
-    const char *subject, *event_id, *actor, *request_id, *time;
+    const char *subject, *event_id;
+    const char *actor, *request_id, *time; /* "" when not told (bus_event_queue_share) */
     /* The id of the first event of its message, one pointer for the events of a
      * delivery. An event is in one message for ever: whoever has applied that one
      * whole has applied its events. */

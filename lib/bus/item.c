@@ -11,50 +11,56 @@ struct spooled {
     uint32_t data_len, n_strings;
 };
 
-static char *append(char **p, const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *start = memcpy(*p, text, size);
-
-    *p += size;
-    return start;
-}
-
 struct item *item_new(const char *subject, const char *event_id, const struct bus_header *headers,
                       const void *data, size_t len)
 {
-    size_t bytes = sizeof(struct item) + strlen(subject) + strlen(event_id) + 2 + len, n = 1;
+    const char *strings[2 * ITEM_HEADERS] = {subject, event_id};
+    size_t sizes[2 * ITEM_HEADERS], n = 2, bytes = sizeof(struct item) + len;
 
-    for (const struct bus_header *h = headers; h && h->name; h++, n++)
-        bytes += strlen(h->name) + (h->value ? strlen(h->value) : 0) + 2;
-    struct item *item = n < ITEM_HEADERS ? calloc(1, bytes) : NULL;
-    if (!item)
-        return NULL;
-    char *p = (char *)(item + 1);
-    if (len)
-        memcpy(p, data, len);
-    item->data = p;
-    p += len;
-    item->len = len;
-    item->bytes = bytes;
-    item->subject = append(&p, subject);
-    item->headers[0] = (struct bus_header){"Nats-Msg-Id", append(&p, event_id)};
-    n = 1;
     for (const struct bus_header *h = headers; h && h->name; h++) {
+        if (n == ARRAY_SIZE(strings))
+            return NULL;
         if (h->value) {
-            item->headers[n].name = append(&p, h->name);
-            item->headers[n++].value = append(&p, h->value);
+            strings[n++] = h->name;
+            strings[n++] = h->value;
         }
     }
+    for (size_t i = 0; i < n; i++)
+        bytes += sizes[i] = strlen(strings[i]) + 1;
+    struct item *item = malloc(bytes);
+    if (!item)
+        return NULL;
+    char *p = (char *)(item + 1), *text = p + len;
+    *item = (struct item){.data = p, .len = len, .bytes = bytes, .n_strings = n};
+    if (len)
+        memcpy(p, data, len);
+    item->subject = text;
+    item->event_id = text + sizes[0];
+    for (size_t i = 0; i < n; text += sizes[i++])
+        memcpy(text, strings[i], sizes[i]);
     return item;
+}
+
+void item_headers(const struct item *item, struct bus_header out[ITEM_HEADERS + 1])
+{
+    const char *text = item->event_id;
+    size_t n = 0;
+
+    out[n++] = (struct bus_header){"Nats-Msg-Id", text};
+    for (size_t i = 2; i < item->n_strings; i += 2) {
+        const char *name = text + strlen(text) + 1;
+
+        text = name + strlen(name) + 1;
+        out[n++] = (struct bus_header){name, text};
+    }
+    out[n] = (struct bus_header){NULL, NULL};
 }
 
 void item_keep(struct item *item, struct spool *spool)
 {
-    struct spooled head = {.data_len = (uint32_t)item->len, .n_strings = 2};
+    const struct spooled head = {.data_len = (uint32_t)item->len,
+                                 .n_strings = (uint32_t)item->n_strings};
 
-    for (const struct bus_header *h = item->headers + 1; h->name; h++)
-        head.n_strings += 2;
     item->place =
         spool_put(spool, &head, sizeof(head), item + 1, item->bytes - sizeof(struct item));
     if (item->place != SPOOL_NOWHERE)
@@ -89,7 +95,7 @@ static struct item *item_of(const struct spool_record *record)
     memcpy(&head, p, sizeof(head));
     p += sizeof(head);
     if (head.data_len > (size_t)(end - p) || head.n_strings < 2 || head.n_strings % 2 != 0 ||
-        head.n_strings > 2 * (ITEM_HEADERS - 1))
+        head.n_strings > 2 * ITEM_HEADERS)
         return NULL;
     const char *data = p;
     p += head.data_len;
@@ -118,7 +124,7 @@ static struct item *adopt_record(const struct spool_record *record)
     struct item *item = item_of(record);
 
     if (!item) {
-        spool_drop(record->spool, record->place);
+        spool_drop(record->spool, &record->place, 1);
         return NULL;
     }
     item->spool = record->spool;

@@ -31,14 +31,18 @@ struct bus_event_queue {
     struct inbox *inbox;
     struct spool *spool; /* NULL: none */
     size_t capacity;
-    bool share;
+    bool share, bare;
     pthread_t thread;
     atomic_ullong sent, dropped, n_held; /* held = waiting or not acknowledged */
     atomic_ullong bytes;
-    struct item_list flight; /* of the thread */
+    /* Of the thread: */
+    struct item_list taken; /* a burst, of which not all has found room in the window */
+    bool sharing;           /* those may share messages */
+    struct item_list flight;
     size_t n_flight;
-    int64_t progress_ms; /* when something was sent or acknowledged */
-    struct pause pause;  /* its lock guards what follows */
+    struct strbuf payload; /* of the message at hand */
+    int64_t progress_ms;   /* when something was sent or acknowledged */
+    struct pause pause;    /* its lock guards what follows */
     struct item_list waiting;
     size_t n_waiting;
     int64_t due_ms; /* when the first of them is to be sent */
@@ -97,9 +101,10 @@ static void add_again(struct item *item, void *arg)
     add(arg, item);
 }
 
-void bus_event_queue_share(struct bus_event_queue *queue)
+void bus_event_queue_share(struct bus_event_queue *queue, bool bare)
 {
     queue->share = true;
+    queue->bare = bare;
 }
 
 enum status bus_event_queue_keep(struct bus_event_queue *queue, const char *dir, struct error *err)
@@ -111,26 +116,23 @@ enum status bus_event_queue_keep(struct bus_event_queue *queue, const char *dir,
     return ST_OK;
 }
 
-static void one_done(struct bus_event_queue *queue, struct item *item, bool sent)
-{
-    atomic_fetch_add(sent ? &queue->sent : &queue->dropped, 1);
-    atomic_fetch_sub(&queue->bytes, item->bytes);
-    atomic_fetch_sub(&queue->n_held, 1);
-    if (item->spool)
-        spool_drop(item->spool, item->place);
-    free(item);
-}
-
-/* The item first: without it the riders' records are none. */
+/* With all that share its message; it comes first: without it their records are none. */
 static void item_done(struct bus_event_queue *queue, struct item *item, bool sent)
 {
-    struct item *rider = item->riders, *next;
+    uint64_t places[1 + BUS_RIDERS_MAX];
+    struct spool *spool = item->spool;
+    size_t n = 0, bytes = item->bytes + item->riders_bytes;
 
-    one_done(queue, item, sent);
-    for (; rider; rider = next) {
-        next = rider->next;
-        one_done(queue, rider, sent);
+    for (struct item *one = item, *next; one; one = next) {
+        next = n == 0 ? item->riders : one->next;
+        places[n++] = one->place;
+        free(one);
     }
+    if (spool)
+        spool_drop(spool, places, n);
+    atomic_fetch_add(sent ? &queue->sent : &queue->dropped, n);
+    atomic_fetch_sub(&queue->bytes, bytes);
+    atomic_fetch_sub(&queue->n_held, n);
 }
 
 /* Under the lock: a burst has gathered. */
@@ -138,12 +140,6 @@ static bool is_due(const struct bus_event_queue *queue)
 {
     return queue->waiting.head &&
            (queue->n_waiting >= WINDOW || queue->pause.stop || clock_mono_ms() >= queue->due_ms);
-}
-
-static struct item *take_waiting(struct bus_event_queue *queue)
-{
-    queue->n_waiting--;
-    return pop(&queue->waiting);
 }
 
 /* What was in no spool would be missing in the company that the next process
@@ -157,7 +153,7 @@ static bool may_share(const struct bus_event_queue *queue, const struct item *it
  * subjects in between stay where they are. */
 static void take_riders(struct bus_event_queue *queue, struct item *item)
 {
-    struct item **p = &queue->waiting.head, *next;
+    struct item **p = &queue->taken.head, *next;
 
     while (may_share(queue, item) && item->n_riders < BUS_RIDERS_MAX && (next = *p)) {
         if (!may_share(queue, next) || strcmp(next->subject, item->subject) != 0) {
@@ -168,10 +164,30 @@ static void take_riders(struct bus_event_queue *queue, struct item *item)
             break;
         *p = next->next;
         if (!*p)
-            queue->waiting.tail = p;
-        queue->n_waiting--;
+            queue->taken.tail = p;
         item_take_rider(item, next);
     }
+}
+
+static void fill_window(struct bus_event_queue *queue)
+{
+    struct item *item;
+
+    while (queue->n_flight < WINDOW && (item = pop(&queue->taken)) != NULL) {
+        if (queue->sharing)
+            take_riders(queue, item);
+        push(&queue->flight, item);
+        queue->n_flight++;
+    }
+}
+
+/* Under the lock, and at once: whoever adds waits for it. */
+static void take_burst(struct bus_event_queue *queue)
+{
+    queue->taken = queue->waiting;
+    queue->waiting = (struct item_list){.tail = &queue->waiting.head};
+    queue->sharing = queue->share && queue->n_waiting >= SHARE_FROM;
+    queue->n_waiting = 0;
 }
 
 /* Fills the window. False when there is nothing left to do. */
@@ -182,28 +198,20 @@ static bool refill(struct bus_event_queue *queue)
 
     pthread_mutex_lock(&pause->lock);
     queue->idle = true;
-    while (!is_due(queue) && queue->n_flight == 0 && !pause->stop) {
+    while (!is_due(queue) && !queue->taken.head && queue->n_flight == 0 && !pause->stop) {
         if (queue->waiting.head)
             (void)bus_cond_wait_until(&pause->cond, &pause->lock, queue->due_ms);
         else
             pthread_cond_wait(&pause->cond, &pause->lock);
     }
     queue->idle = false;
-    if (is_due(queue)) {
-        bool share = queue->share && queue->n_waiting >= SHARE_FROM;
-
-        while (queue->waiting.head && queue->n_flight < WINDOW) {
-            struct item *item = take_waiting(queue);
-
-            if (share)
-                take_riders(queue, item);
-            push(&queue->flight, item);
-            queue->n_flight++;
-        }
-    }
-    if (pause->stop && (queue->n_flight == 0 || clock_mono_ms() >= queue->give_up_ms))
+    if (is_due(queue) && !queue->taken.head)
+        take_burst(queue);
+    if (pause->stop &&
+        ((queue->n_flight == 0 && !queue->taken.head) || clock_mono_ms() >= queue->give_up_ms))
         more = false;
     pthread_mutex_unlock(&pause->lock);
+    fill_window(queue);
     return more;
 }
 
@@ -215,45 +223,58 @@ static void start_over(struct bus_event_queue *queue)
         item->number = 0;
 }
 
-static const char *header_of(const struct item *item, const char *name)
+static const char *header_of(const struct bus_header *headers, const char *name)
 {
-    for (const struct bus_header *h = item->headers; h->name; h++)
+    for (const struct bus_header *h = headers; h->name; h++)
         if (strcmp(h->name, name) == 0)
             return h->value;
     return "";
 }
 
-static natsMsg *message_of(const struct item *item, const char *reply)
+static void put_rider(struct bus_event_queue *queue, const struct item *rider)
 {
-    CLEANUP(strbuf_done) struct strbuf payload = STRBUF_INIT;
     struct bus_header headers[ITEM_HEADERS + 1];
+
+    if (queue->bare)
+        headers[0] = (struct bus_header){NULL, NULL};
+    else
+        item_headers(rider, headers);
+    bus_rider_put(&queue->payload,
+                  &(struct bus_event){.event_id = rider->event_id,
+                                      .actor = header_of(headers, "Mal-Actor"),
+                                      .request_id = header_of(headers, "Mal-Request-Id"),
+                                      .time = header_of(headers, "Mal-Time"),
+                                      .data = rider->data,
+                                      .len = rider->len});
+}
+
+static natsMsg *message_of(struct bus_event_queue *queue, const struct item *item,
+                           const char *reply)
+{
+    struct bus_header headers[ITEM_HEADERS + 2];
+    struct strbuf *payload = &queue->payload;
     char text[BUS_RIDER_TEXT];
     size_t n = 0;
 
+    item_headers(item, headers);
     if (!item->riders)
-        return bus_msg_new(item->subject, reply, item->headers, item->data, item->len);
-    for (; item->headers[n].name; n++)
-        headers[n] = item->headers[n];
+        return bus_msg_new(item->subject, reply, headers, item->data, item->len);
+    while (headers[n].name)
+        n++;
     headers[n++] = bus_rider_header(text, item->n_riders, item->len);
     headers[n] = (struct bus_header){NULL, NULL};
-    strbuf_reserve(&payload, item->len + item->riders_bytes);
-    strbuf_add(&payload, item->data, item->len);
+    strbuf_clear(payload);
+    strbuf_add(payload, item->data, item->len);
     for (const struct item *rider = item->riders; rider; rider = rider->next)
-        bus_rider_put(&payload,
-                      &(struct bus_event){.event_id = rider->headers[0].value,
-                                          .actor = header_of(rider, "Mal-Actor"),
-                                          .request_id = header_of(rider, "Mal-Request-Id"),
-                                          .time = header_of(rider, "Mal-Time"),
-                                          .data = rider->data,
-                                          .len = rider->len});
-    return bus_msg_new(item->subject, reply, headers, payload.data, payload.len);
+        put_rider(queue, rider);
+    return bus_msg_new(item->subject, reply, headers, payload->data, payload->len);
 }
 
 static enum status send_one(struct bus_event_queue *queue, struct item *item)
 {
     char reply[64];
     uint64_t number = bus_inbox_reply(queue->inbox, reply);
-    natsMsg *msg = message_of(item, reply);
+    natsMsg *msg = message_of(queue, item, reply);
     enum status status = bus_msg_send(queue->bus, msg, false);
 
     bus_msg_free(msg);
@@ -370,6 +391,7 @@ enum status bus_event_queue_new(struct bus *bus, size_t capacity,
     queue->bus = bus;
     queue->capacity = capacity;
     queue->inbox = bus_inbox_new(bus);
+    queue->taken.tail = &queue->taken.head;
     queue->flight.tail = &queue->flight.head;
     queue->waiting.tail = &queue->waiting.head;
     bus_pause_init(&queue->pause);
@@ -403,7 +425,8 @@ void bus_event_queue_free(struct bus_event_queue *queue, int timeout_ms)
     pthread_mutex_unlock(&queue->pause.lock);
     bus_pause_stop(&queue->pause);
     pthread_join(queue->thread, NULL);
-    while ((item = pop(&queue->flight)) != NULL || (item = pop(&queue->waiting)) != NULL) {
+    while ((item = pop(&queue->flight)) != NULL || (item = pop(&queue->taken)) != NULL ||
+           (item = pop(&queue->waiting)) != NULL) {
         lost += 1 + (unsigned)item->n_riders;
         for (struct item *rider = item->riders, *next; rider; rider = next) {
             next = rider->next;
@@ -418,5 +441,6 @@ void bus_event_queue_free(struct bus_event_queue *queue, int timeout_ms)
     spool_close(queue->spool);
     bus_inbox_free(queue->inbox);
     bus_pause_done(&queue->pause);
+    strbuf_done(&queue->payload);
     free(queue);
 }

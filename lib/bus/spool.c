@@ -219,16 +219,21 @@ static void give_up_file(struct spool *spool)
     release(spool);
 }
 
-void spool_drop(struct spool *spool, uint64_t place)
+void spool_drop(struct spool *spool, const uint64_t *places, size_t n)
 {
-    if (place == SPOOL_NOWHERE)
-        return;
+    size_t dropped = 0;
+
     pthread_mutex_lock(&spool->lock);
-    atomic_store(&record_at(spool, place - 1)->state, DONE);
+    for (size_t i = 0; i < n; i++) {
+        if (places[i] == SPOOL_NOWHERE)
+            continue;
+        atomic_store(&record_at(spool, places[i] - 1)->state, DONE);
+        dropped++;
+    }
     uint64_t head = atomic_load(&spool->header->head), tail = atomic_load(&spool->header->tail);
     while (tail < head && atomic_load(&record_at(spool, tail)->state) == DONE)
         tail += record_at(spool, tail)->size;
-    bool empty = tail == head;
+    bool empty = tail == head && dropped > 0;
     if (!empty) {
         atomic_store(&spool->header->tail, tail);
     } else { /* back to the front, where the memory is warm */

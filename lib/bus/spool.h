@@ -24,9 +24,9 @@ uint64_t spool_put(struct spool *spool, const void *head, size_t head_len, const
 /* From now on the record goes with its leader: of a process that is no more it is
  * handed over together with that one, and not at all when that one was dropped. */
 void spool_join(struct spool *spool, uint64_t place, uint64_t leader);
-/* The record is not needed any more; a leader is dropped before its followers.
+/* The records are not needed any more; a leader is dropped before its followers.
  * SPOOL_NOWHERE is nothing. Thread safe. */
-void spool_drop(struct spool *spool, uint64_t place);
+void spool_drop(struct spool *spool, const uint64_t *places, size_t n);
 
 /* What a process left behind that is no more; it stays there until it is dropped. */
 struct spool_record {

@@ -127,7 +127,7 @@ static enum status open_audit(struct gateway *gw, struct error *err)
     CLEANUP(strbuf_done) struct strbuf dir = STRBUF_INIT;
 
     TRY(bus_event_queue_new(gw->bus, AUDIT_CAPACITY, &gw->audit));
-    bus_event_queue_share(gw->audit);
+    bus_event_queue_share(gw->audit, true);
     strbuf_str(&dir, config.spool_dir);
     if (dir.len == 0 && *config.data_dir != '\0')
         strbuf_printf(&dir, "%s/spool", config.data_dir);

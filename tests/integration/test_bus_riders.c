@@ -23,7 +23,7 @@ static struct bus_event_queue *queue_new(void)
     struct bus_event_queue *queue = NULL;
 
     ck_assert_int_eq(bus_event_queue_new(bus, 10000, &queue), ST_OK);
-    bus_event_queue_share(queue);
+    bus_event_queue_share(queue, false);
     return queue;
 }
 
@@ -205,6 +205,40 @@ START_TEST(each_subject_has_messages_of_its_own)
     bus_consumer_stop(consumer);
     for (int i = 0; i < 300; i++)
         ck_assert_int_eq(atomic_load(&times[i]), i % 2 ? 0 : 1);
+    bus_event_queue_free(queue, 1000);
+}
+END_TEST
+
+static enum status see_bare(const struct bus_event *events, size_t n, void *arg)
+{
+    (void)arg;
+    for (size_t i = 0; i < n; i++) {
+        bool first = strcmp(events[i].event_id, events[i].message_id) == 0;
+        char data[24];
+
+        (void)snprintf(data, sizeof(data), "data-%s", events[i].event_id + 3);
+        ck_assert_uint_eq(events[i].len, strlen(data));
+        ck_assert_mem_eq(events[i].data, data, events[i].len);
+        ck_assert_int_eq(*events[i].actor != '\0', first);
+        ck_assert_int_eq(*events[i].request_id != '\0', first);
+        ck_assert_int_eq(*events[i].time != '\0', first);
+        atomic_fetch_add(&times[strtol(events[i].event_id + 3, NULL, 10)], 1);
+        atomic_fetch_add(&n_seen, 1);
+    }
+    return ST_OK;
+}
+
+START_TEST(bare_ones_have_headers_only_as_the_first_of_a_message)
+{
+    struct bus_event_queue *queue = queue_new();
+    struct bus_consumer *consumer;
+
+    bus_event_queue_share(queue, true);
+    add_many(queue, 700);
+    ck_assert_uint_lt(messages(), 100);
+    consumer = consume_as((struct bus_consumer_options){.max_batch = 100, .fn = see_bare});
+    check_each_once(700);
+    bus_consumer_stop(consumer);
     bus_event_queue_free(queue, 1000);
 }
 END_TEST
@@ -431,6 +465,7 @@ static void add(TCase *tests)
     ADD_TEST(tests, many_that_wait_share_messages_and_come_apart);
     ADD_TEST(tests, few_have_a_message_each);
     ADD_TEST(tests, each_subject_has_messages_of_its_own);
+    ADD_TEST(tests, bare_ones_have_headers_only_as_the_first_of_a_message);
     ADD_TEST(tests, who_takes_one_at_a_time_gets_one_at_a_time);
     ADD_TEST(tests, who_wants_messages_gets_them_whole);
     ADD_TEST(tests, a_whole_message_fails_as_one);

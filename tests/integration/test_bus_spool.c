@@ -88,7 +88,7 @@ static uint64_t put(struct spool *spool, int number)
 static void drop(struct spool *spool, int number, uint64_t place)
 {
     atomic_store(&shared->dropping[number], 1);
-    spool_drop(spool, place);
+    spool_drop(spool, &place, 1);
     atomic_store(&shared->dropped[number], 1);
 }
 
@@ -125,7 +125,7 @@ static void take_records(const struct spool_record *records, size_t n, void *arg
 {
     look_at_records(records, n, arg);
     for (size_t i = 0; i < n; i++)
-        spool_drop(records[i].spool, records[i].place);
+        spool_drop(records[i].spool, &records[i].place, 1);
 }
 
 static struct spool *open_spool(void)
@@ -229,12 +229,12 @@ START_TEST(a_full_spool_takes_no_more_until_something_goes)
         int oldest = round % n;
 
         ck_assert_uint_eq(spool_put(spool, large, 2000, large, 2000), SPOOL_NOWHERE);
-        spool_drop(spool, places[oldest]);
+        spool_drop(spool, &places[oldest], 1);
         places[oldest] = spool_put(spool, large, 2000, large, 2000);
         ck_assert_uint_ne(places[oldest], SPOOL_NOWHERE);
     }
     for (int i = 0; i < n; i++)
-        spool_drop(spool, places[i]);
+        spool_drop(spool, &places[i], 1);
     ck_assert_uint_eq(spool_put(spool, large, 4096, large, 4096), 1); /* at the front again */
     spool_close(spool);
 }
@@ -284,10 +284,10 @@ static void put_groups(struct spool *spool)
             spool_join(spool, places[i], places[i / GROUP * GROUP + LEADER]);
     for (int i = LEADER; i < GROUPS * GROUP; i += GROUP)
         if (leader_dropped(i / GROUP) || all_dropped(i / GROUP))
-            spool_drop(spool, places[i]);
+            spool_drop(spool, &places[i], 1);
     for (int i = 0; i < GROUPS * GROUP; i++)
         if (i % GROUP != LEADER && all_dropped(i / GROUP))
-            spool_drop(spool, places[i]);
+            spool_drop(spool, &places[i], 1);
 }
 
 START_TEST(followers_come_with_their_leader_or_not_at_all)
@@ -357,7 +357,7 @@ static void ignore_records(const struct spool_record *records, size_t n, void *a
                   (records[i].leader >= records && records[i].leader < records + n));
     }
     for (size_t i = 0; i < n; i++)
-        spool_drop(records[i].spool, records[i].place);
+        spool_drop(records[i].spool, &records[i].place, 1);
 }
 
 START_TEST(rubbish_in_a_file_does_no_harm)
@@ -424,7 +424,7 @@ static struct bus_event_queue *queue_of(struct bus *bus, const char *folder, boo
     if (bus_event_queue_new(bus, RECORDS, &queue) != ST_OK)
         abort();
     if (share)
-        bus_event_queue_share(queue);
+        bus_event_queue_share(queue, false);
     if (bus_event_queue_keep(queue, folder, &err) != ST_OK) {
         (void)fprintf(stderr, "%s\n", err.message);
         abort();

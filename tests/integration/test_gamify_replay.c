@@ -354,7 +354,7 @@ static int use_tools_together(int n)
 
     arena_init(&own);
     ck_assert_int_eq(bus_event_queue_new(bus, 10000, &queue), ST_OK);
-    bus_event_queue_share(queue);
+    bus_event_queue_share(queue, false);
     for (int i = 0; i < n; i++) {
         char event_id[UUID_SIZE];
         size_t len;
