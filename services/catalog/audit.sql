@@ -101,7 +101,7 @@ select user_key, sum(calls)::int as calls, sum(errors)::int as errors
          group by user_key) u
  group by user_key
 having sum(calls) > 0
- order by calls desc, user_key
+ order by calls desc, user_key collate "default"
  limit 20;
 
 -- Of one caller or one server, whose entries have their own index.
@@ -126,5 +126,5 @@ select user_key, count(*)::int as calls, count(*) filter (where not success)::in
    and ($3::text is null or user_key = $3)
    and ($4::text is null or (resource_id = $4 and tool_name = 'mal_proxy_mcp_call'))
  group by user_key
- order by calls desc, user_key
+ order by calls desc, user_key collate "default"
  limit 20;

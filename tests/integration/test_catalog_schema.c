@@ -215,6 +215,18 @@ START_TEST(the_database_refuses_what_the_rules_exclude)
 }
 END_TEST
 
+START_TEST(names_in_the_log_are_compared_byte_by_byte)
+{
+    ck_assert_str_eq(
+        pg_server_value(f->url, "select string_agg(table_name || '.' || column_name, ' ' order by "
+                                "table_name, column_name)"
+                                " from information_schema.columns where table_schema = 'catalog'"
+                                " and collation_name = 'C'"),
+        "usage_day.tool_name usage_day.user_key usage_log.resource_id usage_log.tool_name"
+        " usage_log.user_key usage_time.tool_name");
+}
+END_TEST
+
 START_TEST(other_roles_see_nothing)
 {
     hidden_from_others(tables, ARRAY_SIZE(tables));
@@ -234,6 +246,7 @@ int main(void)
     tcase_add_test(tcase, no_table_is_unknown_and_no_index_superfluous);
     tcase_add_test(tcase, every_query_prepares);
     tcase_add_test(tcase, the_database_refuses_what_the_rules_exclude);
+    tcase_add_test(tcase, names_in_the_log_are_compared_byte_by_byte);
     tcase_add_test(tcase, other_roles_see_nothing);
     tcase_add_test(tcase, migrating_again_changes_nothing);
     return run_suite(suite);
