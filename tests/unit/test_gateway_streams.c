@@ -28,7 +28,8 @@ struct http_stream {
 static struct gateway gw;
 static struct http_stream connections[STREAMS];
 static size_t opened;
-static bool session_known, key_valid;
+static bool session_known, key_valid, full;
+static int released;            /* how often another copy was given the session's messages */
 static void (*meanwhile)(void); /* what another thread does while a stream is opened */
 static pthread_t other;
 
@@ -43,12 +44,15 @@ enum status http_stream_open(struct http_request *req, const char *headers, cons
                              void (*on_close)(struct http_stream *stream, void *arg), void *arg,
                              struct http_stream **ret_stream)
 {
-    struct http_stream *http = &connections[opened++];
+    struct http_stream *http = &connections[opened];
     struct timespec until;
 
     (void)req;
     (void)headers;
     (void)first;
+    if (full)
+        return ST_RESOURCE_EXHAUSTED;
+    opened++;
     *http = (struct http_stream){.on_close = on_close, .arg = arg};
     *ret_stream = http;
     if (meanwhile == NULL)
@@ -115,7 +119,7 @@ void sessions_claim(struct sessions *sessions, const char *hash, const char *ins
 {
     (void)sessions;
     (void)hash;
-    (void)instance;
+    released += *instance == '\0';
 }
 
 bool keyring_empty(struct keyring *ring)
@@ -151,6 +155,8 @@ static const struct stream_wish legacy = {.session = "s", .kinds = STREAM_TOOLS}
 static void begin(void)
 {
     session_known = key_valid = true;
+    full = false;
+    released = 0;
     meanwhile = NULL;
     opened = 0;
     gw.stopping = false;
@@ -243,6 +249,23 @@ START_TEST(no_stream_is_opened_for_an_ended_session_or_a_revoked_key_or_at_a_sto
 }
 END_TEST
 
+START_TEST(a_stream_for_which_there_is_no_room_leaves_the_messages_to_another)
+{
+    full = true;
+    ck_assert_int_eq(open_while(&legacy, NULL), ST_RESOURCE_EXHAUSTED);
+    streams_sweep(gw.streams, 1);
+    ck_assert_int_eq(released, 1);
+    full = false;
+    ck_assert_int_eq(open_while(&legacy, NULL), ST_OK);
+    full = true;
+    ck_assert_int_eq(open_while(&legacy, NULL), ST_RESOURCE_EXHAUSTED);
+    streams_sweep(gw.streams, 2);
+    ck_assert_int_eq(released, 1);
+    say();
+    ck_assert_ptr_nonnull(strstr(connections[0].text, "said"));
+}
+END_TEST
+
 START_TEST(the_sweep_ends_streams_whose_session_is_gone_and_no_others)
 {
     ck_assert_int_eq(open_while(&legacy, NULL), ST_OK);
@@ -265,6 +288,7 @@ int main(void)
     tcase_add_test(tcase, a_stop_while_a_stream_is_opened_gives_it_its_final_result);
     tcase_add_test(tcase, what_is_said_while_a_stream_is_opened_arrives_on_it);
     tcase_add_test(tcase, no_stream_is_opened_for_an_ended_session_or_a_revoked_key_or_at_a_stop);
+    tcase_add_test(tcase, a_stream_for_which_there_is_no_room_leaves_the_messages_to_another);
     tcase_add_test(tcase, the_sweep_ends_streams_whose_session_is_gone_and_no_others);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);

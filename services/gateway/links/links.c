@@ -244,11 +244,11 @@ enum status links_new(struct links **ret_links, struct gateway *gw, struct error
 
     if (links == NULL)
         abort();
-    *ret_links = links;
     links->gw = gw;
     link_jobs_init(&links->jobs);
     (void)pthread_mutex_init(&links->lock, NULL);
     (void)pthread_cond_init(&links->cond, NULL);
+    *ret_links = links; /* from here on it is given work */
     (void)crypto_generichash(links->seal_key, sizeof(links->seal_key),
                              (const unsigned char *)purpose, sizeof(purpose) - 1,
                              gw->secrets->state, sizeof(gw->secrets->state));

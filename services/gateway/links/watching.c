@@ -264,10 +264,10 @@ enum status watching_new(struct watching **ret_watching, struct gateway *gw, str
 
     if (watching == NULL)
         abort();
-    *ret_watching = watching;
     watching->gw = gw;
     (void)pthread_mutex_init(&watching->lock, NULL);
     (void)pthread_cond_init(&watching->cond, NULL);
+    *ret_watching = watching; /* from here on it is woken */
     if (bus_subscribe(gw->bus, "mal.runner_heard.*", heard, watching, &watching->heard) != ST_OK)
         return error_set(err, ST_UNAVAILABLE, "cannot subscribe to mal.runner_heard.*");
     watching->running = pthread_create(&watching->thread, NULL, run, watching) == 0;

@@ -161,11 +161,11 @@ enum status notifier_new(struct notifier **ret_notifier, struct gateway *gw, str
 
     if (n == NULL)
         abort();
-    *ret_notifier = n;
     n->gw = gw;
     arena_init(&n->arena);
     (void)pthread_mutex_init(&n->lock, NULL);
     (void)pthread_cond_init(&n->cond, NULL);
+    *ret_notifier = n; /* from here on those that already follow something tell it */
     n->running = pthread_create(&n->thread, NULL, run, n) == 0;
     if (!n->running)
         return error_set(err, ST_INTERNAL, "cannot start a thread");

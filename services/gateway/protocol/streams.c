@@ -189,14 +189,18 @@ static void tell(struct stream *stream, unsigned kinds, const char *const *uris,
 static enum status open_stream(struct stream *stream, struct exchange *x, const char *headers,
                                const char *first)
 {
+    enum status status;
+
     if (x->gw->stopping || !stream_welcome(stream, x->now_ms))
         return ST_RESOURCE_EXHAUSTED;
     if (!stream_has_session(stream))
         return ST_NOT_FOUND;
-    TRY(http_stream_open(x->req, respond_headers(x, headers), first, closed, stream,
-                         &stream->http));
     link_stream(stream);
-    return ST_OK;
+    status =
+        http_stream_open(x->req, respond_headers(x, headers), first, closed, stream, &stream->http);
+    if (status != ST_OK)
+        unlink_stream(stream);
+    return status;
 }
 
 enum status streams_open(struct streams *streams, struct exchange *x,
