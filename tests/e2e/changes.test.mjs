@@ -138,7 +138,7 @@ describe("subscriptions/listen", () => {
 
   test("keep-alive comments come between messages", async () => {
     const stream = await hub.listen(ALL);
-    await until("two comments", () => stream.comments >= 2, { deadline: 3000 });
+    await until("two comments", () => stream.comments >= 2);
     assert.equal(stream.headers["x-accel-buffering"], "no");
     stream.close();
   });
@@ -164,7 +164,7 @@ describe("legacy GET streams", () => {
     const session = await Legacy.open(stack, "2025-11-25");
     const stream = await session.stream();
     await session.end();
-    await until("the stream ends", () => stream.ended, { deadline: 3000 });
+    await until("the stream ends", () => stream.ended);
   });
 
   test("a stream that is opened while its session ends is refused or ends as well", async () => {
@@ -178,7 +178,7 @@ describe("legacy GET streams", () => {
     };
     for (let i = 0; i < 40; i++) {
       const streams = await Promise.all(Array.from({ length: 8 }, (_, at) => round(i + at)));
-      await until("the streams end", () => streams.every((stream) => stream.ended), { deadline: 10_000 });
+      await until("the streams end", () => streams.every((stream) => stream.ended));
     }
   });
 });
@@ -196,7 +196,7 @@ describe("sessions", () => {
       assert.deepEqual(await session.result("ping"), {});
       assert.ok([200, 204].includes((await session.end()).status));
       session.url = stack.urls[1];
-      await until("the end is known everywhere", async () => (await session.post("ping")).status === 404, { deadline: 2000 });
+      await until("the end is known everywhere", async () => (await session.post("ping")).status === 404);
     });
   }
 
