@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The I/O thread of a connection. cnats appends what is published to a buffer
- * and this thread sends what has gathered, so that under load many messages
- * share one system call; with little to do the publisher sends itself, which
- * saves a change of threads. While most of the requests in flight are at the server,
- * their answers will wake this thread anyway: further requests gather meanwhile, and
- * so everything on their way handles several at a time. Incoming requests go from here straight
- * into the servers' queues, without a thread of cnats in between. And who has nothing to do but
- * wait for the next message may read in this thread's place (bus_loop_borrow): it has its message
- * without being woken by another thread. */
-#include "internal.h"
+/* The I/O thread of a connection: it reads, and sends what gathers (loop_send.c).
+ * Incoming requests go from here straight into the servers' queues, without a thread of
+ * cnats in between. And who has nothing to do but wait for the next message may read in
+ * this thread's place (bus_loop_borrow): it has its message without being woken by
+ * another thread. */
+#include "loop_internal.h"
 
-#include "base/busy_poll.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -20,10 +15,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum {
-    LINGER_US = 1000,        /* what gathers waits for answers that come so soon */
-    LINGER_AGAIN_US = 20000, /* after a time in which none came */
-};
+enum { LINGER_AGAIN_US = 20000 }; /* after a time in which no answer came */
 
 struct drain {
     struct drain *next;
@@ -31,40 +23,7 @@ struct drain {
     void *arg;
 };
 
-struct loop {
-    natsConnection *nc;
-    int epoll_fd, wake_fd, recall_fd;
-    atomic_int fd; /* of the connection; -1 while there is none */
-    pthread_t thread;
-    atomic_bool stop;
-    pthread_mutex_t asking;    /* the kernel */
-    pthread_mutex_t reading;   /* held by who reads; the borrower between two reads too */
-    pthread_mutex_t *parsing;  /* held while cnats hands out what was read */
-    atomic_bool borrowed;      /* this thread does not wait for something to read */
-    atomic_uint loans;         /* counts them */
-    struct busy_poll waiting;  /* of the borrower */
-    atomic_bool want_write;    /* something gathered; whoever clears it sends it */
-    atomic_int gathered;       /* so many messages, about */
-    const atomic_int *awaited; /* requests that wait for an answer */
-    atomic_bool stuck;         /* the socket took only a part */
-    atomic_bool polls_write;   /* we asked to be told when it takes more */
-    atomic_bool awake;         /* the thread will look at want_write before it sleeps */
-    atomic_bool lingers;       /* it does so soon without being woken */
-    int64_t not_before_us;     /* when it may linger; its own, as is the next */
-    int64_t held_us;           /* since when it holds back what gathered; 0 = it does not */
-    pthread_mutex_t lock;      /* the list, and that no drain runs once it was removed */
-    struct drain *drains;
-};
-
-/* Of the thread that is inside a call of cnats, or holds back what it publishes. */
-static __thread struct loop *sends_on; /* it will send what it appends there */
-static __thread struct loop *holds;    /* but not before bus_loop_release */
-static __thread bool has_to_send;      /* and there is something now */
-static __thread bool sent_all;
-
-/* Tells the kernel what the thread waits for now; who changes it last says so
- * last. */
-static natsStatus control(struct loop *loop, int operation)
+natsStatus loop_control(struct loop *loop, int operation)
 {
     struct epoll_event event = {0};
     int result = 0;
@@ -81,7 +40,7 @@ static natsStatus control(struct loop *loop, int operation)
     return result == 0 ? NATS_OK : NATS_ERR;
 }
 
-static void wake(struct loop *loop)
+void loop_wake(struct loop *loop)
 {
     uint64_t one = 1;
 
@@ -101,7 +60,7 @@ static natsStatus on_attach(void **user_data, void *arg, natsConnection *nc, nat
     /* cnats leaves its sockets open to children. */
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     bus_loop_recall(loop);
-    return control(loop, EPOLL_CTL_ADD);
+    return loop_control(loop, EPOLL_CTL_ADD);
 }
 
 static natsStatus on_read(void *user_data, bool add)
@@ -110,28 +69,9 @@ static natsStatus on_read(void *user_data, bool add)
 
     if (add)
         return NATS_OK;
-    (void)control(loop, EPOLL_CTL_DEL);
+    (void)loop_control(loop, EPOLL_CTL_DEL);
     atomic_store(&loop->fd, -1);
     bus_loop_recall(loop);
-    return NATS_OK;
-}
-
-/* Under the lock of the connection. cnats calls it once when its buffer gets its
- * first byte and once when all was sent. */
-static natsStatus on_write(void *user_data, bool add)
-{
-    struct loop *loop = user_data;
-
-    if (!add) {
-        atomic_store(&loop->want_write, false);
-        sent_all = true;
-    } else if (sends_on == loop) {
-        has_to_send = true;
-    } else {
-        atomic_store(&loop->want_write, true);
-        if (!atomic_load(&loop->awake) && !atomic_load(&loop->lingers))
-            wake(loop);
-    }
     return NATS_OK;
 }
 
@@ -147,102 +87,6 @@ static void run_drains(struct loop *loop)
     for (struct drain *drain = loop->drains; drain; drain = drain->next)
         drain->fn(drain->arg);
     pthread_mutex_unlock(&loop->lock);
-}
-
-/* Exactly one thread does so for each time the buffer was begun: an empty write
- * would look like a closed connection to cnats. */
-static void send_buffer(struct loop *loop)
-{
-    sent_all = false;
-    atomic_store(&loop->gathered, 0);
-    natsConnection_ProcessWriteEvent(loop->nc);
-    if (sent_all || natsConnection_Status(loop->nc) != NATS_CONN_STATUS_CONNECTED ||
-        natsConnection_Buffered(loop->nc) <= 0)
-        return;
-    atomic_store(&loop->stuck, true);
-    atomic_store(&loop->want_write, true);
-    wake(loop);
-}
-
-static void send_gathered(struct loop *loop)
-{
-    if (atomic_exchange(&loop->want_write, false))
-        send_buffer(loop);
-}
-
-/* Whether answers that are on their way are more than what gathered. */
-static bool may_wait(const struct loop *loop, int gathered)
-{
-    int awaited = atomic_load(loop->awaited);
-
-    return awaited > BUS_SEND_NOW && 2 * gathered < awaited;
-}
-
-/* On the I/O thread, after everything else it had to do. */
-static void send_on_loop(struct loop *loop, bool writable)
-{
-    if (atomic_load(&loop->stuck)) {
-        if (!writable) {
-            if (!atomic_exchange(&loop->polls_write, true))
-                (void)control(loop, EPOLL_CTL_MOD);
-            return;
-        }
-        atomic_store(&loop->stuck, false);
-        atomic_store(&loop->polls_write, false);
-        (void)control(loop, EPOLL_CTL_MOD);
-    }
-    send_gathered(loop);
-}
-
-/* Between the two cnats calls on_write on this thread, if at all. */
-static void publish_begin(struct loop *loop, bool now)
-{
-    if (holds == loop)
-        return;
-    has_to_send = false;
-    sends_on = now ? loop : NULL;
-}
-
-static void publish_end(struct loop *loop, bool now)
-{
-    if (holds == loop)
-        return;
-    sends_on = NULL;
-    if (has_to_send)
-        send_buffer(loop);
-    else if (!now && !may_wait(loop, atomic_fetch_add(&loop->gathered, 1) + 1) &&
-             atomic_load(&loop->lingers) && !atomic_load(&loop->stuck))
-        send_gathered(loop);
-}
-
-void bus_loop_hold(struct loop *loop)
-{
-    holds = sends_on = loop;
-    has_to_send = false;
-}
-
-void bus_loop_release(struct loop *loop)
-{
-    holds = sends_on = NULL;
-    if (has_to_send)
-        send_buffer(loop);
-}
-
-natsStatus bus_loop_publish(struct loop *loop, natsMsg *msg, bool now)
-{
-    publish_begin(loop, now);
-    natsStatus s = natsConnection_PublishMsg(loop->nc, msg);
-    publish_end(loop, now);
-    return s;
-}
-
-natsStatus bus_loop_publish_bytes(struct loop *loop, const char *subject, const void *data, int len,
-                                  bool now)
-{
-    publish_begin(loop, now);
-    natsStatus s = natsConnection_Publish(loop->nc, subject, data, len);
-    publish_end(loop, now);
-    return s;
 }
 
 /* Under loop->reading. */
@@ -262,26 +106,12 @@ static void read_on_loop(struct loop *loop, unsigned loans)
     if (pthread_mutex_trylock(&loop->reading) != 0) {
         /* It is borrowed, and the kernel was not told yet: it would wake this thread
          * again and again, in the place of the one that is about to say so. */
-        (void)control(loop, EPOLL_CTL_MOD);
+        (void)loop_control(loop, EPOLL_CTL_MOD);
         return;
     }
     if (atomic_load(&loop->loans) == loans || poll(&fd, 1, 0) > 0)
         read_socket(loop);
     pthread_mutex_unlock(&loop->reading);
-}
-
-/* Whether what gathered is to wait for more answers, now that some came. */
-static bool holds_back(struct loop *loop)
-{
-    int gathered = atomic_load(&loop->gathered);
-    int64_t now_us;
-
-    if (gathered == 0 || !may_wait(loop, gathered))
-        return false;
-    now_us = clock_mono_us();
-    if (!loop->held_us)
-        loop->held_us = now_us;
-    return now_us - loop->held_us < LINGER_US;
 }
 
 /* Whether something was read. */
@@ -301,18 +131,11 @@ static bool handle(struct loop *loop, const struct epoll_event *events, int n, u
                 read_on_loop(loop, loans);
         }
     }
-    if (!readable || writable || !holds_back(loop)) {
+    if (!readable || writable || !loop_holds_back(loop)) {
         loop->held_us = 0;
-        send_on_loop(loop, writable);
+        loop_send(loop, writable);
     }
     return readable;
-}
-
-/* Answers came and more are to come: what is published now may wait for them. */
-static bool may_linger(const struct loop *loop, bool read)
-{
-    return read && may_wait(loop, atomic_load(&loop->gathered)) &&
-           !atomic_load(&loop->polls_write) && clock_mono_us() >= loop->not_before_us;
 }
 
 static int wait_events(struct loop *loop, struct epoll_event *events, int max)
@@ -342,7 +165,7 @@ static void *run_loop(void *arg)
 
     while (!atomic_load(&loop->stop)) {
         unsigned loans = atomic_load(&loop->loans);
-        atomic_store(&loop->lingers, may_linger(loop, read));
+        atomic_store(&loop->lingers, loop_may_linger(loop, read));
         atomic_store(&loop->awake, false);
         int n = wait_events(loop, events, ARRAY_SIZE(events));
         atomic_store(&loop->awake, true);
@@ -362,7 +185,7 @@ bool bus_loop_borrow(struct loop *loop)
         return false;
     atomic_store(&loop->borrowed, true);
     atomic_fetch_add(&loop->loans, 1);
-    (void)control(loop, EPOLL_CTL_MOD);
+    (void)loop_control(loop, EPOLL_CTL_MOD);
     return true;
 }
 
@@ -386,7 +209,7 @@ void bus_loop_give_back(struct loop *loop)
     atomic_store(&loop->borrowed, false);
     /* Before the I/O thread is woken, which else might find it taken. */
     pthread_mutex_unlock(&loop->reading);
-    (void)control(loop, EPOLL_CTL_MOD);
+    (void)loop_control(loop, EPOLL_CTL_MOD);
 }
 
 void bus_loop_recall(struct loop *loop)
@@ -441,7 +264,7 @@ enum status bus_loop_new(struct loop **ret_loop, pthread_mutex_t *parsing,
 
 natsStatus bus_loop_attach(struct loop *loop, natsOptions *opts)
 {
-    return natsOptions_SetEventLoop(opts, loop, on_attach, on_read, on_write, on_detach);
+    return natsOptions_SetEventLoop(opts, loop, on_attach, on_read, loop_on_write, on_detach);
 }
 
 void bus_loop_free(struct loop *loop)
@@ -449,7 +272,7 @@ void bus_loop_free(struct loop *loop)
     if (!loop)
         return;
     atomic_store(&loop->stop, true);
-    wake(loop);
+    loop_wake(loop);
     pthread_join(loop->thread, NULL);
     loop_done(loop);
 }
