@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Exchanges that wait for the retry of a modern caller. */
-#include "park.h"
+#include "resume.h"
 
 #include "audit.h"
 #include "base/clock.h"

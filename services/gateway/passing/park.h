@@ -20,19 +20,3 @@ bool park(struct pass *pass, const struct downstream_message *msg);
 void park_done(struct pass *pass);
 /* Goes on with the exchange that the state names. */
 enum status park_resume(struct pass *pass, const Gateway__BridgeState *state) MUST_CHECK;
-
-/* ---- inside ------------------------------------------------------------------ */
-
-/* The same where the exchange is held. */
-enum status park_go_on(struct pass *pass, const char *handle) MUST_CHECK;
-/* The server whose exchange that is, in the picture that is given; NULL: not here. */
-const struct server *park_server(struct gateway *gw, const char *handle,
-                                 struct picture **ret_picture);
-/* The state is void: it was used, or it is too late. */
-void park_void(struct pass *pass);
-enum status resume_elsewhere(struct pass *pass, const Gateway__BridgeState *state) MUST_CHECK;
-
-struct resumes;
-enum status resumes_new(struct resumes **ret_resumes, struct gateway *gw,
-                        struct error *err) MUST_CHECK;
-void resumes_free(struct resumes *resumes);
