@@ -108,17 +108,25 @@ void uuid_v7(char out[UUID_SIZE])
     uuid_format(bytes, out);
 }
 
+static const bool is_hex[UINT8_MAX + 1] = {
+    ['0'] = true, ['1'] = true, ['2'] = true, ['3'] = true, ['4'] = true, ['5'] = true,
+    ['6'] = true, ['7'] = true, ['8'] = true, ['9'] = true, ['a'] = true, ['b'] = true,
+    ['c'] = true, ['d'] = true, ['e'] = true, ['f'] = true, ['A'] = true, ['B'] = true,
+    ['C'] = true, ['D'] = true, ['E'] = true, ['F'] = true};
+
 bool uuid_valid(const char *text)
 {
-    for (int i = 0; i < UUID_SIZE - 1; i++) {
-        char c = text[i];
-        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    static const uint8_t groups[] = {8, 4, 4, 4, 12};
 
-        if (dash ? c != '-'
-                 : !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')))
+    /* By a table: whether a digit or a letter comes is what no processor guesses. */
+    for (size_t group = 0; group < sizeof groups; group++) {
+        for (int i = 0; i < groups[group]; i++)
+            if (!is_hex[(uint8_t)*text++])
+                return false;
+        if (*text++ != (group + 1 < sizeof groups ? '-' : '\0'))
             return false;
     }
-    return text[UUID_SIZE - 1] == '\0';
+    return true;
 }
 
 void token_hex(char out[TOKEN_SIZE])

@@ -85,7 +85,7 @@ void audit_downstream(struct exchange *x, const char *server, const char *tool, 
 {
     Gateway__ToolCalled event = GATEWAY__TOOL_CALLED__INIT;
 
-    event.tool_name = arena_printf(x->arena, "%s/%s", server, tool);
+    event.tool_name = arena_join(x->arena, server, "/", tool, NULL);
     event.resource_id = server;
     event.mcp_id = server;
     event.success = status == ST_OK && !is_error;

@@ -80,6 +80,18 @@ START_TEST(ids_are_well_formed_and_differ)
     ck_assert_str_ne(token, other);
     ck_assert(!uuid_valid("0190b0a0-0000-7000-8000-00000000000g"));
     ck_assert(!uuid_valid("0190b0a0-0000-7000-8000-0000000000000"));
+    ck_assert(uuid_valid("0190B0A0-0000-7000-8000-00000000FFff"));
+    for (size_t at = 0; at < strlen(a); at++) {
+        char was = a[at];
+
+        for (int c = 0; c < 256; c++) {
+            a[at] = (char)c;
+            ck_assert_int_eq(uuid_valid(a),
+                             was == '-' ? c == '-'
+                                        : c != 0 && strchr("0123456789abcdefABCDEF", c) != NULL);
+        }
+        a[at] = was;
+    }
 }
 END_TEST
 
