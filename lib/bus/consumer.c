@@ -7,7 +7,7 @@
 #include "base/log.h"
 
 enum {
-    BATCH_MAX = 1024,
+    BATCH_MAX = 2048,
     PULL_MAX = 256,       /* messages on their way, of up to 256 events */
     ACK_WAIT_S = 10,      /* after that events of a killed process come to another one */
     KEEP_MS = 3000,       /* a living one says so often that it has them */
