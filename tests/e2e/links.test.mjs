@@ -306,6 +306,21 @@ describe("what a gateway that was killed left behind", () => {
   });
 });
 
+describe("a session that ends during its first call", () => {
+  test("leaves no session with the server behind", async () => {
+    const before = server.sessions.size;
+    for (let i = 0; i < 20; i++)
+      await Promise.all(Array.from({ length: 6 }, async (_, at) => {
+        const client = await open();
+        const call = client.post("tools/call", echo, { url: urls[0] });
+        await pause((i + at) % 10);
+        await client.end();
+        await call;
+      }));
+    await until("the server's sessions are ended", () => server.sessions.size <= before, { deadline: 30_000 });
+  });
+});
+
 describe("many sessions", () => {
   test("leave no session with the server, no descriptor and no memory behind", { timeout: 120_000 }, async () => {
     const names = ["gateway", "gateway-2", "gateway-3"];

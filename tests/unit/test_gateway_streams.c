@@ -96,6 +96,13 @@ bool sessions_owner(struct sessions *sessions, const char *hash, char ret_owner[
     return session_known;
 }
 
+bool sessions_known(struct sessions *sessions, const char *hash)
+{
+    (void)sessions;
+    (void)hash;
+    return session_known;
+}
+
 size_t sessions_uris(struct sessions *sessions, const char *hash, struct arena *arena,
                      const char *const **ret_uris)
 {

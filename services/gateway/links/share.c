@@ -150,6 +150,9 @@ static bool save(const char *text, size_t len, void *arg)
     if (status == ST_OK)
         know(share, text);
     (void)pthread_mutex_unlock(&share->lock);
+    /* Who ended the caller's session meanwhile did not find this one yet. */
+    if (status == ST_OK && !sessions_known(share->links->gw->sessions, share->key))
+        links_end(share->links, share->key, true);
     if (status != ST_OK && status != ST_PERMISSION_DENIED)
         log_warn("a session with server %s could not be saved for other gateways: %s",
                  share->server, status_lower_name(status));

@@ -109,6 +109,16 @@ int64_t sessions_count(struct sessions *sessions)
     return n;
 }
 
+bool sessions_known(struct sessions *sessions, const char *hash)
+{
+    bool known;
+
+    (void)pthread_mutex_lock(&sessions->lock);
+    known = *session_place(sessions, hash) != NULL;
+    (void)pthread_mutex_unlock(&sessions->lock);
+    return known;
+}
+
 bool sessions_gone(struct sessions *sessions, const char *hash)
 {
     CLEANUP(arena_done) struct arena arena = {0};

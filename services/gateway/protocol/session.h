@@ -43,6 +43,8 @@ enum status sessions_log_level(struct sessions *sessions, struct exchange *x, co
 size_t sessions_uris(struct sessions *sessions, const char *hash, struct arena *arena,
                      const char *const **ret_uris);
 int64_t sessions_count(struct sessions *sessions);
+/* This copy knows the session, which has not ended as far as it has heard. */
+bool sessions_known(struct sessions *sessions, const char *hash);
 /* The bucket has no such session. */
 bool sessions_gone(struct sessions *sessions, const char *hash);
 /* The client's capabilities; NULL = none, or no such session here. */

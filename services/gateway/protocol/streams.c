@@ -221,10 +221,8 @@ enum status streams_open(struct streams *streams, struct exchange *x,
 
 bool stream_has_session(const struct stream *stream)
 {
-    char owner[33];
-
     return stream->session == NULL ||
-           sessions_owner(stream->streams->gw->sessions, stream->session, owner);
+           sessions_known(stream->streams->gw->sessions, stream->session);
 }
 
 /* Of a session's streams only the newest carries messages, on the copy where it
