@@ -159,6 +159,10 @@ describe("a modern caller at an older server", () => {
     assert.equal(message.result.isError, true);
     assert.equal(message.result._meta["mal.hub/error"].reason, "MCP_LOST");
     assert.match(words(message.result), /'old'/);
+    await until("the call is in the audit log as lost", async () => {
+      const { structuredContent } = await new Modern(stack).result("tools/call", { name: "mal_get_audit_log", arguments: { tool_name: "old/test_elicitation" } });
+      return structuredContent.items.some(({ status }) => status === "unavailable");
+    });
     await stack.ready(held);
     assert.match(words((await retry(client, "test_elicitation", await call(client, "test_elicitation"), accept)).message.result), /accept/);
   });
