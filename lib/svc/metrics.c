@@ -31,6 +31,7 @@ struct metric {
     const char *name, *help;
     int64_t (*fn)(void *arg); /* instead of series */
     void *arg;
+    bool live; /* fn is called; under calling */
     _Atomic(struct series *) buckets[BUCKETS];
     atomic_int n_series;
 };
@@ -43,16 +44,20 @@ static atomic_int n_hooks;
 static struct metric *metrics[METRICS_MAX];
 static atomic_int n_metrics;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t calling = PTHREAD_MUTEX_INITIALIZER; /* a callback runs */
 
-struct metric *metric_new(enum metric_type type, const char *name, const char *help)
+static struct metric *add_metric(const struct metric *like)
 {
     struct metric *metric = calloc(1, sizeof(*metric));
 
     if (!metric)
         abort();
-    metric->type = type;
-    metric->name = name;
-    metric->help = help;
+    metric->type = like->type;
+    metric->name = like->name;
+    metric->help = like->help;
+    metric->fn = like->fn;
+    metric->arg = like->arg;
+    metric->live = like->live;
     pthread_mutex_lock(&lock);
     if (n_metrics == METRICS_MAX)
         abort();
@@ -62,12 +67,24 @@ struct metric *metric_new(enum metric_type type, const char *name, const char *h
     return metric;
 }
 
+struct metric *metric_new(enum metric_type type, const char *name, const char *help)
+{
+    return add_metric(&(struct metric){.type = type, .name = name, .help = help});
+}
+
 void metric_callback(const char *name, const char *help, int64_t (*fn)(void *arg), void *arg)
 {
-    struct metric *metric = metric_new(METRIC_GAUGE, name, help);
+    (void)add_metric(
+        &(struct metric){.name = name, .help = help, .fn = fn, .arg = arg, .live = true});
+}
 
-    metric->arg = arg;
-    metric->fn = fn;
+void metric_callbacks_live(const void *arg, bool live)
+{
+    pthread_mutex_lock(&calling);
+    for (int i = 0, n = n_metrics; i < n; i++)
+        if (metrics[i]->fn && metrics[i]->arg == arg)
+            metrics[i]->live = live;
+    pthread_mutex_unlock(&calling);
 }
 
 static struct series *find(struct series *series, const char *labels)
@@ -192,15 +209,31 @@ static void head(struct strbuf *out, const char *name, const char *help, const c
     strbuf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+static void render_callback(struct strbuf *out, struct metric *metric)
+{
+    int64_t value = 0;
+    bool live;
+
+    pthread_mutex_lock(&calling);
+    live = metric->live;
+    if (live)
+        value = metric->fn(metric->arg);
+    pthread_mutex_unlock(&calling);
+    if (!live)
+        return;
+    head(out, metric->name, metric->help, "gauge");
+    strbuf_printf(out, "%s %" PRId64 "\n", metric->name, value);
+}
+
 static void render(struct strbuf *out, struct metric *metric)
 {
     static const char *const types[] = {"counter", "gauge", "histogram"};
 
-    head(out, metric->name, metric->help, types[metric->type]);
     if (metric->fn) {
-        strbuf_printf(out, "%s %" PRId64 "\n", metric->name, metric->fn(metric->arg));
+        render_callback(out, metric);
         return;
     }
+    head(out, metric->name, metric->help, types[metric->type]);
     for (size_t i = 0; i < BUCKETS; i++)
         for (struct series *s = metric->buckets[i]; s; s = s->next)
             render_series(out, metric, s);

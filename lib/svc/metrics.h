@@ -5,6 +5,7 @@
 
 #include "base/strbuf.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
@@ -25,6 +26,10 @@ void series_observe_us(struct series *series, int64_t duration_us);
 void metric_observe_us(struct metric *metric, const char *labels, int64_t duration_us);
 /* A value read when the page is made. */
 void metric_callback(const char *name, const char *help, int64_t (*fn)(void *arg), void *arg);
+/* Whether the callbacks with that argument are called; they are left out of the page
+ * else. When told that they are not, none of them runs from the return on: what they
+ * read may go. */
+void metric_callbacks_live(const void *arg, bool live);
 /* fn runs before each page is made and sets what it knows with metric_set. */
 void metrics_on_render(void (*fn)(void *arg), void *arg);
 /* The whole page, process_* figures (resident memory, descriptors, CPU, start

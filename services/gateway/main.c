@@ -38,21 +38,20 @@ static bool is_loopback(const char *bind)
            strncmp(bind, "[::1]", 5) == 0;
 }
 
+/* These are called between say_ready and stop only. */
+
 static int64_t count_streams(void *arg)
 {
     struct gateway *gw = arg;
     uint64_t streams = 0, in_flight = 0;
 
-    if (gw->http != NULL)
-        http_server_stats(gw->http, &streams, &in_flight);
+    http_server_stats(gw->http, &streams, &in_flight);
     return (int64_t)streams;
 }
 
 static int64_t count_sessions(void *arg)
 {
-    struct gateway *gw = arg;
-
-    return gw->sessions != NULL ? sessions_count(gw->sessions) : 0;
+    return sessions_count(((struct gateway *)arg)->sessions);
 }
 
 static int64_t count_running(void *arg)
@@ -62,9 +61,7 @@ static int64_t count_running(void *arg)
 
 static int64_t count_parked(void *arg)
 {
-    struct gateway *gw = arg;
-
-    return gw->parking != NULL ? parking_count(gw->parking) : 0;
+    return parking_count(((struct gateway *)arg)->parking);
 }
 
 static int64_t count_dropped(void *arg)
@@ -72,8 +69,7 @@ static int64_t count_dropped(void *arg)
     struct gateway *gw = arg;
     uint64_t sent = 0, dropped = 0, waiting = 0;
 
-    if (gw->audit != NULL)
-        bus_event_queue_stats(gw->audit, &sent, &dropped, &waiting);
+    bus_event_queue_stats(gw->audit, &sent, &dropped, &waiting);
     return (int64_t)dropped;
 }
 
@@ -82,8 +78,7 @@ static int64_t count_waiting(void *arg)
     struct gateway *gw = arg;
     uint64_t sent = 0, dropped = 0, waiting = 0;
 
-    if (gw->audit != NULL)
-        bus_event_queue_stats(gw->audit, &sent, &dropped, &waiting);
+    bus_event_queue_stats(gw->audit, &sent, &dropped, &waiting);
     return (int64_t)waiting;
 }
 
@@ -100,6 +95,7 @@ static void metrics(struct gateway *gw)
                     count_dropped, gw);
     metric_callback("mal_gateway_audit_waiting", "Audit events that the bus has yet to take.",
                     count_waiting, gw);
+    metric_callbacks_live(gw, false);
 }
 
 static enum status check_exposure(struct gateway *gw, struct error *err)
@@ -166,6 +162,7 @@ static enum status start(struct gateway *gw, struct error *err)
 static void stop(struct gateway *gw)
 {
     gw->stopping = true;
+    metric_callbacks_live(gw, false);
     if (gw->streams != NULL)
         streams_end_all(gw->streams);
     if (gw->http != NULL)
@@ -236,6 +233,7 @@ static void say_ready(struct process *process, struct gateway *gw)
     const char *colon = strrchr(config.bind, ':');
     int host_len = colon != NULL ? (int)(colon - config.bind) : (int)strlen(config.bind);
 
+    metric_callbacks_live(gw, true);
     strbuf_printf(&fields, "url=http://%.*s:%d", host_len, config.bind, http_server_port(gw->http));
     process_ready(process, fields.data);
 }

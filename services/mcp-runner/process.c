@@ -3,6 +3,7 @@
 #include "svc/process.h"
 #include "base/log.h"
 #include "runner.h"
+#include "svc/metrics.h"
 
 #include <sodium.h>
 
@@ -58,10 +59,13 @@ int runner_main(int argc, char **argv)
         return 1;
     if (!process_init(&process, &options, argc, argv, &code))
         return code;
+    runner_metrics(&runner);
     if (process_start(&process) && process_connect(&process) && started(&process, &runner)) {
         if (shown(&process, &runner)) {
+            metric_callbacks_live(&runner, true);
             process_ready(&process, NULL);
             process_wait(&process);
+            metric_callbacks_live(&runner, false);
         }
         runner_stop(&runner);
     }

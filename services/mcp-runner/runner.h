@@ -133,6 +133,9 @@ int runner_main(int argc, char **argv);
 
 /* Bus, buckets and rpcs; the runner is filled as far as that went. */
 enum status runner_start(struct runner *runner, struct bus *bus, struct error *err) MUST_CHECK;
+/* Its numbers for the page of metrics; called only while metric_callbacks_live says
+ * that the runner runs. */
+void runner_metrics(struct runner *runner);
 /* Undoes whatever runner_start did; no child is left. */
 void runner_stop(struct runner *runner);
 /* Runs fn on a thread of its own; false when there are none. */

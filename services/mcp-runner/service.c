@@ -84,8 +84,6 @@ bool runner_spawn(struct runner *runner, void (*fn)(void *arg), void *arg)
 
 /* ---- start and stop ----------------------------------------------------------------------- */
 
-static struct runner *the_runner; /* one a process, for its numbers */
-
 static void prepare(struct call *call, void *state, void *arg)
 {
     struct runner *runner = arg;
@@ -95,37 +93,48 @@ static void prepare(struct call *call, void *state, void *arg)
     call->service = runner;
 }
 
+/* These are called while the runner runs only. */
+
+static int64_t count_under_lock(struct runner *runner, const int *n)
+{
+    pthread_mutex_lock(&runner->lock);
+    int64_t count = *n;
+    pthread_mutex_unlock(&runner->lock);
+    return count;
+}
+
 static int64_t count_children(void *arg)
 {
-    (void)arg;
-    return the_runner ? the_runner->n_children : 0;
+    struct runner *runner = arg;
+
+    return count_under_lock(runner, &runner->n_children);
 }
 
 static int64_t count_exchanges(void *arg)
 {
-    (void)arg;
-    return the_runner ? the_runner->n_exchanges : 0;
+    struct runner *runner = arg;
+
+    return count_under_lock(runner, &runner->n_exchanges);
 }
 
 static int64_t count_starts(void *arg)
 {
-    (void)arg;
-    return the_runner ? (int64_t)the_runner->starts : 0;
+    return (int64_t)((struct runner *)arg)->starts;
 }
 
 static int64_t count_crashes(void *arg)
 {
-    (void)arg;
-    return the_runner ? (int64_t)the_runner->crashes : 0;
+    return (int64_t)((struct runner *)arg)->crashes;
 }
 
-static void add_metrics(void)
+void runner_metrics(struct runner *runner)
 {
-    metric_callback("mal_runner_children", "Servers whose child is held.", count_children, NULL);
-    metric_callback("mal_runner_exchanges", "Calls that run.", count_exchanges, NULL);
-    metric_callback("mal_runner_starts", "Children started since the start.", count_starts, NULL);
+    metric_callback("mal_runner_children", "Servers whose child is held.", count_children, runner);
+    metric_callback("mal_runner_exchanges", "Calls that run.", count_exchanges, runner);
+    metric_callback("mal_runner_starts", "Children started since the start.", count_starts, runner);
     metric_callback("mal_runner_crashes", "Children that ended by themselves since the start.",
-                    count_crashes, NULL);
+                    count_crashes, runner);
+    metric_callbacks_live(runner, false);
 }
 
 static enum status serve_own(struct runner *runner, struct error *err)
@@ -183,9 +192,6 @@ static enum status start_threads(struct runner *runner, struct error *err)
 
 enum status runner_start(struct runner *runner, struct bus *bus, struct error *err)
 {
-    if (!the_runner)
-        add_metrics();
-    the_runner = runner;
     *runner = (struct runner){.bus = bus};
     token_hex(runner->id);
     pthread_mutex_init(&runner->lock, NULL);

@@ -97,6 +97,19 @@ START_TEST(a_callback_is_asked_when_the_page_is_made)
 }
 END_TEST
 
+START_TEST(a_callback_that_is_not_live_is_not_asked)
+{
+    int value = 43;
+
+    metric_callback("t_while_it_runs", "While it runs.", answer, &value);
+    metric_callbacks_live(&value, false);
+    ck_assert(!shows("t_while_it_runs"));
+    metric_callbacks_live(&value, true);
+    ck_assert(shows("\nt_while_it_runs 43\n"));
+    metric_callbacks_live(&value, false);
+}
+END_TEST
+
 static void set_late(void *arg)
 {
     metric_set(arg, "late=\"yes\"", 9);
@@ -185,6 +198,7 @@ int main(void)
     tcase_add_test(tcase, a_series_that_was_looked_up_is_the_one_on_the_page);
     tcase_add_test(tcase, histogram_buckets_are_cumulative_and_in_seconds);
     tcase_add_test(tcase, a_callback_is_asked_when_the_page_is_made);
+    tcase_add_test(tcase, a_callback_that_is_not_live_is_not_asked);
     tcase_add_test(tcase, a_hook_sets_values_before_the_page_is_made);
     tcase_add_test(tcase, threads_lose_no_count);
     tcase_add_test(tcase, series_are_bounded);
