@@ -15,7 +15,7 @@ const stack = useStack({ before, after }, {
   env: {
     MAL_CONFIRM_TOOLS: "mal_delete_skill,mal_import_catalog,mal_execute_command,mal_update_skill",
     MAL_EXEC_ENABLED: "true",
-    MAL_CONFIRM_TIMEOUT_MS: "3000",
+    MAL_CONFIRM_TIMEOUT_MS: "5000",
   },
 }, async () => {
   hub = new Modern(stack);
@@ -166,7 +166,7 @@ describe("input_required", () => {
 
   test("an expired state is refused", async () => {
     const state = await ask();
-    const expired = Date.now() + 3000;
+    const expired = Date.now() + 5000;
     await until("the state has expired", () => Date.now() > expired + 100, { every: 100 });
     assert.equal((await reply(state)).message.error.code, -32602);
   });

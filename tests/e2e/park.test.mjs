@@ -12,7 +12,7 @@ import { setPolicy } from "./stdio.mjs";
 import { until } from "./wait.mjs";
 
 const ALL = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} };
-const env = { MAL_CONFIRM_TIMEOUT_MS: "2500", MAL_MAX_PARKED: "32", MAL_MAX_QUESTIONS: "2", MAL_STDIO_ALLOW: process.execPath };
+const env = { MAL_CONFIRM_TIMEOUT_MS: "4000", MAL_MAX_PARKED: "32", MAL_MAX_QUESTIONS: "2", MAL_STDIO_ALLOW: process.execPath };
 const ids = ["old", "shared", "own", "own-new"];
 let server;
 const stack = useStack({ before, after }, { env }, async () => {
