@@ -28,8 +28,8 @@ struct virtual_server;
 /* One per process; every member is thread safe. */
 struct gateway {
     struct bus *bus;
-    struct bus_server *listed; /* has no endpoints; answers $SRV */
-    struct http_server *http;
+    struct bus_server *listed;          /* has no endpoints; answers $SRV */
+    _Atomic(struct http_server *) http; /* NULL before it listens and once it stops */
     struct secrets *secrets;
     struct keyring *keys;
     struct limits *limits;

@@ -20,6 +20,7 @@
 #include "watching.h"
 
 #include <sodium.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define DESCRIPTION "Serves MCP and REST and calls the hub's services over the bus."
@@ -134,6 +135,7 @@ static enum status start(struct gateway *gw, struct error *err)
 {
     const struct http_options options = {.bind = config.bind, .handler = route, .arg = gw};
     struct package packages[PACKAGES_MAX];
+    struct http_server *http;
     struct bus_kv *once;
 
     token_hex(gw->instance);
@@ -155,7 +157,9 @@ static enum status start(struct gateway *gw, struct error *err)
     TRY(watching_new(&gw->watching, gw, err));
     TRY(notifier_new(&gw->notifier, gw, err));
     TRY(bus_serve(gw->bus, &listed_as, &gw->listed, err));
-    return http_server_start(&gw->http, &options, err);
+    TRY(http_server_start(&http, &options, err));
+    gw->http = http;
+    return ST_OK;
 }
 
 /* Undoes whatever start did. */
@@ -165,8 +169,7 @@ static void stop(struct gateway *gw)
     metric_callbacks_live(gw, false);
     if (gw->streams != NULL)
         streams_end_all(gw->streams);
-    if (gw->http != NULL)
-        http_server_stop(TAKE(gw->http));
+    http_server_stop(atomic_exchange(&gw->http, NULL));
     bus_server_free(TAKE(gw->listed));
     notifier_stop(gw->notifier);
     watching_stop(gw->watching);

@@ -156,12 +156,12 @@ void gate_reset(struct gate *gate)
  * place for those that do not. */
 static bool answers(const struct gate *gate, int64_t now_ms)
 {
+    const struct http_server *http = gate->gw->http;
     uint64_t streams, working = 0;
 
-    if (gate->unanswered < UNANSWERED_FREE || now_ms - gate->answered_ms < ALIVE_MS ||
-        gate->gw->http == NULL)
+    if (gate->unanswered < UNANSWERED_FREE || now_ms - gate->answered_ms < ALIVE_MS || http == NULL)
         return true;
-    http_server_stats(gate->gw->http, &streams, &working);
+    http_server_stats(http, &streams, &working);
     return gate->unanswered < (http_workers() - (int64_t)working) / 2;
 }
 
