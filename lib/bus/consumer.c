@@ -7,11 +7,11 @@
 #include "base/log.h"
 
 enum {
-    BATCH_MAX = 2048,
+    BATCH_MAX = 4096,
     PULL_MAX = 256,       /* messages on their way, of up to 256 events */
     ACK_WAIT_S = 10,      /* after that events of a killed process come to another one */
     KEEP_MS = 3000,       /* a living one says so often that it has them */
-    LINGER_MS = 50,       /* how long a batch may wait to fill up */
+    LINGER_MS = 100,      /* how long a batch may wait to fill up */
     RETRY_FIRST_MS = 250, /* of a process that is not able now */
     RETRY_MAX_MS = 10000,
     NAK_MAX_S = 60,
@@ -188,7 +188,7 @@ static enum status collect(struct bus_consumer *consumer, size_t *ret_n, size_t 
             if (n++ == 0)
                 deadline = clock_mono_ms() + LINGER_MS;
         }
-    } while (status == ST_OK && n_events < max && consumer->pull.outstanding > 0);
+    } while (status == ST_OK && n_events < max);
     *ret_n = n;
     *ret_n_events = n_events;
     return n > 0 ? ST_OK : status;

@@ -69,7 +69,7 @@ enum status catalog_check(struct call *call, const Catalog__CheckRequest *req,
 
 /* More than comes while a batch gathers: what is over it is a statement of its own,
  * which costs as much as ten to thirty rows more. */
-enum { AUDIT_BATCH = 2048, AUDIT_PENDING = 4096 };
+enum { AUDIT_BATCH = 4096, AUDIT_PENDING = 4096 };
 
 struct service_state {
     struct feed *audit, *downstream, *status;
