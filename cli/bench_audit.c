@@ -2,6 +2,7 @@
 /* What the audit costs: the same call through the stack's gateway and through one
  * whose build leaves the audit out, both on the same bus, in turn. */
 #include "bench.h"
+#include "port.h"
 #include "stack.h"
 
 #include <fcntl.h>

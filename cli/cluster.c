@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The stack's own Postgres cluster and NATS server. */
+#include "port.h"
 #include "stack.h"
 
 #include "base/clock.h"

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the processes of the stack find: their environment and free ports. */
+/* What the processes of the stack find in their environment. */
 #include "stack.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum { KNOWN_MAX = 16 };
 
@@ -17,22 +14,6 @@ static struct known {
     const char *binary, *config;
 } known[KNOWN_MAX];
 static size_t n_known;
-
-int stack_free_port(void)
-{
-    struct sockaddr_in addr = {.sin_family = AF_INET};
-    socklen_t len = sizeof addr;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int port = 0;
-
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&addr, sizeof addr) == 0 &&
-        getsockname(fd, (struct sockaddr *)&addr, &len) == 0)
-        port = ntohs(addr.sin_port);
-    if (fd >= 0)
-        (void)close(fd);
-    return port;
-}
 
 static const char *binary_config(struct stack *stack, const char *binary)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The hub's own processes in the private stack. */
+#include "port.h"
 #include "stack.h"
 
 #include "base/clock.h"

@@ -57,8 +57,6 @@ struct child *stack_child(struct stack *stack, const char *name);
 struct child *stack_add(struct stack *stack, const char *name);
 
 /* ---- environment.c ---- */
-/* A TCP port of 127.0.0.1 that is free now. */
-int stack_free_port(void);
 /* Environment of a child: everything but MAL_*, the MAL_* that binary knows,
  * and the assignments given (NULL-terminated). */
 const char **stack_env(struct stack *stack, const char *binary, const char *const *extra);

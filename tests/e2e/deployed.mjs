@@ -16,12 +16,15 @@ const read = (path) => readFileSync(join(root, path), "utf8");
 /** Postgres' own programs, which are not on everybody's PATH. */
 const postgres = readdirSync("/usr/lib/postgresql").map((one) => `/usr/lib/postgresql/${one}/bin`).at(-1);
 
+/** Below those that the system gives to whoever asks for any, until the process binds it. */
 async function freePort() {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await new Promise((done) => server.once("listening", done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const server = net.createServer().listen(port, "127.0.0.1");
+    const free = await new Promise((done) => server.once("listening", () => done(true)).once("error", () => done(false)));
+    if (free) await new Promise((done) => server.close(done));
+    if (free) return port;
+  }
 }
 
 /** What a process prints, and how it is stopped. */
