@@ -170,6 +170,7 @@ describe("legacy GET streams", () => {
   test("a stream that is opened while its session ends is refused or ends as well", async () => {
     const round = async (i) => {
       const session = await Legacy.open(stack, "2025-11-25");
+      // Some milliseconds apart, another number each time: the end is to meet each point of the opening.
       const ended = (i % 8 ? pause(i % 8) : Promise.resolve()).then(() => session.end());
       const stream = await session.stream();
       await ended;

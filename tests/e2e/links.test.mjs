@@ -313,7 +313,7 @@ describe("a session that ends during its first call", () => {
       await Promise.all(Array.from({ length: 6 }, async (_, at) => {
         const client = await open();
         const call = client.post("tools/call", echo, { url: urls[0] });
-        await pause((i + at) % 10);
+        await pause((i + at) % 10); // the end is to meet each point of the call
         await client.end();
         await call;
       }));
