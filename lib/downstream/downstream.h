@@ -339,7 +339,8 @@ void downstream_hold(struct downstream_session *session, int ms);
 /* The exchange's client cannot be asked on it any more. */
 void downstream_shun(struct downstream_exchange *x);
 /* A message that came on the session's stream in another process: true when an
- * exchange here takes it, as when it had come here. */
+ * exchange here takes it, as when it had come here. That a question is withdrawn all of
+ * them are told. */
 bool downstream_inject(struct downstream_session *session, const char *text, size_t len);
 
 /* Waits until the stream of the wish told last is open, or could not be opened. */

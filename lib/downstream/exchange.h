@@ -113,6 +113,8 @@ enum inbound inbound_read(struct arena *arena, const struct json *json,
                           struct downstream_message *ret_msg);
 /* An id or token of ours that came back; false when it is none. */
 bool inbound_number(const struct json *json, const struct json_node *node, uint64_t *ret_number);
+/* Whether a legacy server takes back a question. */
+bool inbound_withdraws(const struct downstream_message *msg);
 /* The limits for parsing what a server says. */
 struct json_limits inbound_limits(const struct downstream *server);
 

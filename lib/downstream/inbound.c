@@ -13,6 +13,11 @@ struct json_limits inbound_limits(const struct downstream *server)
         .depth = server->limits.depth, .nodes = server->limits.values, .loose = true};
 }
 
+bool inbound_withdraws(const struct downstream_message *msg)
+{
+    return msg->method != NULL && strcmp(msg->method, "notifications/cancelled") == 0;
+}
+
 bool inbound_number(const struct json *json, const struct json_node *node, uint64_t *ret_number)
 {
     int64_t value;

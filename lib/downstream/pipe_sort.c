@@ -73,7 +73,7 @@ static struct downstream_exchange *owner(struct pipe *pipe, const struct json *j
                    ? by_token(pipe, number)
                    : NULL;
     if (json_is(json, method, "notifications/cancelled"))
-        return NULL;
+        return NULL; /* heard by all */
     x = the_only(pipe);
     if (x != NULL && method->type == JSON_T_STRING && concerns_all(json_text(&arena, json, method)))
         x = NULL;
@@ -112,6 +112,14 @@ static void tell_session(struct pipe *pipe, struct downstream_message *msg)
                ",\"error\":{\"code\":-32601,\"message\":\"nobody here can answer that\"}}");
 }
 
+/* Whose question is withdrawn only those know that asked it. With the pipe's lock held. */
+static void give_all(struct pipe *pipe, const struct downstream_message *msg)
+{
+    for (struct downstream_exchange *x = pipe->waiting; x != NULL; x = x->pipe_next)
+        if (!x->modern)
+            queue_put_copy(x, msg);
+}
+
 /* One message; takes the item, whose arena holds it. */
 static void sort_one(struct pipe *pipe, struct queued *item, const struct json *json,
                      const struct json_node *node)
@@ -126,6 +134,8 @@ static void sort_one(struct pipe *pipe, struct queued *item, const struct json *
                         &item->msg);
     if (kind == INBOUND_PASS && x != NULL && !(item->msg.kind == DOWNSTREAM_REQUEST && x->modern))
         queue_put(x, TAKE(item));
+    else if (kind == INBOUND_PASS && inbound_withdraws(&item->msg))
+        give_all(pipe, &item->msg);
     (void)pthread_mutex_unlock(&pipe->lock);
     if (item == NULL)
         return;
@@ -136,32 +146,18 @@ static void sort_one(struct pipe *pipe, struct queued *item, const struct json *
     queued_free(item);
 }
 
-static struct queued *parse(struct pipe *pipe, const char *text, size_t len, struct json *json)
-{
-    struct json_limits limits = inbound_limits(pipe->server);
-    struct queued *item = calloc(1, sizeof(*item));
-    struct error why = {0};
-
-    if (item == NULL)
-        abort();
-    item->bytes = len;
-    text = arena_memdup(&item->arena, text, len);
-    if (json_parse(&item->arena, text, len, &limits, json, &why) == ST_OK)
-        return item;
-    /* Programs print what they like: noise is passed over. */
-    log_debug("server %s: a line that is no message: %.200s", pipe->server->id, why.message);
-    queued_free(item);
-    return NULL;
-}
-
 void pipe_sort(struct pipe *pipe, const char *text, size_t len)
 {
+    struct error why = {0};
     struct json json;
-    struct queued *item = parse(pipe, text, len, &json);
+    struct queued *item = queued_read(pipe->server, text, len, &json, &why);
     const struct json_node *node;
 
-    if (item == NULL)
+    if (item == NULL) {
+        /* Programs print what they like: noise is passed over. */
+        log_debug("server %s: a line that is no message: %.200s", pipe->server->id, why.message);
         return;
+    }
     if (json.nodes->type != JSON_T_ARRAY) {
         sort_one(pipe, item, &json, json.nodes);
         return;

@@ -5,6 +5,22 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
+struct queued *queued_read(const struct downstream *server, const char *text, size_t len,
+                           struct json *ret_json, struct error *err)
+{
+    struct json_limits limits = inbound_limits(server);
+    struct queued *item = calloc(1, sizeof(*item));
+
+    if (item == NULL)
+        abort();
+    item->bytes = len;
+    text = arena_memdup(&item->arena, text, len);
+    if (json_parse(&item->arena, text, len, &limits, ret_json, err) == ST_OK)
+        return item;
+    queued_free(item);
+    return NULL;
+}
+
 void queued_free(struct queued *item)
 {
     if (item == NULL)
@@ -56,6 +72,19 @@ void queue_put(struct downstream_exchange *x, struct queued *item)
     (void)pthread_mutex_unlock(&x->waiter.lock);
     if (!taken)
         queued_free(item);
+}
+
+void queue_put_copy(struct downstream_exchange *x, const struct downstream_message *msg)
+{
+    size_t len;
+    const char *text = json_raw(&msg->json, msg->json.nodes, &len);
+    struct json json;
+    struct queued *item = queued_read(x->server, text, len, &json, NULL);
+
+    if (item != NULL &&
+        inbound_read(&item->arena, &json, json.nodes, 0, 0, &item->msg) == INBOUND_PASS)
+        queue_put(x, TAKE(item));
+    queued_free(item);
 }
 
 struct queued *queue_take_locked(struct downstream_exchange *x)

@@ -73,6 +73,16 @@ static bool give(struct downstream_session *session, struct queued *item)
     return x != NULL;
 }
 
+/* Whose question the server withdraws only those know that asked it. */
+static void give_all(struct downstream_session *session, const struct downstream_message *msg)
+{
+    (void)pthread_mutex_lock(&session->server->lock);
+    for (struct downstream_exchange *x = session->server->running; x != NULL; x = x->next)
+        if (x->session == session && !x->handshake && x->waiter.wake_fd >= 0)
+            queue_put_copy(x, msg);
+    (void)pthread_mutex_unlock(&session->server->lock);
+}
+
 static void tell(struct watch *w, struct downstream_message *msg)
 {
     struct downstream_session *session = w->session;
@@ -107,7 +117,9 @@ static bool sort(struct watch *w, struct queued *item, const struct json *json)
         queued_free(item);
         return !last;
     }
-    if (!w->session->modern && give(w->session, item))
+    if (!w->session->modern && inbound_withdraws(msg))
+        give_all(w->session, msg);
+    else if (!w->session->modern && give(w->session, item))
         return true;
     tell(w, msg);
     queued_free(item);
@@ -116,19 +128,13 @@ static bool sort(struct watch *w, struct queued *item, const struct json *json)
 
 static bool event(struct watch *w)
 {
-    struct json_limits limits = inbound_limits(w->session->server);
-    struct queued *item = calloc(1, sizeof(*item));
     struct json json;
-    const char *text;
+    struct queued *item =
+        queued_read(w->session->server, w->sse.data.data, w->sse.data.len, &json, NULL);
 
-    if (item == NULL)
-        abort();
-    item->bytes = w->sse.data.len;
-    text = arena_memdup(&item->arena, w->sse.data.data, w->sse.data.len);
-    if (json_parse(&item->arena, text, w->sse.data.len, &limits, &json, NULL) == ST_OK)
+    if (item != NULL)
         return sort(w, item, &json);
     log_debug("server %s: an event that is no message", w->session->server->id);
-    queued_free(item);
     return true;
 }
 
@@ -203,17 +209,15 @@ void downstream_shun(struct downstream_exchange *x)
 
 bool downstream_inject(struct downstream_session *session, const char *text, size_t len)
 {
-    struct json_limits limits = inbound_limits(session->server);
-    struct queued *item = calloc(1, sizeof(*item));
     struct json json;
+    struct queued *item = queued_read(session->server, text, len, &json, NULL);
+    bool good = item != NULL &&
+                inbound_read(&item->arena, &json, json.nodes, 0, 0, &item->msg) == INBOUND_PASS &&
+                item->msg.method != NULL;
 
-    if (item == NULL)
-        abort();
-    item->bytes = len;
-    text = arena_memdup(&item->arena, text, len);
-    if (json_parse(&item->arena, text, len, &limits, &json, NULL) == ST_OK &&
-        inbound_read(&item->arena, &json, json.nodes, 0, 0, &item->msg) == INBOUND_PASS &&
-        item->msg.method != NULL && give(session, item))
+    if (good && inbound_withdraws(&item->msg))
+        give_all(session, &item->msg);
+    else if (good && give(session, item))
         return true;
     queued_free(item);
     return false;

@@ -276,15 +276,6 @@ describe("an older caller at an older server", () => {
     assert.equal(words((await stream.next()).result), "FIRST SECOND");
   });
 
-  test("is told when the server withdraws its question", async () => {
-    const stream = await client.open("tools/call", { name: "test_withdraws", arguments: {} });
-    const question = await stream.next();
-    const note = await stream.next();
-    assert.equal(note.method, "notifications/cancelled");
-    assert.equal(note.params.requestId, question.id);
-    assert.equal(words((await stream.next()).result), "withdrawn");
-  });
-
   test("tells the server how far it is with its answer", async () => {
     const stream = await client.open("tools/call", { name: "test_sampling_progress", arguments: {} });
     const { id, params } = await stream.next();

@@ -169,6 +169,8 @@ const tools = {
     setTimeout(() => control.abort("never mind"), 300);
     await asked.catch(() => {});
     await pause(300, ctx.mcpReq.signal);
+    const progressToken = ctx.mcpReq._meta?.progressToken;
+    if (progressToken !== undefined) await ctx.mcpReq.notify({ method: "notifications/progress", params: { progressToken, progress: 1 } });
     return text("withdrawn");
   }],
   test_url: [{}, async (args, ctx) => {

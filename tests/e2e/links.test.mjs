@@ -234,6 +234,60 @@ describe("the stream of the server's session", () => {
     });
   }
 
+  const withdraw = (session, id) => server.streams.get(session).write(`data: ${JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id, reason: "never mind" } })}\n\n`);
+
+  for (const [where, at] of [["the gateway that hears it", 0], ["another gateway", 1]])
+    test(`takes back a question that a call at ${where} asks`, async () => {
+      const client = await open({ capabilities: ELICIT });
+      const [id] = used(await seen(() => callAt(client, urls[0])));
+      await until("it is heard", () => server.streams.has(id));
+      const stream = await openStream(urls[at], { headers: client.headers(), timeout: 60_000, body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "asks", arguments: {} } }) });
+      const question = await stream.next();
+      const [call] = server.calls("asks").slice(-1);
+      withdraw(id, `q-${call.message.id}`);
+      const note = await stream.next();
+      assert.deepEqual([note.method, note.params?.requestId], ["notifications/cancelled", question.id]);
+      waiting.get(`q-${call.message.id}`)({ result: "withdrawn" });
+      assert.equal((await stream.next()).result.content[0].text, '"withdrawn"');
+    });
+
+  test("takes back a question that nobody was asked yet, and one that waits is asked when a call begins", async () => {
+    const client = await open({ capabilities: ELICIT });
+    const [id] = used(await seen(() => callAt(client, urls[0])));
+    await until("it is heard", () => server.streams.has(id));
+    const question = (name) => server.streams.get(id).write(`data: ${JSON.stringify({ jsonrpc: "2.0", id: name, method: "elicitation/create", params: { message: name, requestedSchema: { type: "object", properties: {} } } })}\n\n`);
+    server.release = undefined;
+    question("withdrawn");
+    withdraw(id, "withdrawn");
+    question("waits");
+    const stream = await openStream(urls[2], { headers: client.headers(), timeout: 60_000, body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "waits", arguments: {} } }) });
+    const first = await stream.next();
+    assert.equal(first.params?.message, "waits", JSON.stringify(first));
+    await client.send({ jsonrpc: "2.0", id: first.id, result: { action: "decline" } });
+    server.release();
+    server.release = undefined;
+    assert.ok((await stream.next()).result, "the one that was withdrawn is not asked");
+    const refused = new Promise((resolve) => { waiting.set("refused", resolve); });
+    question("refused");
+    assert.equal((await refused).error.code, -32601, "in the end somebody has to answer");
+  });
+
+  test("is asked though the bus stood still when its caller left", async () => {
+    const calls = await twoCalls(urls[0], urls[0]);
+    assert.equal((await calls.waits.next()).method, "elicitation/create");
+    process.kill(stack.pid("nats"), "SIGSTOP");
+    try {
+      await calls.waits.close();
+      await pause(1500); // longer than one look for who can be asked takes
+    } finally {
+      process.kill(stack.pid("nats"), "SIGCONT");
+    }
+    const second = await calls.later.next();
+    assert.equal(second.method, "elicitation/create", JSON.stringify(second));
+    await calls.answer(second);
+    given(await calls.later.next());
+  });
+
   test("is asked on another call when the one that it was told to ends", async () => {
     const calls = await twoCalls(urls[0], urls[0]);
     const first = await calls.waits.next();
@@ -255,9 +309,35 @@ describe("the stream of the server's session", () => {
     assert.equal((await calls.waits.next()).method, "elicitation/create");
     await calls.waits.close();
     const second = await calls.later.next();
-    assert.equal(second.method, "elicitation/create");
+    assert.equal(second.method, "elicitation/create", JSON.stringify(second));
     await calls.answer(second);
     given(await calls.later.next());
+  });
+
+  const isTakenBack = async (calls, question) => {
+    assert.equal(question.method, "elicitation/create");
+    const note = await calls.later.next();
+    assert.deepEqual([note.method, note.params?.requestId], ["notifications/cancelled", question.id]);
+  };
+
+  test("is not asked on another call when it is withdrawn as its call ends", async () => {
+    for (let i = 0; i < 20; i++) {
+      const calls = await twoCalls(urls[0], urls[0]);
+      assert.equal((await calls.waits.next()).method, "elicitation/create");
+      const [{ message, headers }] = server.calls("later").slice(-1);
+      server.release();
+      server.release = undefined;
+      withdraw(headers["mcp-session-id"], `q-${message.id}`);
+      const withdrawn = await calls.waits.next();
+      assert.equal(withdrawn.method, "notifications/cancelled");
+      assert.ok((await calls.waits.next()).result);
+      // Asked and taken back, or not asked at all, as the two streams of the server are ordered.
+      let next = calls.later.next();
+      if (await Promise.race([next, pause(100)])) await isTakenBack(calls, await next), next = calls.later.next();
+      waiting.get(`q-${message.id}`)({ result: "withdrawn" });
+      if ((await next).method) await isTakenBack(calls, await next), next = calls.later.next();
+      assert.equal((await next).result?.content[0].text, '"withdrawn"', JSON.stringify(await next));
+    }
   });
 
   test("is taken over when its gateway dies", async () => {

@@ -64,6 +64,16 @@ for (const id of ["old", "shared", "own"]) {
       assert.match(words(await call(client, "echo", { message: "still there" })), /still there/);
     });
 
+    test("is taken back from an older caller when the server withdraws it", async () => {
+      const client = await Legacy.open(stack, "2025-11-25", at(id));
+      const stream = await client.open("tools/call", { name: "test_withdraws", arguments: {}, _meta: { progressToken: "t" } });
+      const question = await stream.next();
+      const note = await stream.next();
+      assert.deepEqual([note.method, note.params.requestId], ["notifications/cancelled", question.id]);
+      assert.equal((await stream.next()).method, "notifications/progress", "while the call goes on");
+      assert.equal(words((await stream.next()).result), "withdrawn");
+    });
+
     test("reaches an older caller on its stream", async () => {
       const client = await Legacy.open(stack, "2025-11-25", at(id));
       const stream = await client.open("tools/call", { name: "test_elicitation", arguments: {} });

@@ -30,7 +30,7 @@ static struct bus_event_queue *queue_new(void)
 /* Everything about the event can be told from its number. */
 static void add_one(struct bus_event_queue *queue, const char *subject, int i)
 {
-    char id[16], actor[16], data[16];
+    char id[32], actor[32], data[32];
     const struct bus_header headers[] = {{"Mal-Actor", actor},
                                          {"Mal-Time", "2026-03-02T09:30:00.120Z"},
                                          {"Mal-Request-Id", "r"},
@@ -82,7 +82,7 @@ static void forget(void)
 static void see(const struct bus_event *event)
 {
     int number = (int)strtol(event->event_id + 3, NULL, 10);
-    char actor[16], data[16];
+    char actor[32], data[16];
 
     (void)snprintf(actor, sizeof(actor), "actor-%d", number);
     (void)snprintf(data, sizeof(data), "data-%d", number);

@@ -71,6 +71,28 @@ START_TEST(questions_go_first_but_leave_a_thread_for_the_rest)
 }
 END_TEST
 
+START_TEST(a_question_that_found_nobody_goes_after_the_others)
+{
+    struct link_jobs jobs;
+    struct link_job *job;
+
+    link_jobs_init(&jobs);
+    ck_assert(ask(&jobs, "a", 1));
+    ck_assert(ask(&jobs, "b", 1));
+    job = link_jobs_take(&jobs);
+    ck_assert_str_eq(job->server, "a");
+    link_jobs_again(&jobs, job);
+    for (int i = 0; i < 2; i++) {
+        job = link_jobs_take(&jobs);
+        ck_assert_str_eq(job->server, i == 0 ? "b" : "a");
+        link_jobs_finish(&jobs, job);
+    }
+    ck_assert_ptr_null(link_jobs_take(&jobs));
+    ck_assert_int_eq(jobs.n_asking, 0);
+    link_jobs_done(&jobs);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("gateway_jobs");
@@ -79,6 +101,7 @@ int main(void)
     tcase_add_test(tcase, a_server_that_asks_without_end_leaves_room_for_the_questions_of_others);
     tcase_add_test(tcase, questions_that_wait_take_no_more_than_16_mib);
     tcase_add_test(tcase, questions_go_first_but_leave_a_thread_for_the_rest);
+    tcase_add_test(tcase, a_question_that_found_nobody_goes_after_the_others);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
 }

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a server says on the stream of a shared session: from the copy that has the
  * stream to the one that runs the call or carries the caller's stream. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "links_internal.h"
 #include "streams.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define HOLD "hold" /* instead of a message of the server */
 
-enum { TAKE_MS = 1000, HOLD_MS = 3 * LINKS_HOLD_EVERY_MS };
+enum { TAKE_MS = 1000, PAUSE_MS = 50, HOLD_MS = 3 * LINKS_HOLD_EVERY_MS };
 
 static const char *heard_subject(struct arena *arena, const char *key)
 {
@@ -23,6 +25,29 @@ void links_publish(struct links *links, const char *key, const char *json, size_
     arena_init(&arena);
     if (bus_publish(links->gw->bus, heard_subject(&arena, key), NULL, json, len) != ST_OK)
         log_debug("what a server said could not be passed on");
+}
+
+static bool parse(struct arena *arena, const char *text, size_t len, struct json *json)
+{
+    return json_parse(arena, text, len, &(struct json_limits){.loose = true}, json, NULL) == ST_OK;
+}
+
+/* The id of a question, as JSON. */
+static const char *asked_id(const struct json *json, size_t *ret_len)
+{
+    return json_raw(json, json_get(json, json->nodes, "id"), ret_len);
+}
+
+/* The id of the question that is withdrawn; NULL: the message withdraws none. */
+static const char *withdrawn_id(const struct json *json, size_t *ret_len)
+{
+    const struct json_node *params = json_get(json, json->nodes, "params");
+    const struct json_node *id = params != NULL ? json_get(json, params, "requestId") : NULL;
+
+    if (id == NULL ||
+        !json_is(json, json_get(json, json->nodes, "method"), "notifications/cancelled"))
+        return NULL;
+    return json_raw(json, id, ret_len);
 }
 
 /* The link of that key on this copy, with one user more. */
@@ -39,26 +64,18 @@ static struct link *find(struct picture *picture, const char *key, struct link_m
     return link;
 }
 
-static void refuse(struct links *links, const struct link_job *job)
+static void refuse(struct links *links, const struct link_job *job, const char *id, size_t id_len)
 {
-    CLEANUP(arena_done) struct arena arena = {0};
     struct picture *picture = servers_look(links->gw->servers);
     struct link_map *map;
     struct link *link = find(picture, job->key, &map);
-    struct json json;
-    const char *id;
-    size_t len;
 
-    arena_init(&arena);
-    if (link != NULL && json_parse(&arena, job->json, job->len,
-                                   &(struct json_limits){.loose = true}, &json, NULL) == ST_OK) {
-        id = json_raw(&json, json_get(&json, json.nodes, "id"), &len);
-        (void)!downstream_answer(link->session, id, len, NULL,
+    if (link != NULL) {
+        (void)!downstream_answer(link->session, id, id_len, NULL,
                                  "{\"code\":-32601,\"message\":\"nobody here can answer that\"}",
                                  NULL);
-    }
-    if (link != NULL)
         link_give(map, link);
+    }
     picture_unref(picture);
 }
 
@@ -97,12 +114,30 @@ static bool hand_over(struct links *links, const struct link_job *job, const cha
     return taken;
 }
 
-void links_ask(struct links *links, const struct link_job *job)
+bool links_ask(struct links *links, const struct link_job *job)
 {
+    CLEANUP(arena_done) struct arena arena = {0};
+    int64_t now_ms = clock_mono_ms();
     char instance[33];
+    struct json json;
+    const char *id;
+    size_t id_len;
 
-    if (!find_copy(links, job->key, instance) || !hand_over(links, job, instance))
-        refuse(links, job);
+    arena_init(&arena);
+    if (!parse(&arena, job->json, job->len, &json))
+        return true;
+    id = asked_id(&json, &id_len);
+    if (withdrawn_has(&links->withdrawn, job->key, id, id_len) ||
+        (find_copy(links, job->key, instance) && hand_over(links, job, instance)))
+        return true;
+    if (now_ms >= job->until_ms) {
+        refuse(links, job, id, id_len);
+        return true;
+    }
+    /* Without the bus there is no waiting in this. */
+    if (clock_mono_ms() - now_ms < PAUSE_MS)
+        (void)usleep(PAUSE_MS * 1000);
+    return false;
 }
 
 static bool take(struct links *links, const char *key, const char *json, size_t len)
@@ -121,6 +156,28 @@ static bool take(struct links *links, const char *key, const char *json, size_t 
     return taken;
 }
 
+/* The word of its withdrawal may have come before the question did. */
+static void take_back(struct links *links, const char *key, const char *text, size_t len)
+{
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+    CLEANUP(arena_done) struct arena arena = {0};
+    struct json json;
+    const char *id;
+    size_t id_len;
+
+    arena_init(&arena);
+    if (!parse(&arena, text, len, &json))
+        return;
+    id = asked_id(&json, &id_len);
+    if (!withdrawn_has(&links->withdrawn, key, id, id_len))
+        return;
+    strbuf_str(&out, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{"
+                     "\"requestId\":");
+    strbuf_add(&out, id, id_len);
+    strbuf_str(&out, "}}");
+    (void)take(links, key, out.data, out.len);
+}
+
 void links_alive(struct bus_message *msg, void *arg)
 {
     struct links *links = arg;
@@ -129,9 +186,12 @@ void links_alive(struct bus_message *msg, void *arg)
 
     if (msg->len > SESSION_HASH_SIZE) {
         char key[SESSION_HASH_SIZE];
+        size_t len = msg->len - SESSION_HASH_SIZE;
 
         (void)snprintf(key, sizeof(key), "%.*s", SESSION_HASH_SIZE - 1, text);
-        taken = take(links, key, json, msg->len - SESSION_HASH_SIZE);
+        taken = take(links, key, json, len);
+        if (taken)
+            take_back(links, key, json, len);
     }
     if (msg->reply != NULL)
         (void)!bus_publish(links->gw->bus, msg->reply, NULL, "+", taken);
@@ -139,24 +199,35 @@ void links_alive(struct bus_message *msg, void *arg)
 }
 
 /* Progress belongs to a call, changes are told by the hub itself. */
-static bool passes(const char *json, size_t len)
+static bool passes(const struct json *json)
 {
-    static const char *const ours[] = {"notifications/progress",
-                                       "notifications/cancelled",
-                                       "notifications/tools/list_changed",
+    static const char *const ours[] = {"notifications/progress", "notifications/tools/list_changed",
                                        "notifications/prompts/list_changed",
                                        "notifications/resources/list_changed",
                                        "notifications/resources/updated"};
-    CLEANUP(arena_done) struct arena arena = {0};
-    struct json parsed;
 
-    arena_init(&arena);
-    if (json_parse(&arena, json, len, &(struct json_limits){.loose = true}, &parsed, NULL) != ST_OK)
-        return false;
     for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
-        if (json_is(&parsed, json_get(&parsed, parsed.nodes, "method"), ours[i]))
+        if (json_is(json, json_get(json, json->nodes, "method"), ours[i]))
             return false;
     return true;
+}
+
+/* What is no question: for calls here, or the caller's stream. */
+static void tell(struct links *links, const char *key, const char *text, size_t len)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+    struct json json;
+    const char *id;
+    size_t id_len;
+
+    arena_init(&arena);
+    if (!parse(&arena, text, len, &json))
+        return;
+    id = withdrawn_id(&json, &id_len);
+    if (id != NULL)
+        withdrawn_add(&links->withdrawn, key, id, id_len);
+    if (!take(links, key, text, len) && id == NULL && passes(&json))
+        streams_pass_on(links->gw->streams, key, text, len);
 }
 
 void links_hold(struct links *links, const char *key)
@@ -182,14 +253,12 @@ void links_told(struct bus_message *msg, void *arg)
 {
     struct links *links = arg;
     const char *key = msg->subject + strlen(LINKS_HEARD "."), *own = links->gw->instance;
-    bool held = msg->len == strlen(HOLD) && memcmp(msg->data, HOLD, msg->len) == 0;
-    bool taken = !held && take(links, key, msg->data, msg->len);
 
-    if (held)
+    if (msg->len == strlen(HOLD) && memcmp(msg->data, HOLD, msg->len) == 0)
         hold(links, key);
-    else if (taken && msg->reply != NULL)
+    else if (msg->len > 0)
+        tell(links, key, msg->data, msg->len);
+    else if (msg->reply != NULL && take(links, key, NULL, 0))
         (void)!bus_publish(links->gw->bus, msg->reply, NULL, own, strlen(own));
-    else if (!taken && msg->len > 0 && passes(msg->data, msg->len))
-        streams_pass_on(links->gw->streams, key, msg->data, msg->len);
     bus_message_release(msg);
 }

@@ -2,6 +2,8 @@
 /* The queues of links.c. */
 #include "link_jobs.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +33,7 @@ struct link_job *link_job_asked(const char *server, const char *key, const char 
     memcpy(job->json, json, len);
     job->json[len] = '\0';
     job->len = len;
+    job->until_ms = clock_mono_ms() + LINK_ASK_MS;
     return job;
 }
 
@@ -62,17 +65,23 @@ static bool has_room(const struct link_jobs *jobs, const struct link_job *job)
            jobs->asked_bytes + job->len <= ASKED_BYTES;
 }
 
+static void add_asked(struct link_jobs *jobs, struct link_job *job)
+{
+    job->next = NULL;
+    *jobs->last_asked = job;
+    jobs->last_asked = &job->next;
+    jobs->n_asked++;
+    jobs->asked_bytes += job->len;
+}
+
 bool link_jobs_add(struct link_jobs *jobs, struct link_job *job)
 {
     if (!has_room(jobs, job))
         return false;
-    job->next = NULL;
     if (job->kind == JOB_ASKED) {
-        *jobs->last_asked = job;
-        jobs->last_asked = &job->next;
-        jobs->n_asked++;
-        jobs->asked_bytes += job->len;
+        add_asked(jobs, job);
     } else {
+        job->next = NULL;
         *jobs->last = job;
         jobs->last = &job->next;
         jobs->n++;
@@ -113,6 +122,12 @@ void link_jobs_finish(struct link_jobs *jobs, struct link_job *job)
 {
     jobs->n_asking -= job->kind == JOB_ASKED;
     link_job_free(job);
+}
+
+void link_jobs_again(struct link_jobs *jobs, struct link_job *job)
+{
+    jobs->n_asking--;
+    add_asked(jobs, job);
 }
 
 void link_jobs_done(struct link_jobs *jobs)

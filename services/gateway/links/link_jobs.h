@@ -6,7 +6,7 @@
 
 #include "session.h"
 
-enum { LINK_THREADS = 4 };
+enum { LINK_THREADS = 4, LINK_ASK_MS = 5000 };
 
 enum link_job_kind {
     JOB_END,    /* the caller's session is over: end the one with the server */
@@ -23,6 +23,7 @@ struct link_job {
     char key[SESSION_HASH_SIZE];
     char *server, *json; /* of JOB_ASKED; owned */
     size_t len;
+    int64_t until_ms; /* JOB_ASKED: when it is refused unless somebody was found */
 };
 
 struct link_job *link_job_new(enum link_job_kind kind, const char *key);
@@ -43,3 +44,5 @@ bool link_jobs_add(struct link_jobs *jobs, struct link_job *job);
 struct link_job *link_jobs_take(struct link_jobs *jobs);
 /* It was done; frees it. */
 void link_jobs_finish(struct link_jobs *jobs, struct link_job *job);
+/* A question found nobody: once more, after the others. */
+void link_jobs_again(struct link_jobs *jobs, struct link_job *job);

@@ -157,7 +157,8 @@ static void resume(struct links *links, const char *key)
 
 /* ---- threads ------------------------------------------------------------------------- */
 
-static void run_job(struct links *links, const struct link_job *job)
+/* False: it is to be tried once more. */
+static bool run_job(struct links *links, const struct link_job *job)
 {
     switch (job->kind) {
     case JOB_END:
@@ -177,9 +178,9 @@ static void run_job(struct links *links, const struct link_job *job)
         sweep(links);
         break;
     case JOB_ASKED:
-        links_ask(links, job);
-        break;
+        return links_ask(links, job);
     }
+    return true;
 }
 
 static void *work(void *arg)
@@ -189,6 +190,7 @@ static void *work(void *arg)
     (void)pthread_mutex_lock(&links->lock);
     while (!links->stop || clock_mono_ms() < links->stop_ms) {
         struct link_job *job = link_jobs_take(&links->jobs);
+        bool done;
 
         if (job == NULL && links->stop)
             break;
@@ -196,10 +198,15 @@ static void *work(void *arg)
             (void)pthread_cond_wait(&links->cond, &links->lock);
             continue;
         }
+        if (links->stop)
+            job->until_ms = 0;
         (void)pthread_mutex_unlock(&links->lock);
-        run_job(links, job);
+        done = run_job(links, job);
         (void)pthread_mutex_lock(&links->lock);
-        link_jobs_finish(&links->jobs, job);
+        if (done)
+            link_jobs_finish(&links->jobs, job);
+        else
+            link_jobs_again(&links->jobs, job);
         (void)pthread_cond_signal(&links->cond); /* a question may be taken now */
     }
     (void)pthread_mutex_unlock(&links->lock);
@@ -246,6 +253,7 @@ enum status links_new(struct links **ret_links, struct gateway *gw, struct error
         abort();
     links->gw = gw;
     link_jobs_init(&links->jobs);
+    withdrawn_init(&links->withdrawn);
     (void)pthread_mutex_init(&links->lock, NULL);
     (void)pthread_cond_init(&links->cond, NULL);
     *ret_links = links; /* from here on it is given work */
@@ -291,6 +299,7 @@ void links_free(struct links *links)
     link_jobs_done(&links->jobs);
     if (links->kv != NULL)
         bus_kv_free(links->kv);
+    withdrawn_done(&links->withdrawn);
     (void)pthread_cond_destroy(&links->cond);
     (void)pthread_mutex_destroy(&links->lock);
     sodium_memzero(links->seal_key, sizeof(links->seal_key));

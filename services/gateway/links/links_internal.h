@@ -5,6 +5,7 @@
 #include "link_jobs.h"
 #include "links.h"
 #include "mcp/seal.h"
+#include "withdrawn.h"
 
 #include "mal/gateway/v1/state.pb-c.h"
 
@@ -17,6 +18,7 @@ struct links {
     struct bus_kv_watch *watch; /* of what is there at the start */
     struct bus_sub *alive, *heard;
     unsigned char seal_key[MCP_SEAL_KEY_SIZE];
+    struct withdrawn withdrawn;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t cond;
     struct link_jobs jobs;
@@ -37,9 +39,11 @@ void links_publish(struct links *links, const char *key, const char *json, size_
 
 /* ---- heard.c ------------------------------------------------------------------------ */
 
-/* Finds who answers a question, or refuses it. */
-void links_ask(struct links *links, const struct link_job *job);
+/* Finds who answers a question, or refuses it when its time to be found is over. False:
+ * there is nobody yet, or the bus stands still. */
+bool links_ask(struct links *links, const struct link_job *job);
 /* Of LINKS_ALIVE; arg = links. Answers; what is in it is a question for a call here. */
 void links_alive(struct bus_message *msg, void *arg);
-/* Of LINKS_HEARD; arg = links. Empty: who runs a call that could be asked? */
+/* Of LINKS_HEARD; arg = links. Empty: who runs a call that could be asked? Else what
+ * the server said. */
 void links_told(struct bus_message *msg, void *arg);

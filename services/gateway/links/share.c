@@ -86,6 +86,8 @@ static const char *saved_of(const struct share *share, struct arena *arena,
 /* With the lock held. */
 static void know(struct share *share, const char *saved)
 {
+    if (share->known != NULL && strcmp(share->known, saved) != 0)
+        withdrawn_forget(&share->links->withdrawn, share->key);
     free(share->known);
     share->known = strdup(saved);
     if (share->known == NULL)
