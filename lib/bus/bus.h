@@ -297,7 +297,11 @@ enum status bus_kv_get(struct bus_kv *kv, const char *key, struct arena *arena,
 /* Only when the revision is still that one, else ST_FAILED_PRECONDITION. */
 enum status bus_kv_update(struct bus_kv *kv, const char *key, const void *data, size_t len,
                           uint64_t revision) MUST_CHECK;
+/* Leaves a mark, which watches see and which stays as long as an entry would. */
 enum status bus_kv_delete(struct bus_kv *kv, const char *key) MUST_CHECK;
+/* Leaves nothing, so that watches do not see it, and only when the revision is still
+ * that one, else ST_FAILED_PRECONDITION. */
+enum status bus_kv_remove(struct bus_kv *kv, const char *key, uint64_t revision) MUST_CHECK;
 /* First every present entry, then fn(NULL key) once, then each change; data
  * NULL = deleted. On its own thread; restarts itself (and replays everything)
  * after a reconnect. */

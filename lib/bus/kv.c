@@ -3,6 +3,8 @@
  * spoken over the inbox of the calling thread. */
 #include "kv.h"
 
+#include "wire/json.h"
+
 #include <ctype.h>
 
 enum {
@@ -192,4 +194,37 @@ enum status bus_kv_delete(struct bus_kv *kv, const char *key)
     const struct bus_header headers[] = {{"KV-Operation", "DEL"}, {NULL, NULL}};
 
     return put(kv, key, headers, NULL, 0);
+}
+
+/* How many messages the answer says were purged. */
+static enum status purged(const struct bus_message *reply, int64_t *ret_n)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+    struct json json;
+
+    *ret_n = 0;
+    TRY(jet_answer(reply->data, reply->len));
+    arena_init(&arena);
+    TRY(json_parse(&arena, reply->data, reply->len, NULL, &json, NULL));
+    (void)json_int(&json, json_get(&json, json.nodes, "purged"), ret_n);
+    return ST_OK;
+}
+
+enum status bus_kv_remove(struct bus_kv *kv, const char *key, uint64_t revision)
+{
+    char subject[KV_SUBJECT_SIZE], api[KV_SUBJECT_SIZE], body[KV_SUBJECT_SIZE + 64];
+    struct bus_message reply;
+    enum status status;
+    int64_t n;
+    int len;
+
+    TRY(key_subject(kv, key, subject));
+    (void)snprintf(api, sizeof(api), "$JS.API.STREAM.PURGE.%s", kv->stream);
+    /* Up to that message, which is the last of the subject if any is purged. */
+    len = snprintf(body, sizeof(body), "{\"filter\":\"%s\",\"seq\":%llu}", subject,
+                   (unsigned long long)revision + 1);
+    TRY(bus_request(kv->bus, api, NULL, body, (size_t)len, BUS_API_MS, &reply));
+    status = purged(&reply, &n);
+    bus_message_release(&reply);
+    return status == ST_OK && n == 0 ? ST_FAILED_PRECONDITION : status;
 }

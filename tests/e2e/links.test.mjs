@@ -368,37 +368,47 @@ describe("the stream of the server's session", () => {
   });
 });
 
-describe("what a gateway that was killed left behind", () => {
-  const entries = async (bucket) => Object.keys(JSON.parse(await natsRequest(stack.now().nats_url, `$JS.API.STREAM.INFO.KV_${bucket}`, JSON.stringify({ subjects_filter: "$KV.>" }))).state.subjects ?? {});
+/** The keys of a bucket; none may be left of what ended. */
+const entries = async (bucket) => Object.keys(JSON.parse(await natsRequest(stack.now().nats_url, `$JS.API.STREAM.INFO.KV_${bucket}`, JSON.stringify({ subjects_filter: "$KV.>" }))).state.subjects ?? {});
 
+describe("what a gateway that was killed left behind", () => {
   test("is ended by the next one that starts", async () => {
     const known = new Set(await entries("MAL_LINKS"));
     const client = await open();
     const [id] = used(await seen(() => callAt(client, urls[0])));
     const [link] = (await entries("MAL_LINKS")).filter((one) => !known.has(one));
-    // The session is deleted as by a gateway that died right after.
+    // The session is deleted as by a gateway that died right after, and no other saw it.
+    const names = ["gateway", "gateway-2", "gateway-3"];
+    for (const name of names) process.kill(stack.pid(name), "SIGSTOP");
     await natsRequest(stack.now().nats_url, link.replace("MAL_LINKS", "MAL_SESSIONS"), "", { headers: { "KV-Operation": "DEL" } });
-    await until("the session is gone", async () => (await client.post("tools/list", {})).status === 404);
     assert.ok(!server.ended.includes(id));
-    await stack.kill("gateway");
+    await Promise.all(names.map((name) => stack.kill(name)));
     await until("the server is told", () => server.ended.includes(id), { deadline: 30_000 });
-    await stack.ready("gateway");
+    for (const name of names) await stack.ready(name);
   });
 });
 
+test("the marks of sessions that ended stay for a while only", async () => {
+  const { config } = JSON.parse(await natsRequest(stack.now().nats_url, "$JS.API.STREAM.INFO.KV_MAL_SESSIONS"));
+  assert.equal(config.max_age, (2 * 15 + 3600) * 1e9, "twice the longest that a session is not written, and an hour");
+});
+
 describe("a session that ends during its first call", () => {
-  test("leaves no session with the server behind", async () => {
-    const before = server.sessions.size;
-    for (let i = 0; i < 20; i++)
-      await Promise.all(Array.from({ length: 6 }, async (_, at) => {
-        const client = await open();
-        const call = client.post("tools/call", echo, { url: urls[0] });
-        await pause((i + at) % 10); // the end is to meet each point of the call
-        await client.end();
-        await call;
-      }));
-    await until("the server's sessions are ended", () => server.sessions.size <= before, { deadline: 30_000 });
-  });
+  for (const [where, at] of [["its gateway", 0], ["another gateway", 1]])
+    test(`at ${where} leaves nothing behind`, async () => {
+      const before = server.sessions.size;
+      const known = new Set(await entries("MAL_LINKS"));
+      for (let i = 0; i < 20; i++)
+        await Promise.all(Array.from({ length: 6 }, async (_, j) => {
+          const client = await open();
+          const call = client.post("tools/call", echo, { url: urls[0] });
+          await pause((i + j) % 10); // the end is to meet each point of the call
+          await client.end({ url: urls[at] });
+          await call;
+        }));
+      await until("the server's sessions are ended", () => server.sessions.size <= before, { deadline: 30_000 });
+      await until("nothing is kept of them", async () => (await entries("MAL_LINKS")).every((one) => known.has(one)), { deadline: 30_000 });
+    });
 });
 
 describe("many sessions", () => {

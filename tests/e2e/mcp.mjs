@@ -223,7 +223,7 @@ export class Legacy {
     return openStream(this.url, { headers: this.headers(), body });
   }
 
-  end() {
-    return this.send(undefined, { method: "DELETE", headers: { "Content-Type": undefined } });
+  end(options = {}) {
+    return this.send(undefined, { method: "DELETE", headers: { "Content-Type": undefined }, ...options });
   }
 }

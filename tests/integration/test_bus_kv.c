@@ -115,6 +115,37 @@ START_TEST(update_needs_the_revision_that_is_there)
 }
 END_TEST
 
+static uint64_t messages_of_bucket(void)
+{
+    jsStreamInfo *info = NULL;
+    uint64_t n;
+
+    ck_assert_int_eq(js_GetStreamInfo(&info, bus->js, "KV_TEST", NULL, NULL), NATS_OK);
+    n = info->State.Msgs;
+    jsStreamInfo_Destroy(info);
+    return n;
+}
+
+START_TEST(what_is_removed_leaves_nothing_and_only_at_its_revision)
+{
+    uint64_t first = 0, second = 0;
+
+    ck_assert_int_eq(put("k", "one"), ST_OK);
+    ck_assert_int_eq(put("other", "stays"), ST_OK);
+    ck_assert_str_eq(get("k", &first), "one");
+    ck_assert_int_eq(put("k", "two"), ST_OK);
+    ck_assert_int_eq(bus_kv_remove(kv, "k", first), ST_FAILED_PRECONDITION);
+    ck_assert_str_eq(get("k", &second), "two");
+    ck_assert_int_eq(bus_kv_remove(kv, "k", second), ST_OK);
+    ck_assert_int_eq(bus_kv_remove(kv, "k", second), ST_FAILED_PRECONDITION);
+    ck_assert_str_eq(get("k", NULL), "-");
+    ck_assert_str_eq(get("other", NULL), "stays");
+    ck_assert_uint_eq(messages_of_bucket(), 1);
+    ck_assert_int_eq(bus_kv_create(kv, "k", "new", 3), ST_OK);
+    ck_assert_str_eq(get("k", NULL), "new");
+}
+END_TEST
+
 START_TEST(bad_keys_are_refused)
 {
     static const char *const keys[] = {"", ".a", "a.", "a..b", "a b", "a*", ">", "a\n", "\xc3\xa4"};
@@ -295,6 +326,7 @@ static void add(TCase *tests)
     ADD_TEST(tests, create_takes_only_a_free_key);
     ADD_TEST(tests, of_many_creators_one_wins);
     ADD_TEST(tests, update_needs_the_revision_that_is_there);
+    ADD_TEST(tests, what_is_removed_leaves_nothing_and_only_at_its_revision);
     ADD_TEST(tests, bad_keys_are_refused);
     ADD_TEST(tests, entries_with_a_lifetime_expire);
     ADD_TEST(tests, a_bucket_can_be_opened_again_and_given_another_lifetime);

@@ -10,7 +10,6 @@ enum { LINK_THREADS = 4, LINK_ASK_MS = 5000 };
 
 enum link_job_kind {
     JOB_END,    /* the caller's session is over: end the one with the server */
-    JOB_DROP,   /* the same, but another copy ends it */
     JOB_CHECK,  /* was there at the start: perhaps its session is over */
     JOB_RESUME, /* the caller listens here now */
     JOB_ASKED,  /* find who answers */

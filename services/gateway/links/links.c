@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { END_MS = 2000, STOP_MS = 3000 };
+enum { END_MS = 2000, STOP_MS = 3000, TRIES = 8 };
 
 /* ---- what is to be done --------------------------------------------------------------- */
 
@@ -29,10 +29,10 @@ static void add(struct links *links, struct link_job *job)
         link_job_free(job);
 }
 
-void links_end(struct links *links, const char *session, bool remove)
+void links_end(struct links *links, const char *session)
 {
     if (links != NULL)
-        add(links, link_job_new(remove ? JOB_END : JOB_DROP, session));
+        add(links, link_job_new(JOB_END, session));
 }
 
 void links_sweep(struct links *links)
@@ -108,19 +108,25 @@ static void end_session(struct links *links, const Gateway__LinkState *state)
     picture_unref(picture);
 }
 
+/* Every copy does so, for the entry may be written at one while the session is ended at
+ * another; whoever removes the entry ends the session with the server. */
 static void end(struct links *links, const char *key)
 {
     CLEANUP(arena_done) struct arena arena = {0};
     const Gateway__LinkState *state;
     Gateway__Link *link;
     uint64_t revision;
+    enum status status = ST_FAILED_PRECONDITION;
 
     arena_init(&arena);
     drop(links, key);
-    if (links_get(links, &arena, key, &link, &revision) != ST_OK)
-        return;
-    if (bus_kv_delete(links->kv, key) != ST_OK)
-        log_warn("a session could not be deleted from MAL_LINKS");
+    for (int i = 0; i < TRIES && status == ST_FAILED_PRECONDITION; i++) {
+        if (links_get(links, &arena, key, &link, &revision) != ST_OK)
+            return;
+        status = bus_kv_remove(links->kv, key, revision);
+    }
+    if (status != ST_OK)
+        log_warn("a session could not be removed from MAL_LINKS");
     state = links_unseal(links, &arena, key, link->sealed);
     if (state != NULL)
         end_session(links, state);
@@ -163,9 +169,6 @@ static bool run_job(struct links *links, const struct link_job *job)
     switch (job->kind) {
     case JOB_END:
         end(links, job->key);
-        break;
-    case JOB_DROP:
-        drop(links, job->key);
         break;
     case JOB_CHECK:
         if (sessions_gone(links->gw->sessions, job->key))

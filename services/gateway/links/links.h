@@ -37,8 +37,8 @@ void links_hold(struct links *links, const char *key);
 
 /* Closes what nobody used for a while; elsewhere, as it may take a while itself. */
 void links_sweep(struct links *links);
-/* A caller's session is over; remove: nobody else ends its session with the server. */
-void links_end(struct links *links, const char *session, bool remove);
+/* A caller's session is over, which all copies are told. */
+void links_end(struct links *links, const char *session);
 /* A caller's session came to this copy to listen: the session with its server is
  * heard if it was heard before. */
 void links_resume(struct links *links, const char *session);

@@ -154,7 +154,7 @@ static bool save(const char *text, size_t len, void *arg)
     (void)pthread_mutex_unlock(&share->lock);
     /* Who ended the caller's session meanwhile did not find this one yet. */
     if (status == ST_OK && !sessions_known(share->links->gw->sessions, share->key))
-        links_end(share->links, share->key, true);
+        links_end(share->links, share->key);
     if (status != ST_OK && status != ST_PERMISSION_DENIED)
         log_warn("a session with server %s could not be saved for other gateways: %s",
                  share->server, status_lower_name(status));

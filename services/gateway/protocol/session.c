@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LABEL_MAX = 64, BATCH = 32, SWEEP_MS = 250 };
+enum { LABEL_MAX = 64, BATCH = 32, SWEEP_MS = 250, MARK_S = 3600 };
 
 static void hash_id(const char *id, char out[SESSION_HASH_SIZE])
 {
@@ -39,7 +39,7 @@ void session_forget(struct sessions *sessions, const char *hash, bool remove)
     }
     (void)pthread_mutex_unlock(&sessions->lock);
     if (at_server)
-        links_end(sessions->gw->links, hash, remove);
+        links_end(sessions->gw->links, hash);
     if (sessions->gw->streams != NULL)
         streams_end_session(sessions->gw->streams, hash);
 }
@@ -78,7 +78,10 @@ enum status sessions_new(struct sessions **ret_sessions, struct gateway *gw, str
     *ret_sessions = sessions;
     sessions->gw = gw;
     (void)pthread_mutex_init(&sessions->lock, NULL);
-    TRY(bus_kv_open(gw->bus, "MAL_SESSIONS", 0, &sessions->kv, err));
+    /* Sessions in use are written anew before that; what is left by then are the marks
+     * of those that ended. */
+    TRY(bus_kv_open(gw->bus, "MAL_SESSIONS", 2 * config.session_timeout_ms / 1000 + MARK_S,
+                    &sessions->kv, err));
     if (bus_kv_watch(sessions->kv, changed, sessions, &sessions->watch) != ST_OK)
         return error_set(err, ST_UNAVAILABLE, "cannot watch the bucket MAL_SESSIONS");
     return ST_OK;
