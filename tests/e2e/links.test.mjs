@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { register } from "./downstream.mjs";
 import { openStream } from "./http.mjs";
 import { Legacy, Modern } from "./mcp.mjs";
-import { natsRequest } from "./nats.mjs";
+import { Nats, natsRequest } from "./nats.mjs";
 import { rawServer } from "./raw-server.mjs";
 import { descriptors, residentKib, useStack } from "./stack.mjs";
 import { setPolicy } from "./stdio.mjs";
@@ -286,6 +286,28 @@ describe("the stream of the server's session", () => {
     assert.equal(second.method, "elicitation/create", JSON.stringify(second));
     await calls.answer(second);
     given(await calls.later.next());
+  });
+
+  test("is given once to a gateway that takes it, but stands still before it can say so", async () => {
+    const client = await open({ capabilities: ELICIT });
+    const [id] = used(await seen(() => callAt(client, urls[0])));
+    await until("it is heard", () => server.streams.has(id));
+    // The test is that gateway: no other runs a call of the session.
+    const nats = await Nats.open(stack.now().nats_url);
+    const instance = "f".repeat(32);
+    const given = [];
+    let taken;
+    const said = new Promise((done) => (taken = done));
+    await nats.subscribe(`mal.gateway.v1.alive.${instance}`, async ({ reply, data }) => {
+      given.push(data.toString());
+      await pause(1500);
+      taken(nats.publish(reply, "+"));
+    });
+    await nats.subscribe("mal.gateway.v1.heard.*", ({ reply, data }) => reply && data.length === 0 && nats.publish(reply, instance));
+    server.streams.get(id).write(`data: ${JSON.stringify({ jsonrpc: "2.0", id: "once", method: "elicitation/create", params: { message: "Who?", requestedSchema: { type: "object", properties: {} } } })}\n\n`);
+    await said;
+    nats.close();
+    assert.equal(given.length, 1, given.join("\n"));
   });
 
   test("is asked on another call when the one that it was told to ends", async () => {

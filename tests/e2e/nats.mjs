@@ -121,6 +121,15 @@ export class Nats {
     this.socket.write(Buffer.concat([Buffer.from(line), bytes, Buffer.from("\r\n")]));
   }
 
+  /** Gives every message of a subject from now on to `take`. */
+  async subscribe(subject, take) {
+    const sid = ++this.count + 1;
+    this.waiting.set(`s${sid}`, take);
+    const ready = new Promise((done) => (this.pong = done));
+    this.socket.write(`SUB ${subject} ${sid}\r\nPING\r\n`);
+    await within(TIMEOUT_MS, "the bus answers", ready);
+  }
+
   /** One answer, as {head, data}. */
   request(subject, body, options = {}) {
     const number = String(++this.count);

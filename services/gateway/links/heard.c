@@ -96,18 +96,21 @@ static bool find_copy(struct links *links, const char *key, char ret_instance[33
     return true;
 }
 
+/* Who only stands still asks it when it goes on: whoever asked another one, or it again,
+ * before that is sure would ask twice. */
 static bool hand_over(struct links *links, const struct link_job *job, const char *instance)
 {
     CLEANUP(strbuf_done) struct strbuf subject = STRBUF_INIT;
     CLEANUP(strbuf_done) struct strbuf body = STRBUF_INIT;
+    int64_t left_ms = job->until_ms - clock_mono_ms();
     struct bus_message reply;
     bool taken;
 
     strbuf_printf(&subject, LINKS_ALIVE ".%s", instance);
     strbuf_printf(&body, "%s ", job->key);
     strbuf_add(&body, job->json, job->len);
-    if (bus_request(links->gw->bus, subject.data, NULL, body.data, body.len, TAKE_MS, &reply) !=
-        ST_OK)
+    if (bus_request(links->gw->bus, subject.data, NULL, body.data, body.len,
+                    left_ms > TAKE_MS ? (int)left_ms : TAKE_MS, &reply) != ST_OK)
         return false;
     taken = reply.len > 0;
     bus_message_release(&reply);
