@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HEADERS_MAX = 8, URIS_MAX = 16, STOP_MS = 2000 };
+enum { HEADERS_MAX = 8, URIS_MAX = 16, STOP_MS = 2000, PROBE_MS = 20000 };
 
 extern char **environ;
 
@@ -376,6 +376,8 @@ int main(int argc, char **argv)
     if (i < argc && strcmp(argv[i], "--") == 0) {
         program.arg = argv + i + 1;
         options.program = &program;
+        /* Half of it is server/discover's, while a busy machine starts the program. */
+        options.limits.probe_ms = PROBE_MS;
     } else {
         options.url = argv[i];
     }
