@@ -9,7 +9,7 @@ import { Legacy, Modern } from "./mcp.mjs";
 import { skill } from "./samples.mjs";
 import { learn } from "./schema.mjs";
 import { useStack } from "./stack.mjs";
-import { until } from "./wait.mjs";
+import { stopwatch, until } from "./wait.mjs";
 
 let hub;
 const stack = useStack({ before, after }, { gateways: 2, args: ["--no-starter"], env: { MAL_RATE_LIMIT: "0", MAL_CALL_TIMEOUT_MS: "5000" } }, async () => {
@@ -80,14 +80,14 @@ describe("while something is away", () => {
 
   test("a frozen service is DEADLINE_EXCEEDED in time, others' answers do not mix in later", async () => {
     await freeze("catalog");
-    const started = Date.now();
+    const took = stopwatch();
     try {
       const calls = await Promise.all(Array.from({ length: 4 }, () => hub.tool("mal_list_skills", { limit: 1 })));
       for (const result of calls) {
         assert.equal(result.isError, true);
         assert.match(result._meta["mal.hub/error"].status, /^(UNAVAILABLE|DEADLINE_EXCEEDED)$/);
       }
-      assert.ok(Date.now() - started < 12_000, `${Date.now() - started} ms`);
+      assert.ok(took() < 12_000, `${took()} ms`);
     } finally {
       thaw("catalog");
     }
@@ -142,10 +142,10 @@ describe("while something is away", () => {
   test("the bus away delays no answer that needs no service", async () => {
     await freeze("nats");
     try {
-      const started = Date.now();
+      const took = stopwatch();
       assert.equal((await hub.post("tools/list")).status, 200);
       assert.equal((await hub.post("server/discover")).status, 200);
-      assert.ok(Date.now() - started < 1000, `${Date.now() - started} ms`);
+      assert.ok(took() < 1000, `${took()} ms`);
     } finally {
       thaw("nats");
     }

@@ -9,7 +9,7 @@ import { register, serve } from "./downstream.mjs";
 import { Legacy, Modern } from "./mcp.mjs";
 import { rawServer } from "./raw-server.mjs";
 import { useStack } from "./stack.mjs";
-import { until } from "./wait.mjs";
+import { stopwatch, until } from "./wait.mjs";
 
 const WAIT_MS = 2000;
 /** What the server does, and what its caller is told. */
@@ -49,10 +49,10 @@ async function beside(work) {
   let running = true;
   const loop = (async () => {
     while (running) {
-      const began = performance.now();
+      const took = stopwatch();
       const result = await call("good", "echo");
       assert.ok(!result.isError, result.content[0].text);
-      times.push(performance.now() - began);
+      times.push(took());
     }
   })();
   await work().finally(() => (running = false));

@@ -7,7 +7,7 @@ import { Legacy, Modern } from "./mcp.mjs";
 import { skill } from "./samples.mjs";
 import { learn } from "./schema.mjs";
 import { descriptors, residentKib, startStack, useStack } from "./stack.mjs";
-import { pause, until } from "./wait.mjs";
+import { pause, stopwatch, until } from "./wait.mjs";
 
 const IDLE_STREAMS = 2000;
 let hub;
@@ -133,9 +133,9 @@ describe("slow clients", () => {
   });
 
   test("a head that never ends is cut off", async () => {
-    const started = Date.now();
+    const took = stopwatch();
     await raw(stack.url, (socket) => socket.write("POST /mcp HTTP/1.1\r\nHost: x\r\n"), { timeout: 15_000 });
-    assert.ok(Date.now() - started < 12_000, `${Date.now() - started} ms`);
+    assert.ok(took() < 12_000, `${took()} ms`);
     await unharmed();
   });
 
@@ -176,10 +176,10 @@ describe("idle streams", () => {
     const during = residentKib(pid);
     t.diagnostic(`gateway: ${before.kib} KiB, with ${IDLE_STREAMS} streams ${during} KiB: ${((during - before.kib) / IDLE_STREAMS).toFixed(2)} KiB a stream`);
     assert.ok((during - before.kib) / IDLE_STREAMS < 16, "KiB a stream");
-    const started = Date.now();
+    const took = stopwatch();
     for (let i = 0; i < 20; i++) assert.equal((await client.post("tools/list")).status, 200);
-    t.diagnostic(`20 calls meanwhile: ${Date.now() - started} ms`);
-    assert.ok(Date.now() - started < 4000);
+    t.diagnostic(`20 calls meanwhile: ${took()} ms`);
+    assert.ok(took() < 4000);
     await client.ok("mal_register_subagent", { id: "idle", name: "x", description: "x", author: "x", system_prompt: "x" });
     await until("each hears of a change", () => streams.every((stream) => stream.events.length === 2), { deadline: 5000 });
     streams.forEach((stream) => stream.close());
