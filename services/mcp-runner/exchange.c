@@ -13,7 +13,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { LOOK_MS = 1000, SLICE_MS = 1000, CALL_MAX_MS = 3600000, PING_MS = 2000, REFUSING = 2 };
+enum {
+    LOOK_MS = 1000,
+    SLICE_MS = 1000,
+    CALL_MAX_MS = 3600000,
+    PING_MS = 4000, /* machines stand still for a second or two; who is gone is known at once */
+    REFUSING = 2
+};
 
 /* ---- the exchange ---------------------------------------------------------------- */
 

@@ -197,6 +197,44 @@ START_TEST(one_of_two_runners_holds_the_child_and_the_other_takes_over)
 }
 END_TEST
 
+static void *open_one(void *arg)
+{
+    struct arena own;
+    struct call ask = {.arena = &own, .deadline_ms = clock_mono_ms() + WAIT_MS, .bus = bus};
+    struct remote_facts facts;
+
+    arena_init(&own);
+    *(enum status *)arg = remote_open(bus, &ask, "child", NULL, NULL, &facts);
+    arena_done(&own);
+    return NULL;
+}
+
+/* As machines do that are busy elsewhere. */
+START_TEST(a_runner_that_stands_still_for_two_seconds_keeps_its_child)
+{
+    enum { ASKED = 12, STILL_MS = 2200 };
+    enum status statuses[ASKED];
+    pthread_t threads[ASKED];
+    long born = fact("child", "born");
+    int i;
+
+    start_runner(1);
+    i = holder();
+    ck_assert_int_eq(kill(runners[i].pid, SIGSTOP), 0);
+    /* Some of them ask the other one. */
+    for (int n = 0; n < ASKED; n++)
+        ck_assert_int_eq(pthread_create(&threads[n], NULL, open_one, &statuses[n]), 0);
+    (void)usleep(STILL_MS * 1000);
+    ck_assert_int_eq(kill(runners[i].pid, SIGCONT), 0);
+    for (int n = 0; n < ASKED; n++) {
+        ck_assert_int_eq(pthread_join(threads[n], NULL), 0);
+        ck_assert_int_eq(statuses[n], ST_OK);
+    }
+    ck_assert_ptr_null(strstr(logged(1 - i), "taking over"));
+    ck_assert_int_eq(fact("child", "born"), born);
+}
+END_TEST
+
 START_TEST(a_runner_that_stops_hands_its_servers_on)
 {
     start_runner(1);
@@ -311,6 +349,7 @@ int main(int argc, char **argv)
     tcase_add_test(tcase, a_server_that_was_taken_away_has_no_child_any_more);
     tcase_add_test(tcase, nobody_is_left_when_the_runner_stops_or_is_killed);
     tcase_add_test(tcase, one_of_two_runners_holds_the_child_and_the_other_takes_over);
+    tcase_add_test(tcase, a_runner_that_stands_still_for_two_seconds_keeps_its_child);
     tcase_add_test(tcase, a_runner_that_stops_hands_its_servers_on);
     tcase_add_test(tcase,
                    a_server_that_is_registered_anew_while_it_starts_is_described_as_it_is_now);
