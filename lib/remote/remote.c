@@ -130,6 +130,15 @@ enum status remote_answer(struct remote_exchange *x, const char *id, size_t id_l
     return status;
 }
 
+enum status remote_progress(struct remote_exchange *x, const char *params)
+{
+    McpRunner__Word word = MCP_RUNNER__WORD__INIT;
+
+    word.kind = MCP_RUNNER__WORD_KIND__WORD_KIND_PROGRESS;
+    word.result = params;
+    return say(x, &word, NULL);
+}
+
 void remote_cancel(struct remote_exchange *x)
 {
     if (!atomic_exchange(&x->cancelled, true))

@@ -41,6 +41,8 @@ enum status remote_next(struct remote_exchange *x, int wait_ms, struct downstrea
 /* As downstream_answer, for a request that this exchange gave. Any thread. */
 enum status remote_answer(struct remote_exchange *x, const char *id, size_t id_len,
                           const char *result, const char *error) MUST_CHECK;
+/* Tells the server how far the answer to such a request is. Any thread. */
+enum status remote_progress(struct remote_exchange *x, const char *params) MUST_CHECK;
 /* The server is told; remote_next ends with MCP_CANCELLED. Any thread. */
 void remote_cancel(struct remote_exchange *x);
 void remote_extend(struct remote_exchange *x, int64_t deadline_ms);

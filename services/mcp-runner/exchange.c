@@ -274,6 +274,16 @@ static void answer(struct exchange *x, const McpRunner__Word *word)
         log_debug("%s", err.message);
 }
 
+/* With x->lock held. */
+static void progress(struct exchange *x, const McpRunner__Word *word)
+{
+    struct error err = {0};
+
+    if (x->session && *word->result &&
+        downstream_notify(x->session, "notifications/progress", word->result, &err) != ST_OK)
+        log_debug("%s", err.message);
+}
+
 static void extend(struct exchange *x, int32_t ms)
 {
     if (ms < 1 || ms > CALL_MAX_MS)
@@ -304,6 +314,9 @@ static void on_word(struct bus_message *msg, void *arg)
         break;
     case MCP_RUNNER__WORD_KIND__WORD_KIND_ANSWER:
         answer(x, word);
+        break;
+    case MCP_RUNNER__WORD_KIND__WORD_KIND_PROGRESS:
+        progress(x, word);
         break;
     case MCP_RUNNER__WORD_KIND__WORD_KIND_CANCEL:
         x->cancelled = true;

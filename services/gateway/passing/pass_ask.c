@@ -233,18 +233,16 @@ void pass_withdrawn(struct pass *pass, const struct downstream_message *msg)
 static void pass_progress(struct pass *pass, const struct pass_question *question,
                           const char *params)
 {
-    struct link *link = pass->relay.line->link;
     struct json json;
 
-    if (question->token == NULL || link == NULL ||
+    if (question->token == NULL ||
         json_parse(pass->m->x->arena, params, strlen(params), &(struct json_limits){.loose = true},
                    &json, NULL) != ST_OK ||
         json.nodes->type != JSON_T_OBJECT)
         return;
     params = with_member(pass, &json, json.nodes, "progressToken",
                          arena_memdup(pass->m->x->arena, question->token, question->token_len));
-    if (downstream_notify(link->session, "notifications/progress", params, NULL) != ST_OK)
-        return;
+    line_progress(pass->relay.line, params);
 }
 
 /* Those whose time is over end; the others are still open. */

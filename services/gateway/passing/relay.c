@@ -3,11 +3,11 @@
 #include "relay.h"
 
 #include "base/log.h"
+#include "child.h"
 #include "forward.h"
 #include "links.h"
 #include "remote/remote.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +29,18 @@ void line_answer(struct line *line, const char *id, size_t id_len, const char *r
         status = downstream_answer(line->link->session, id, id_len, result, error, NULL);
     if (status != ST_OK)
         log_debug("server %s did not take an answer", line->server->config->id);
+}
+
+void line_progress(struct line *line, const char *params)
+{
+    enum status status;
+
+    if (line->remote != NULL)
+        status = remote_progress(line->remote, params);
+    else
+        status = downstream_notify(line->link->session, "notifications/progress", params, NULL);
+    if (status != ST_OK)
+        log_debug("server %s did not take progress", line->server->config->id);
 }
 
 void line_extend(struct line *line, int64_t deadline_ms)
@@ -122,17 +134,10 @@ enum status relay_go_on(struct relay *relay, struct error *err)
 static const char *child_of(const struct relay *relay)
 {
     const McpHealth__Policy *policy = relay->server->config->policy;
-    unsigned char hash[16];
-    char *text;
-    const char *who;
 
     if (policy == NULL || !policy->per_caller)
         return NULL;
-    who = arena_printf(relay->x->arena, "%s\n%s", relay->x->who.id,
-                       relay->capabilities != NULL ? relay->capabilities : "");
-    text = arena_alloc(relay->x->arena, 2 * sizeof(hash) + 1);
-    (void)crypto_generichash(hash, sizeof(hash), (const unsigned char *)who, strlen(who), NULL, 0);
-    return sodium_bin2hex(text, 2 * sizeof(hash) + 1, hash, sizeof(hash));
+    return child_key(relay->x->arena, relay->x->who.id, relay->capabilities);
 }
 
 static enum status begin_remote(struct relay *relay, struct error *err)
@@ -179,12 +184,16 @@ static const char *link_key(const struct relay *relay)
     return arena_memdup(relay->x->arena, key.data, key.len);
 }
 
-/* Whether the server may say something outside of calls: it may ask, or log. Changes
- * are heard elsewhere. */
+/* Whether the server may say something outside of calls: it may ask, log, or tell how
+ * tasks are. Changes are heard elsewhere. */
 static bool is_heard(const struct relay *relay)
 {
+    const struct downstream_request *request = &relay->request;
+
     return (relay->capabilities != NULL && strcmp(relay->capabilities, "{}") != 0) ||
-           strcmp(relay->request.method, "logging/setLevel") == 0;
+           strcmp(request->method, "logging/setLevel") == 0 ||
+           strncmp(request->method, "tasks/", 6) == 0 ||
+           (request->params != NULL && json_get(request->json, request->params, "task") != NULL);
 }
 
 static enum status find_link(struct relay *relay, struct error *err)

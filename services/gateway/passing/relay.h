@@ -45,6 +45,8 @@ struct line {
  * id as written. */
 void line_answer(struct line *line, const char *id, size_t id_len, const char *result,
                  const char *error);
+/* Tells the server how far such an answer is: params of notifications/progress. */
+void line_progress(struct line *line, const char *params);
 void line_extend(struct line *line, int64_t deadline_ms);
 /* Frees; an exchange that has not ended is cancelled. Accepts NULL. */
 void line_end(struct line *line);
