@@ -126,16 +126,31 @@ static bool sort(struct watch *w, struct queued *item, const struct json *json)
     return true;
 }
 
+/* One message, or several of a 2025-03-26 server, each with an arena of its own. */
 static bool event(struct watch *w)
 {
-    struct json json;
-    struct queued *item =
-        queued_read(w->session->server, w->sse.data.data, w->sse.data.len, &json, NULL);
+    struct downstream *server = w->session->server;
+    struct json json, one;
+    struct queued *item = queued_read(server, w->sse.data.data, w->sse.data.len, &json, NULL);
+    const struct json_node *node;
+    bool goes_on = true;
 
-    if (item != NULL)
+    if (item == NULL) {
+        log_debug("server %s: an event that is no message", server->id);
+        return true;
+    }
+    if (json.nodes->type != JSON_T_ARRAY || w->session->modern)
         return sort(w, item, &json);
-    log_debug("server %s: an event that is no message", w->session->server->id);
-    return true;
+    node = json_first(json.nodes);
+    for (uint32_t i = 0; i < json.nodes->count && goes_on; i++, node = json_next(node)) {
+        size_t len;
+        const char *text = json_raw(&json, node, &len);
+        struct queued *part = queued_read(server, text, len, &one, NULL);
+
+        goes_on = part == NULL || sort(w, part, &one);
+    }
+    queued_free(item);
+    return goes_on;
 }
 
 static bool events(struct watch *w, const char *bytes, size_t len)

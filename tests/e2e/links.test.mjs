@@ -388,6 +388,46 @@ describe("the stream of the server's session", () => {
     assert.deepEqual(await stream.next(), { jsonrpc: "2.0", method: "notifications/message", params });
     stream.close();
   });
+
+  test("is heard for a caller that declared nothing but has tasks, and what that tells reaches the server", async () => {
+    const client = await open();
+    const stream = await client.stream({ url: urls[2] });
+    const from = server.seen.length;
+    await client.post("tasks/list", {}, { url: urls[1] });
+    const { headers: { "mcp-session-id": id } } = server.seen.slice(from).find(({ message }) => message?.method === "tasks/list");
+    await until("it is heard", () => server.streams.has(id));
+    const status = { jsonrpc: "2.0", method: "notifications/tasks/status", params: { taskId: "t", status: "working", createdAt: "2025-11-25T10:30:00Z", lastUpdatedAt: "2025-11-25T10:30:00Z", ttl: null } };
+    server.streams.get(id).write(`data: ${JSON.stringify(status)}\n\n`);
+    assert.deepEqual(await stream.next(), status);
+    await client.notify(status.method, status.params);
+    await until("the server hears it", () => server.seen.some(({ message, headers }) => headers["mcp-session-id"] === id && message?.method === status.method));
+    stream.close();
+  });
+
+  for (const [version, told] of [
+    ["2025-11-25", ["notifications/elicitation/complete", "notifications/tasks/status", "notifications/message", "notifications/vendor"]],
+    ["2025-06-18", ["notifications/message", "notifications/vendor"]],
+  ])
+    test(`brings a caller of ${version} what its revision knows and its level wants, one by one or in a batch`, async () => {
+      const client = await Legacy.open(stack, version, { url: urls[0], capabilities: ELICIT });
+      const stream = await client.stream({ url: urls[2] });
+      await client.post("logging/setLevel", { level: "error" }, { url: urls[2] });
+      const [id] = used(await seen(() => callAt(client, urls[1])));
+      await until("it is heard", () => server.streams.has(id));
+      const notes = [
+        ["notifications/elicitation/complete", { elicitationId: "e" }],
+        ["notifications/tasks/status", { taskId: "t", status: "working", createdAt: "2025-11-25T10:30:00Z", lastUpdatedAt: "2025-11-25T10:30:00Z", ttl: null }],
+        ["notifications/message", { level: "info", data: "too low" }],
+        ["notifications/message", { level: "error", data: "heard" }],
+        ["notifications/vendor", {}],
+      ].map(([method, params]) => ({ jsonrpc: "2.0", method, params }));
+      for (const said of [...notes, notes]) server.streams.get(id).write(`data: ${JSON.stringify(said)}\n\n`);
+      for (const method of [...told, ...told]) {
+        const note = await stream.next();
+        assert.deepEqual([note.method, note.params.data], [method, method === "notifications/message" ? "heard" : undefined]);
+      }
+      stream.close();
+    });
 });
 
 /** The keys of a bucket; none may be left of what ended. */

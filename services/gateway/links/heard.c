@@ -201,24 +201,11 @@ void links_alive(struct bus_message *msg, void *arg)
     bus_message_release(msg);
 }
 
-/* Progress belongs to a call, changes are told by the hub itself. */
-static bool passes(const struct json *json)
-{
-    static const char *const ours[] = {"notifications/progress", "notifications/tools/list_changed",
-                                       "notifications/prompts/list_changed",
-                                       "notifications/resources/list_changed",
-                                       "notifications/resources/updated"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
-        if (json_is(json, json_get(json, json->nodes, "method"), ours[i]))
-            return false;
-    return true;
-}
-
 /* What is no question: for calls here, or the caller's stream. */
 static void tell(struct links *links, const char *key, const char *text, size_t len)
 {
     CLEANUP(arena_done) struct arena arena = {0};
+    struct downstream_message msg = {.kind = DOWNSTREAM_NOTIFICATION, .version = MCP_UNKNOWN};
     struct json json;
     const char *id;
     size_t id_len;
@@ -226,11 +213,14 @@ static void tell(struct links *links, const char *key, const char *text, size_t 
     arena_init(&arena);
     if (!parse(&arena, text, len, &json))
         return;
+    msg.json = json;
+    msg.params = json_get(&json, json.nodes, "params");
     id = withdrawn_id(&json, &id_len);
     if (id != NULL)
         withdrawn_add(&links->withdrawn, key, id, id_len);
-    if (!take(links, key, text, len) && id == NULL && passes(&json))
-        streams_pass_on(links->gw->streams, key, text, len);
+    msg.method = json_text(&arena, &json, json_get(&json, json.nodes, "method"));
+    if (!take(links, key, text, len) && id == NULL && msg.method != NULL)
+        streams_pass_on(links->gw->streams, key, &msg);
 }
 
 void links_hold(struct links *links, const char *key)

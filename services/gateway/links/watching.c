@@ -47,31 +47,54 @@ static struct watched *newest(const struct watching *watching, const char *endpo
     return watched;
 }
 
+/* Its params stand in the arena; false: they are no JSON. */
+static bool read_said(struct arena *arena, const McpRunner__Heard *said,
+                      struct downstream_message *ret_msg)
+{
+    static const struct json_limits limits = {.loose = true};
+
+    *ret_msg = (struct downstream_message){.kind = DOWNSTREAM_NOTIFICATION,
+                                           .version = mcp_version_parse(said->protocol_version),
+                                           .method = said->method};
+    if (*said->params == '\0')
+        return true;
+    if (json_parse(arena, said->params, strlen(said->params), &limits, &ret_msg->json, NULL) !=
+        ST_OK)
+        return false;
+    ret_msg->params = ret_msg->json.nodes;
+    return true;
+}
+
+/* With the lock held: something may have been missed. */
+static void look_again(struct watching *watching, struct watched *watched)
+{
+    watched->again = true;
+    watched->changed = true;
+    (void)pthread_cond_broadcast(&watching->cond);
+}
+
 /* A program says something: on the subscription's thread. */
 static void heard(struct bus_message *bytes, void *arg)
 {
     struct watching *watching = arg;
     CLEANUP(arena_done) struct arena arena = {0};
     McpRunner__Heard *said = mcp_runner__heard__unpack(NULL, bytes->len, bytes->data);
+    struct downstream_message msg;
     struct watched *watched;
-    struct json json = {0};
 
     bus_message_release(bytes);
     if (said == NULL)
         return;
     (void)pthread_mutex_lock(&watching->lock);
     watched = newest(watching, said->server);
-    if (watched != NULL && *said->method == '\0') {
-        watched->again = true;
-        watched->changed = true;
-        (void)pthread_cond_broadcast(&watching->cond);
-    }
+    if (watched != NULL && *said->method == '\0')
+        look_again(watching, watched);
     (void)pthread_mutex_unlock(&watching->lock);
-    if (watched != NULL && *said->method != '\0' &&
-        (*said->params == '\0' ||
-         json_parse(&arena, said->params, strlen(said->params),
-                    &(struct json_limits){.loose = true}, &json, NULL) == ST_OK))
-        watched_tell(watching->gw, said->server, said->method, &json, json.nodes);
+    if (watched != NULL && *said->method != '\0' && read_said(&arena, said, &msg)) {
+        watched_tell(watching->gw, said->server, said->method, &msg.json, msg.params);
+        if (*said->caller != '\0')
+            streams_pass_on_of_child(watching->gw->streams, said->server, said->caller, &msg);
+    }
     mcp_runner__heard__free_unpacked(said, NULL);
 }
 

@@ -146,6 +146,22 @@ const char *sessions_capabilities(struct sessions *sessions, struct arena *arena
     return text;
 }
 
+bool sessions_listener(struct sessions *sessions, struct arena *arena, const char *hash,
+                       enum mcp_version *ret_version, const char **ret_level)
+{
+    const struct item *item;
+
+    (void)pthread_mutex_lock(&sessions->lock);
+    item = *session_place(sessions, hash);
+    if (item != NULL) {
+        *ret_version = mcp_version_parse(item->record->version);
+        *ret_level =
+            *item->record->log_level != '\0' ? arena_strdup(arena, item->record->log_level) : NULL;
+    }
+    (void)pthread_mutex_unlock(&sessions->lock);
+    return item != NULL;
+}
+
 void session_remember(struct sessions *sessions, const char *hash, const void *data, size_t len,
                       bool known)
 {

@@ -47,6 +47,10 @@ int64_t sessions_count(struct sessions *sessions);
 bool sessions_known(struct sessions *sessions, const char *hash);
 /* The bucket has no such session. */
 bool sessions_gone(struct sessions *sessions, const char *hash);
+/* Of whoever listens: its revision and level, in the arena, NULL when not set. False: there
+ * is no such session here. */
+bool sessions_listener(struct sessions *sessions, struct arena *arena, const char *hash,
+                       enum mcp_version *ret_version, const char **ret_level);
 /* The client's capabilities; NULL = none, or no such session here. */
 const char *sessions_capabilities(struct sessions *sessions, struct arena *arena, const char *hash);
 

@@ -225,16 +225,15 @@ bool stream_has_session(const struct stream *stream)
            sessions_known(stream->streams->gw->sessions, stream->session);
 }
 
-/* Of a session's streams only the newest carries messages, on the copy where it
- * was opened last. */
-static bool carries(struct streams *streams, const struct stream *stream)
+bool stream_carries(const struct stream *stream)
 {
+    const struct gateway *gw = stream->streams->gw;
     char owner[33];
 
     if (stream->session == NULL)
         return true;
-    return !stream->shadowed && sessions_owner(streams->gw->sessions, stream->session, owner) &&
-           (*owner == '\0' || strcmp(owner, streams->gw->instance) == 0);
+    return !stream->shadowed && sessions_owner(gw->sessions, stream->session, owner) &&
+           (*owner == '\0' || strcmp(owner, gw->instance) == 0);
 }
 
 static bool is_at(const struct stream *stream, const char *endpoint)
@@ -249,7 +248,7 @@ static void notify(struct streams *streams, const char *endpoint, unsigned kinds
 {
     (void)pthread_mutex_lock(&streams->lock);
     for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
-        if (is_at(stream, endpoint) && !stream->ending && carries(streams, stream))
+        if (is_at(stream, endpoint) && !stream->ending && stream_carries(stream))
             tell(stream, kinds, uris, n_uris);
     (void)pthread_mutex_unlock(&streams->lock);
 }
@@ -280,27 +279,12 @@ void streams_wishes(struct streams *streams, void (*fn)(const struct stream_wish
             .n_uris = stream->n_uris,
         };
 
-        if (stream->endpoint == NULL || stream->ending || !carries(streams, stream))
+        if (stream->endpoint == NULL || stream->ending || !stream_carries(stream))
             continue;
         if (stream->session != NULL)
             wish.n_uris = sessions_uris(streams->gw->sessions, stream->session, &arena, &wish.uris);
         fn(&wish, arg);
     }
-    (void)pthread_mutex_unlock(&streams->lock);
-}
-
-void streams_pass_on(struct streams *streams, const char *session, const char *json, size_t len)
-{
-    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
-    CLEANUP(strbuf_done) struct strbuf line = STRBUF_INIT;
-    struct stream *stream;
-
-    json_put_compact(&line, json, len);
-    stream_put_event(&out, line.data, line.len);
-    (void)pthread_mutex_lock(&streams->lock);
-    stream = same_session(streams->first, session);
-    if (stream != NULL && !stream->ending && carries(streams, stream))
-        http_stream_send(stream->http, out.data, out.len);
     (void)pthread_mutex_unlock(&streams->lock);
 }
 

@@ -3,6 +3,7 @@
  * change. */
 #pragma once
 
+#include "downstream/downstream.h"
 #include "gateway.h"
 #include "session.h"
 
@@ -42,9 +43,13 @@ void streams_notify_endpoint(struct streams *streams, const char *endpoint, unsi
  * for the time of the call. */
 void streams_wishes(struct streams *streams, void (*fn)(const struct stream_wish *wish, void *arg),
                     void *arg);
-/* A message of a downstream server, on the stream of its caller's session, if this
- * copy carries that. */
-void streams_pass_on(struct streams *streams, const char *session, const char *json, size_t len);
+/* A notification of a downstream server, but for changes, on the stream of its caller's session, if
+ * this copy carries that, and the session's revision knows it and its level wants it. */
+void streams_pass_on(struct streams *streams, const char *session,
+                     const struct downstream_message *msg);
+/* The same of a program that callers share who have this key (child.h): for all of them. */
+void streams_pass_on_of_child(struct streams *streams, const char *endpoint, const char *child,
+                              const struct downstream_message *msg);
 void streams_end_session(struct streams *streams, const char *session);
 /* Ends streams whose key or session is no longer valid, keeps sessions of others alive. */
 void streams_sweep(struct streams *streams, int64_t now_ms);

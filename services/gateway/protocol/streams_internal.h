@@ -39,5 +39,8 @@ struct streams {
 bool stream_welcome(const struct stream *stream, int64_t now_ms);
 /* Its session, if it belongs to one, has not ended. */
 bool stream_has_session(const struct stream *stream);
+/* Of a session's streams only the newest carries messages, on the copy where it was
+ * opened last. */
+bool stream_carries(const struct stream *stream);
 /* Its connection says later, on its own thread, that it is closed. */
 void stream_end(struct stream *stream);
