@@ -18,10 +18,28 @@ static bool is_url(const struct json *json, const struct json_node *params)
     return json_is(json, json_get(json, params, "mode"), "url");
 }
 
+/* Tasks of 2025-11-25: of questions that the caller answers later. */
+static bool is_task(const char *method)
+{
+    return strcmp(method, "tasks/get") == 0 || strcmp(method, "tasks/result") == 0 ||
+           strcmp(method, "tasks/list") == 0 || strcmp(method, "tasks/cancel") == 0;
+}
+
 static bool is_question(const char *method)
 {
     return strcmp(method, ELICITATION) == 0 || strcmp(method, SAMPLING) == 0 ||
            strcmp(method, ROOTS) == 0;
+}
+
+/* Of a task that the caller made of a question: as far as it declared that. */
+static bool may_look(const struct json *caps_json, const struct json_node *capabilities,
+                     const char *method)
+{
+    const struct json_node *tasks = json_get(caps_json, capabilities, "tasks");
+
+    if (strcmp(method, "tasks/list") == 0 || strcmp(method, "tasks/cancel") == 0)
+        return json_get(caps_json, tasks, method + 6) != NULL;
+    return is_object(tasks);
 }
 
 bool bridge_may_ask(const struct json *caps_json, const struct json_node *capabilities,
@@ -35,6 +53,8 @@ bool bridge_may_ask(const struct json *caps_json, const struct json_node *capabi
         return json_get(caps_json, capabilities, "roots") != NULL;
     if (strcmp(method, SAMPLING) == 0)
         return sampling != NULL && (!tools || json_get(caps_json, sampling, "tools") != NULL);
+    if (is_task(method))
+        return may_look(caps_json, capabilities, method);
     if (strcmp(method, ELICITATION) != 0 || !is_object(elicitation))
         return false;
     if (is_url(json, params))

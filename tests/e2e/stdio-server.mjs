@@ -8,6 +8,9 @@ import { createInterface } from "node:readline";
 const modes = process.argv.slice(2);
 const born = `${process.pid}-${process.hrtime.bigint()}`;
 const cancelled = [];
+const levels = [];
+const told = new Map();
+const answered = new Map();
 const running = new Map();
 let waiting = 0;
 let mute = false;
@@ -82,6 +85,18 @@ const tools = {
     for (let i = 0; i < n; i++) say({ method: "notifications/message", params: { level: "info", data: `line ${i} ${"x".repeat(200)}` } });
     return text("flooded");
   },
+  // Says so when its calls are over, or the test wants it.
+  says: ({ notes, ms = 0 }) => {
+    setTimeout(() => notes.forEach((note) => say(note)), ms);
+    return text("soon");
+  },
+  levels: () => text(levels),
+  // Asks its caller; what it is told until the answer, and that.
+  asks: ({ method, params }, id) => new Promise((resolve) => {
+    told.set(`q${id}`, []);
+    answered.set(`q${id}`, (answer) => resolve(text([...told.get(`q${id}`), answer.result ?? answer.error])));
+    say({ id: `q${id}`, method, params: { ...params, _meta: { progressToken: `q${id}` } } });
+  }),
   changes: ({ n }) => {
     for (let i = 0; i < n; i++) say({ method: "notifications/tools/list_changed" });
     return text("told");
@@ -122,11 +137,16 @@ function handle(message) {
   if (method === "initialize") {
     say({ id, result: { protocolVersion: "2025-11-25", capabilities: { tools: { listChanged: true }, logging: {} }, serverInfo: { name: "by-hand", version: "1.0.0" } } });
   } else if (method === "ping" || method === "logging/setLevel") {
+    if (params?.level) levels.push(params.level);
     say({ id, result: {} });
   } else if (method === "tools/list") {
     say({ id, result: { tools: Object.keys(tools).map((name) => ({ name, description: `Tool ${name}.`, inputSchema: { type: "object" } })) } });
   } else if (method === "tools/call") {
     void call(message);
+  } else if (method === "notifications/progress") {
+    told.get(params.progressToken)?.push(params.progress);
+  } else if (!method) {
+    answered.get(id)?.(message);
   } else if (method === "notifications/cancelled") {
     cancelled.push(params.requestId);
     running.get(params.requestId)?.();

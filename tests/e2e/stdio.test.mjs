@@ -295,6 +295,48 @@ describe("a child", () => {
     assert.deepEqual([await born(ben), await born(hub)], [his, ours]);
   });
 
+  test("hears how far its caller is with the answer to a question", async () => {
+    const client = await Legacy.open(stack, "2025-11-25", { url: `${stack.base}/mcp/hand`, capabilities: { roots: {} } });
+    const stream = await client.open("tools/call", { name: "asks", arguments: { method: "roots/list" } });
+    const { id, params } = await stream.next();
+    for (const progress of [1, 2]) await client.notify("notifications/progress", { progressToken: params._meta.progressToken, progress });
+    await client.send({ jsonrpc: "2.0", id, result: { roots: [] } });
+    assert.equal(said((await stream.next()).result), '[1,2,{"roots":[]}]');
+  });
+
+  test("asks about the task that its caller made of a question, as far as that declared tasks", async () => {
+    const client = await Legacy.open(stack, "2025-11-25", { url: `${stack.base}/mcp/hand`, capabilities: { elicitation: {}, tasks: { list: {}, requests: { elicitation: { create: {} } } } } });
+    for (const method of ["elicitation/create", "tasks/get", "tasks/result", "tasks/list"]) {
+      const stream = await client.open("tools/call", { name: "asks", arguments: { method, params: { taskId: "t", task: { ttl: 60_000 } } } });
+      const question = await stream.next();
+      assert.deepEqual([question.method, question.params.taskId, question.params.task], [method, "t", { ttl: 60_000 }]);
+      await client.send({ jsonrpc: "2.0", id: question.id, result: { task: { taskId: "t" } } });
+      assert.equal(said((await stream.next()).result), '[{"task":{"taskId":"t"}}]');
+    }
+    const refused = await client.result("tools/call", { name: "asks", arguments: { method: "tasks/cancel", params: { taskId: "t" } } });
+    assert.match(said(refused), /-32601/);
+  });
+
+  test("of one caller brings what it says outside of calls to the streams of that caller only", async () => {
+    await serve(stack, "teller", byHand("teller"), { policy: { per_caller: true } });
+    const { secret: key } = JSON.parse((await stack.mal("keys", "add", "cem", "--scopes", "all", "--json")).stdout);
+    const url = `${stack.base}/mcp/teller`;
+    await until("the key works", async () => (await new Modern(stack, { key }).post("tools/list")).status === 200);
+    const [hers, his] = await Promise.all([Legacy.open(stack, "2025-11-25", { url }), Legacy.open(stack, "2025-11-25", { url, key })]);
+    const born = (who) => who.result("tools/call", { name: "born", arguments: {} });
+    await until("the policy has come to the gateway", async () => said(await born(hers)) !== said(await born(his)));
+    const streams = await Promise.all([hers.stream(), his.stream()]);
+    await Promise.all([hers, his].map((who) => who.result("logging/setLevel", { level: "warning" })));
+    const log = (level, data) => ({ method: "notifications/message", params: { level, data } });
+    const status = { method: "notifications/tasks/status", params: { taskId: "t", status: "working", createdAt: "2025-11-25T10:30:00Z", lastUpdatedAt: "2025-11-25T10:30:00Z", ttl: null } };
+    await hers.result("tools/call", { name: "says", arguments: { notes: [log("error", "hers"), log("info", "too low"), status], ms: 100 } });
+    await his.result("tools/call", { name: "says", arguments: { notes: [log("error", "his")], ms: 500 } });
+    assert.deepEqual((await streams[0].next()).params, { level: "error", data: "hers" });
+    assert.deepEqual(await streams[0].next(), { jsonrpc: "2.0", ...status });
+    assert.deepEqual((await streams[1].next()).params, { level: "error", data: "his" });
+    streams.forEach((stream) => stream.close());
+  });
+
   test("that ignores TERM is killed with all that it started", async () => {
     await serve(stack, "stubborn", byHand("stubborn", "stubborn"), { tool: "family", args: {} });
     const family = () => [...processes("stubborn"), ...wrappers("stubborn")];

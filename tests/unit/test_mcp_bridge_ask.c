@@ -17,6 +17,13 @@ static const struct {
     {"{\"sampling\":{}}", "sampling/createMessage", "{\"tools\":[]}", false},
     {"{\"sampling\":{\"tools\":{}}}", "sampling/createMessage", "{\"toolChoice\":{}}", true},
     {"{\"sampling\":{}}", "something/else", "{}", false},
+    {"{\"elicitation\":{}}", "tasks/get", "{}", false},
+    {"{\"tasks\":{}}", "tasks/get", "{}", true},
+    {"{\"tasks\":{}}", "tasks/result", "{}", true},
+    {"{\"tasks\":{}}", "tasks/list", "{}", false},
+    {"{\"tasks\":{\"list\":{}}}", "tasks/list", "{}", true},
+    {"{\"tasks\":{\"list\":{}}}", "tasks/cancel", "{}", false},
+    {"{\"tasks\":{\"cancel\":{}}}", "tasks/cancel", "{}", true},
 };
 
 START_TEST(only_what_was_declared_may_be_asked)

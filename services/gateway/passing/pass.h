@@ -24,7 +24,7 @@
  * does. False: the answer is an error, or the tool's failure. */
 bool pass_request(struct mcp *m, const struct server *server, const char *target);
 
-/* Tells an older server what an older caller tells: its roots changed. */
+/* Tells an older server what an older caller tells, as that its roots changed. */
 void pass_notification(struct mcp *m, const struct server *server);
 
 /* ---- inside ------------------------------------------------------------------ */

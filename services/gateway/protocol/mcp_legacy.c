@@ -51,6 +51,18 @@ static bool find_session(struct exchange *x, const struct mcp_message *msg,
     return false;
 }
 
+/* Its roots changed, or a task that it made of a question, or it is an extension's. */
+static void pass_on(struct exchange *x, const struct mcp_message *msg,
+                    const struct session *session)
+{
+    struct mcp m = {.x = x, .msg = *msg, .session = session, .version = session->version};
+
+    if (x->mount == NULL || strcmp(msg->method, "notifications/initialized") == 0)
+        return;
+    pass_notification(&m, x->mount);
+    strbuf_done(&m.out);
+}
+
 static void notification(struct exchange *x, const struct mcp_message *msg,
                          const struct session *session)
 {
@@ -64,14 +76,11 @@ static void notification(struct exchange *x, const struct mcp_message *msg,
             answer_deliver(x->gw, x->arena, session->hash, raw, msg);
         return;
     }
-    if (strcmp(msg->method, "notifications/roots/list_changed") == 0 && x->mount != NULL) {
-        struct mcp m = {.x = x, .msg = *msg, .session = session, .version = session->version};
-
-        pass_notification(&m, x->mount);
-        strbuf_done(&m.out);
+    if (strcmp(msg->method, "notifications/cancelled") != 0) {
+        pass_on(x, msg, session);
         return;
     }
-    if (strcmp(msg->method, "notifications/cancelled") != 0 || msg->params == NULL)
+    if (msg->params == NULL)
         return;
     id = json_get(msg->json, msg->params, "requestId");
     if (id == NULL || (id->type != JSON_T_STRING && id->type != JSON_T_INT))
