@@ -182,15 +182,32 @@ static void child_stop(struct child *child)
     (void)kill(-group, SIGKILL);
 }
 
-void stack_stop(struct stack *stack)
+/* Gateways need services until they end, and all need Postgres and the bus. */
+static bool stops_with(const struct child *child, bool gateways)
 {
-    /* Gateways and services are told together: they drain side by side. */
+    if (strcmp(child->name, "postgres") == 0 || strcmp(child->name, "nats") == 0)
+        return false;
+    return (strncmp(child->name, "gateway", 7) == 0) == gateways;
+}
+
+/* Those of a kind are told together: they drain side by side. */
+static void stop_together(struct stack *stack, bool gateways)
+{
     for (size_t i = stack->n_children; i-- > 0;) {
         struct child *child = &stack->children[i];
 
-        if (child->pid != 0 && strncmp(child->name, "gateway", 7) == 0)
+        if (child->pid != 0 && stops_with(child, gateways))
             (void)kill(child->pid, child->stop_signal);
     }
+    for (size_t i = stack->n_children; i-- > 0;)
+        if (stops_with(&stack->children[i], gateways))
+            child_stop(&stack->children[i]);
+}
+
+void stack_stop(struct stack *stack)
+{
+    stop_together(stack, true);
+    stop_together(stack, false);
     for (size_t i = stack->n_children; i-- > 0;)
         child_stop(&stack->children[i]);
 }
