@@ -16,7 +16,7 @@ async function read(req) {
  * A server with the tool `echo` and those given, name to {annotations?, run(one)}, where one is
  * {req, res, message, body, reply(result)}: {url, seen, sessions, ended, streams, calls, close}. `list` answers tools/list by its params. `seen` has every
  * request: {method, headers, message}. `sessions` are the ids it knows, `ended` those that were deleted,
- * `streams` the GET streams that are open, by session; `conflicts` counts second ones.
+ * `held` is what subscriptions wait for, `streams` the GET streams that are open, by session; `conflicts` counts second ones.
  */
 export async function rawServer(tools = {}, { capabilities = { tools: {} }, serverInfo = { name: "raw", version: "1" }, stream = false, list } = {}) {
   const facts = { seen: [], sessions: new Set(), ended: [], streams: new Map(), conflicts: 0 };
@@ -57,6 +57,7 @@ export async function rawServer(tools = {}, { capabilities = { tools: {} }, serv
     if (message.method === "tools/list" && list) return reply(list(message.params ?? {}));
     if (message.method === "tools/list") return reply({ tools: Object.entries(all).map(([name, { annotations }]) => ({ ...TOOL, name, ...(annotations && { annotations }) })) });
     if (message.method === "tools/call" && all[message.params.name]) return all[message.params.name].run({ req, res, message, reply, session: id });
+    if (message.method === "resources/subscribe") await facts.held;
     if (["ping", "resources/subscribe", "logging/setLevel"].includes(message.method)) return reply({});
     json({ jsonrpc: "2.0", id: message.id, error: { code: -32601, message: "unknown" } });
   });

@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { fixture, register } from "./downstream.mjs";
 import { begin, request } from "./http.mjs";
 import { Legacy, Modern } from "./mcp.mjs";
+import { rawServer } from "./raw-server.mjs";
 import { server as registration } from "./samples.mjs";
 import { useStack } from "./stack.mjs";
 import { until } from "./wait.mjs";
@@ -116,6 +117,26 @@ describe("older servers", () => {
     const { code, data } = await client.error("resources/subscribe", { uri: "bad:one" });
     assert.equal(code, -32602);
     assert.deepEqual(data, { uri: "bad:one" });
+  });
+});
+
+describe("a server that is slow", () => {
+  test("to take a subscription: what changed before that is told when it has", async () => {
+    const slow = await rawServer({}, { stream: true, capabilities: { tools: {}, resources: { subscribe: true } } });
+    let release;
+    slow.held = new Promise((done) => (release = done));
+    try {
+      await register(stack, "slow", slow.url);
+      const stream = await new Modern(stack, at("slow")).listen({ resourceSubscriptions: [WATCHED] }, { id: 9 });
+      assert.equal(stream.events.length, 1, "the stream does not wait for it");
+      release();
+      const { method, params } = await stream.next();
+      assert.deepEqual([method, params.uri], ["notifications/resources/updated", WATCHED]);
+      stream.close();
+    } finally {
+      release();
+      await slow.close();
+    }
   });
 });
 

@@ -221,6 +221,18 @@ static void step(struct watched *watched)
     arena_done(&wish.arena);
 }
 
+/* With the lock held, which is released meanwhile: what streams missed that were opened
+ * before all they wish was listened for. */
+static void make_up(struct watched *watched)
+{
+    if (!watched->late || watched->changed)
+        return;
+    watched->late = false;
+    (void)pthread_mutex_unlock(&watched->watching->lock);
+    tell_missed(watched);
+    (void)pthread_mutex_lock(&watched->watching->lock);
+}
+
 static void *run(void *arg)
 {
     struct watched *watched = arg;
@@ -232,6 +244,7 @@ static void *run(void *arg)
 
         if (watched->changed && clock_mono_ms() >= watched->not_before_ms)
             step(watched);
+        make_up(watched);
         if (watched->stop)
             break;
         if (!watched->changed || clock_mono_ms() < watched->not_before_ms)

@@ -28,6 +28,8 @@ struct expected {
     char *endpoint;
     struct wish wish;
     int64_t until_ms;
+    bool waited_for; /* by its stream, still */
+    bool late;       /* the stream is open without it */
 };
 
 void watching_wait(struct watching *watching, int64_t ms)
@@ -164,7 +166,7 @@ static void gather_expected(struct watching *watching, struct gathering *all)
                                    .uris = one->wish.uris,
                                    .n_uris = one->wish.n};
 
-        if (now < one->until_ms) {
+        if (one->waited_for || now < one->until_ms) {
             gathering_add(&wish, all);
             at = &one->next;
             continue;
@@ -190,6 +192,20 @@ static void wish_for(struct watching *watching, const struct gathered *one)
     (void)pthread_cond_broadcast(&watching->cond);
 }
 
+/* With the lock held: whose server was not listened to when they were opened. */
+static void note_late(struct watching *watching)
+{
+    for (struct expected *one = watching->expected; one != NULL; one = one->next) {
+        struct watched *watched = one->late ? newest(watching, one->endpoint) : NULL;
+
+        if (watched == NULL)
+            continue;
+        one->late = false;
+        watched->late = true;
+        (void)pthread_cond_broadcast(&watching->cond);
+    }
+}
+
 static void look(struct watching *watching)
 {
     CLEANUP(gathering_done) struct gathering all = {.first = NULL};
@@ -200,6 +216,7 @@ static void look(struct watching *watching)
     watching->round++;
     for (const struct gathered *one = all.first; one != NULL; one = one->next)
         wish_for(watching, one);
+    note_late(watching);
     sweep(watching);
     (void)pthread_mutex_unlock(&watching->lock);
 }
@@ -230,21 +247,23 @@ static void *run(void *arg)
 /* ---- streams that are being opened --------------------------------------------------- */
 
 /* With the lock held. */
-static bool is_settled(const struct watching *watching, const struct expected *expected)
+static bool is_settled(const struct watched *watched, const struct wish *wish)
+{
+    if (watched == NULL || watched->stop || (wish->kinds & ~watched->settled.kinds) != 0)
+        return false;
+    for (size_t i = 0; i < wish->n; i++)
+        if (!wish_has(&watched->settled, wish->uris[i]))
+            return false;
+    return true;
+}
+
+/* With the lock held; what cannot be reached is not waited for. */
+static bool is_waited_for(const struct watching *watching, const struct expected *expected)
 {
     const struct watched *watched = newest(watching, expected->endpoint);
 
-    if (watched == NULL || watched->stop)
-        return false;
-    /* What cannot be reached is not waited for. */
-    if (watched->not_before_ms > clock_mono_ms())
-        return true;
-    if ((expected->wish.kinds & ~watched->settled.kinds) != 0)
-        return false;
-    for (size_t i = 0; i < expected->wish.n; i++)
-        if (!wish_has(&watched->settled, expected->wish.uris[i]))
-            return false;
-    return true;
+    return !watching->stop && !is_settled(watched, &expected->wish) &&
+           (watched == NULL || watched->stop || watched->not_before_ms <= clock_mono_ms());
 }
 
 void watching_expect(struct watching *watching, const struct stream_wish *wish)
@@ -255,6 +274,7 @@ void watching_expect(struct watching *watching, const struct stream_wish *wish)
     if (expected == NULL || (expected->endpoint = strdup(wish->endpoint)) == NULL)
         abort();
     expected->until_ms = clock_mono_ms() + EXPECTED_MS;
+    expected->waited_for = true;
     expected->wish.kinds = wish->kinds;
     for (size_t i = 0; i < wish->n_uris; i++)
         (void)wish_add(&expected->wish, wish->uris[i]);
@@ -263,9 +283,12 @@ void watching_expect(struct watching *watching, const struct stream_wish *wish)
     watching->expected = expected;
     watching->dirty = true;
     (void)pthread_cond_broadcast(&watching->cond);
-    /* Before that time nobody frees it. */
-    while (!watching->stop && clock_mono_ms() < until && !is_settled(watching, expected))
+    while (clock_mono_ms() < until && is_waited_for(watching, expected))
         watching_wait(watching, until - clock_mono_ms());
+    expected->waited_for = false;
+    expected->late = !is_settled(newest(watching, expected->endpoint), &expected->wish);
+    watching->dirty = watching->dirty || expected->late;
+    (void)pthread_cond_broadcast(&watching->cond);
     (void)pthread_mutex_unlock(&watching->lock);
 }
 

@@ -35,6 +35,7 @@ struct watched {
     struct wish wish, settled; /* settled: what is listened for by now */
     unsigned round;            /* in which it was last wished for */
     bool changed, stop, over;
+    bool late;             /* streams were opened before it was listened to */
     int64_t not_before_ms; /* when the next attempt is due */
     bool again;            /* a program was started anew: it knows nothing of us */
     /* The thread's. */
