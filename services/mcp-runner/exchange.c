@@ -53,12 +53,15 @@ static enum status begin(struct exchange *x, struct slot *slot, struct error *er
     return ST_OK;
 }
 
-static void finish(struct exchange *x)
+/* lost: the child that it was given to has ended. */
+static void finish(struct exchange *x, bool lost)
 {
     struct downstream_exchange *down;
 
     pthread_mutex_lock(&x->lock);
     down = TAKE(x->down);
+    if (!lost)
+        asked_end(x);
     x->session = NULL;
     pthread_mutex_unlock(&x->lock);
     downstream_end(down);
@@ -76,11 +79,7 @@ static enum status carry(struct exchange *x, struct error *err)
 
     for (;;) {
         TRY(downstream_next(x->down, LOOK_MS, &msg, err));
-        if (msg.kind == DOWNSTREAM_REQUEST) {
-            pthread_mutex_lock(&x->lock);
-            x->asked = true;
-            pthread_mutex_unlock(&x->lock);
-        }
+        asked_note(x, &msg);
         if (msg.kind != DOWNSTREAM_NOTHING && !frame_send(x, &msg))
             return fault_set(err, x->call->server, DOWNSTREAM_FAULT_TOO_LARGE,
                              "sends more than is read of it");
@@ -122,7 +121,7 @@ static enum status carry_out(struct exchange *x, struct error *err)
         status = begin(x, slot, err);
         if (status == ST_OK) {
             status = carry(x, err);
-            finish(x);
+            finish(x, status != ST_OK && downstream_fault_of(err) == DOWNSTREAM_FAULT_LOST);
         } else if (slot->closing) {
             status = moved(x, err);
         }
@@ -269,6 +268,7 @@ static void answer(struct exchange *x, const McpRunner__Word *word)
     struct error err = {0};
 
     x->asked = false;
+    asked_forget(x, word->id, strlen(word->id));
     if (x->session && downstream_answer(x->session, word->id, strlen(word->id), given(word->result),
                                         given(word->error), &err) != ST_OK)
         log_debug("%s", err.message);

@@ -4,6 +4,8 @@
 
 #include "runner.h"
 
+enum { ASKED_MAX = 8 };
+
 struct exchange {
     struct exchange *next; /* under runner->lock */
     struct runner *runner;
@@ -18,7 +20,8 @@ struct exchange {
     pthread_cond_t changed;
     int taken;
     bool cancelled;
-    bool asked; /* the server waits for an answer, the caller maybe for a person */
+    bool asked;                  /* the server waits for an answer, the caller maybe for a person */
+    const char *open[ASKED_MAX]; /* ids of what it asked, as written */
     int64_t word_ms;
     struct downstream_exchange *down;
     struct downstream_session *session;
@@ -26,6 +29,15 @@ struct exchange {
 
 /* Nobody reads: the caller is gone, or the process that it was. With its lock held. */
 bool exchange_deserted(const struct exchange *x);
+
+/* ---- asked.c ---- */
+
+/* The child asks, or withdraws that. */
+void asked_note(struct exchange *x, const struct downstream_message *msg);
+/* It has its answer. With the lock held. */
+void asked_forget(struct exchange *x, const char *id, size_t len);
+/* Answers what is still open. With the lock held. */
+void asked_end(struct exchange *x);
 
 /* ---- wish.c ---- */
 

@@ -30,6 +30,14 @@ const stack = useStack({ before, after }, { gateways: 3, args: ["--no-starter"],
         ask(session, `q-${message.id}`);
       },
     },
+    // On the call's own stream, which it leaves open.
+    here: {
+      run: ({ res, message }) => {
+        const question = { jsonrpc: "2.0", id: `h-${message.id}`, method: "elicitation/create", params: { message: "Who?", requestedSchema: { type: "object", properties: {} } } };
+        res.writeHead(200, { "Content-Type": "text/event-stream" }).write(`data: ${JSON.stringify(question)}\n\n`);
+        server.finish = () => res.end(`data: ${JSON.stringify({ jsonrpc: "2.0", id: message.id, result: { content: [] } })}\n\n`);
+      },
+    },
     // The same, but not before it is told to.
     later: {
       run: ({ reply, session, message }) => {
@@ -249,6 +257,25 @@ describe("the stream of the server's session", () => {
       assert.deepEqual([note.method, note.params?.requestId], ["notifications/cancelled", question.id]);
       waiting.get(`q-${call.message.id}`)({ result: "withdrawn" });
       assert.equal((await stream.next()).result.content[0].text, '"withdrawn"');
+    });
+
+  for (const how of ["cancelled at another gateway", "answered"])
+    test(`answers the question of a call that is ${how}, and takes it back from the caller`, async () => {
+      const client = await open({ capabilities: ELICIT });
+      const stream = await openStream(urls[0], { headers: client.headers(), timeout: 60_000, body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "here", arguments: {} } }) });
+      const question = await stream.next();
+      assert.equal(question.method, "elicitation/create");
+      const [call] = server.calls("here").slice(-1);
+      const from = server.seen.length;
+      const heard = (fn) => server.seen.slice(from).some(({ message }) => message && fn(message));
+      if (how === "answered") server.finish();
+      else await client.send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1 } }, { url: urls[1] });
+      const note = await stream.next();
+      assert.deepEqual([note.method, note.params?.requestId], ["notifications/cancelled", question.id]);
+      await until("the server has its answer", () => heard(({ id, error }) => id === `h-${call.message.id}` && error));
+      if (how === "answered") assert.deepEqual((await stream.next()).result, { content: [] });
+      else await until("and hears of the call", () => heard(({ method, params }) => method === "notifications/cancelled" && params.requestId === call.message.id));
+      stream.close();
     });
 
   test("takes back a question that nobody was asked yet, and one that waits is asked when a call begins", async () => {

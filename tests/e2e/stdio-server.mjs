@@ -9,6 +9,7 @@ const modes = process.argv.slice(2);
 const born = `${process.pid}-${process.hrtime.bigint()}`;
 const cancelled = [];
 const levels = [];
+let lastAnswer;
 const told = new Map();
 const answered = new Map();
 const running = new Map();
@@ -91,10 +92,11 @@ const tools = {
     return text("soon");
   },
   levels: () => text(levels),
+  last_answer: () => text(lastAnswer ?? ""),
   // Asks its caller; what it is told until the answer, and that.
   asks: ({ method, params }, id) => new Promise((resolve) => {
     told.set(`q${id}`, []);
-    answered.set(`q${id}`, (answer) => resolve(text([...told.get(`q${id}`), answer.result ?? answer.error])));
+    answered.set(`q${id}`, (answer) => resolve(text(lastAnswer = [...told.get(`q${id}`), answer.result ?? answer.error])));
     say({ id: `q${id}`, method, params: { ...params, _meta: { progressToken: `q${id}` } } });
   }),
   changes: ({ n }) => {

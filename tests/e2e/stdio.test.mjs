@@ -244,6 +244,16 @@ describe("a child", () => {
     await client.end();
   });
 
+  test("has an answer to what it asked in a call that was cancelled", async () => {
+    const client = await Legacy.open(stack, "2025-11-25", { url: `${stack.base}/mcp/hand`, capabilities: { roots: {} } });
+    const stream = await client.open("tools/call", { name: "asks", arguments: { method: "roots/list" } });
+    const question = await stream.next();
+    await client.notify("notifications/cancelled", { requestId: client.id });
+    assert.deepEqual((await stream.next()).params, { requestId: question.id });
+    await until("it has one", async () => /-32603/.test(await ask("hand", "last_answer")));
+    stream.close();
+  });
+
   test("hears that a modern caller left", async () => {
     const heard = JSON.parse(await ask("hand", "cancelled")).length;
     const modern = new Modern(stack, { url: `${stack.base}/mcp/hand` });

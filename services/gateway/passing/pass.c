@@ -194,6 +194,7 @@ void pass_begin(struct pass *pass, struct mcp *m, const struct server *server)
         .heard = heard,
         .quiet = quiet,
         .answered = pass_answered,
+        .over = pass_ask_over,
         .arg = pass,
         .request = {.method = m->msg.method,
                     .target = pass->target,

@@ -107,6 +107,8 @@ void pass_asked(struct pass *pass, const struct downstream_message *msg);
 bool pass_look(struct pass *pass, int wait_ms);
 /* The server has withdrawn its question. */
 void pass_withdrawn(struct pass *pass, const struct downstream_message *msg);
+/* The call is over, and its server shall not wait for what it asked. */
+void pass_ask_over(struct relay *relay);
 void pass_ask_end(struct pass *pass);
 /* False: too many callers are asked already. */
 bool pass_ready_to_ask(struct pass *pass);

@@ -13,6 +13,7 @@
 #define NOT_DECLARED                                                                               \
     "{\"code\":-32601,\"message\":\"the client did not declare that it can be asked this\"}"
 #define NOBODY "{\"code\":-32603,\"message\":\"the client cannot be asked at the moment\"}"
+#define OVER "{\"code\":-32603,\"message\":\"the call that this was asked for is over\"}"
 #define NO_ANSWER "{\"code\":-32603,\"message\":\"the client did not answer in time\"}"
 
 /* ---- open questions of an older server ---------------------------------------------------- */
@@ -302,6 +303,21 @@ bool pass_look(struct pass *pass, int wait_ms)
     }
     expire(pass);
     return any_open(pass);
+}
+
+void pass_ask_over(struct relay *relay)
+{
+    struct pass *pass = relay->arg;
+
+    for (size_t i = 0; i < PASS_QUESTIONS; i++) {
+        struct pass_question *question = &pass->questions[i];
+
+        if (question->number == 0 || question->json != NULL)
+            continue;
+        asking_withdraw(pass->asking, question->number);
+        line_answer(relay->line, question->id, question->id_len, NULL, OVER);
+        question->number = 0;
+    }
 }
 
 void pass_ask_end(struct pass *pass)

@@ -62,6 +62,7 @@ void pass_task_cancel(struct pass *pass)
     pass->relay.heard = ignored;
     pass->relay.answered = ignored;
     pass->relay.quiet = NULL;
+    pass->relay.over = NULL;
     pass->relay.request.deadline_ms = clock_mono_ms() + CANCEL_MS;
     if (relay_run(&pass->relay, &err) != ST_OK)
         log_debug("a task could not be cancelled: %s", err.message);

@@ -126,6 +126,8 @@ enum status relay_go_on(struct relay *relay, struct error *err)
     relay->flight->remote = NULL;
     if (relay->park && status == ST_OK)
         return ST_OK;
+    if (relay->over != NULL && (status == ST_OK || relay->flight->cancelled))
+        relay->over(relay);
     line_end(TAKE(relay->line));
     return status;
 }

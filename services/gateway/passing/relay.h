@@ -66,6 +66,7 @@ struct relay {
     void (*heard)(struct relay *relay, const struct downstream_message *msg);
     void (*quiet)(struct relay *relay);
     void (*answered)(struct relay *relay, const struct downstream_message *msg);
+    void (*over)(struct relay *relay); /* it was answered or cancelled; may be NULL */
     void *arg;
     bool park;         /* set by heard: stop pulling, the line goes on without this request */
     struct line *line; /* while it runs, and after it was parked */
