@@ -2,6 +2,7 @@
 /* The registry of open streams, with connections, sessions and keys of this test. */
 #include "keyring.h"
 #include "respond.h"
+#include "servers.h"
 #include "streams.h"
 #include "suite.h"
 #include "watching.h"
@@ -94,6 +95,44 @@ bool sessions_owner(struct sessions *sessions, const char *hash, char ret_owner[
     (void)hash;
     *ret_owner = '\0';
     return session_known;
+}
+
+bool sessions_listener(struct sessions *sessions, struct arena *arena, const char *hash,
+                       enum mcp_version *ret_version, const char **ret_level)
+{
+    (void)sessions;
+    (void)arena;
+    (void)hash;
+    *ret_version = MCP_2025_11_25;
+    *ret_level = NULL;
+    return session_known;
+}
+
+const char *sessions_capabilities(struct sessions *sessions, struct arena *arena, const char *hash)
+{
+    (void)sessions;
+    (void)arena;
+    (void)hash;
+    return NULL;
+}
+
+/* No server is known. */
+struct picture *servers_look(struct servers *servers)
+{
+    (void)servers;
+    return NULL;
+}
+
+const struct server *picture_server(const struct picture *picture, const char *id)
+{
+    (void)picture;
+    (void)id;
+    return NULL;
+}
+
+void picture_unref(struct picture *picture)
+{
+    (void)picture;
 }
 
 bool sessions_known(struct sessions *sessions, const char *hash)
@@ -206,7 +245,10 @@ static void stop_all(void)
 
 static void say(void)
 {
-    streams_pass_on(gw.streams, "s", "{\"method\":\"said\"}", 17);
+    const struct downstream_message msg = {
+        .kind = DOWNSTREAM_NOTIFICATION, .version = MCP_2025_11_25, .method = "said"};
+
+    streams_pass_on(gw.streams, "s", &msg);
 }
 
 static void tell(void)
