@@ -75,8 +75,12 @@ function count({ details, name, file, skip, todo, nesting }, failed) {
   }
 }
 
-/** Several files at once share two cores well; those that measure or kill go alone. */
-const ALONE = ["chaos.test.mjs", "faults.test.mjs", "leak.test.mjs", "limits.test.mjs", "scale.test.mjs"];
+const chosen = (words) => words.split(" ").map((word) => `${word}.test.mjs`).filter((name) => files.includes(name));
+/** Those that make the machine busy or kill processes: fewer at once, after the others. */
+const HEAVY = chosen("leak faults chaos scale limits");
+/** Those that take long, longest first: they begin first, so that none is left to run by itself. */
+const LONG = chosen("bench links stdio downstream gamify cli park changes auth conformance hostile bench-proxy");
+const SHORT = files.filter((name) => !HEAVY.includes(name) && !LONG.includes(name));
 
 async function runFiles(names, concurrency) {
   if (!names.length) return;
@@ -96,8 +100,9 @@ async function runFiles(names, concurrency) {
 }
 
 mkdirSync(join(place, "coverage"), { recursive: true });
-await runFiles(files.filter((name) => !ALONE.includes(name)), availableParallelism() + 1);
-await runFiles(files.filter((name) => ALONE.includes(name)), 1);
+// Most files wait most of the time: several at once share the cores well.
+await runFiles([...LONG, ...SHORT], 2 * availableParallelism());
+await runFiles(HEAVY, availableParallelism());
 for (const file of failures.keys()) printLogs(file);
 for (const [file, { passed, failed, skipped, began, ended }] of tallies)
   console.log(`${file}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${((ended - began) / 1000).toFixed(0)} s`);
