@@ -227,8 +227,10 @@ struct downstream_request {
      * (resources/read): what the server itself calls the thing. NULL = as is. */
     const char *target;
     const char *capabilities; /* modern: of this request's caller; NULL = the session's */
-    const char *log_level;    /* modern: logs wanted from this level; NULL = none */
-    bool progress;            /* ask for progress */
+    /* Logs wanted from this level, NULL = none. Legacy: what the session has been told,
+     * which is told again to one that begins anew. */
+    const char *log_level;
+    bool progress; /* ask for progress */
     /* May be sent again when it is not known whether it was carried out (lists,
      * reads, tools declared idempotent by configuration). */
     bool repeatable;

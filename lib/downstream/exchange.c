@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "downstream/headers.h"
 #include "downstream/pipe.h"
+#include "downstream/probe.h"
 #include "downstream/queue.h"
 
 #include <stdarg.h>
@@ -193,6 +194,8 @@ enum status downstream_begin(struct downstream_session *session,
                              const struct downstream_request *request,
                              struct downstream_exchange **ret_exchange, struct error *err)
 {
+    if (!session->modern)
+        level_before(session, request);
     return exchange_begin(session, request, false, session->modern, ret_exchange, err);
 }
 

@@ -73,6 +73,8 @@ struct tool_mirrors {
     struct mirrors mirrors;
 };
 
+enum { LEVEL_SIZE = 16 };
+
 struct downstream_session {
     struct downstream *server;
     char *capabilities;
@@ -87,9 +89,11 @@ struct downstream_session {
     struct facts *facts;
     char id[SESSION_ID_SIZE]; /* legacy HTTP; "" = none was given */
     uint64_t generation;
-    struct pipe *pipe;   /* stdio */
-    struct watch *watch; /* HTTP */
-    uint64_t listen_id;  /* modern stdio */
+    char level[LEVEL_SIZE]; /* legacy: of its logs, as last asked for; "" = none */
+    uint64_t level_told;    /* generation that was told, or needs not be */
+    struct pipe *pipe;      /* stdio */
+    struct watch *watch;    /* HTTP */
+    uint64_t listen_id;     /* modern stdio */
 
     pthread_mutex_t init_lock; /* one initialize at a time */
 };

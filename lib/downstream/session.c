@@ -229,6 +229,7 @@ static enum status renew(struct downstream_session *session, int64_t deadline_ms
     }
     TRY(initialize(session, deadline_ms, err));
     share_give(session);
+    level_renew(session, deadline_ms);
     return ST_OK;
 }
 

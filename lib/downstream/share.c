@@ -74,7 +74,7 @@ static void become(struct downstream_session *session, const char *id, struct fa
     facts_unref(session->facts);
     session->facts = facts;
     (void)snprintf(session->id, sizeof(session->id), "%s", id);
-    session->generation++;
+    session->level_told = ++session->generation;
     (void)pthread_mutex_unlock(&session->lock);
 }
 

@@ -35,11 +35,13 @@ static enum status begin(struct exchange *x, struct slot *slot, struct error *er
     struct downstream_exchange *down = NULL;
 
     TRY(slot_session(slot, x->deadline_ms, &session, err));
+    /* Of an older child that many share nobody says the level but by logging/setLevel. */
+    bool leveled = downstream_modern(session) || *slot->caller;
     const struct downstream_request request = {.method = call->method,
                                                .params_text = given(call->params),
                                                .target = given(call->target),
                                                .capabilities = given(call->capabilities),
-                                               .log_level = given(call->log_level),
+                                               .log_level = leveled ? given(call->log_level) : NULL,
                                                .progress = call->progress,
                                                .repeatable = call->repeatable,
                                                .deadline_ms = x->deadline_ms};

@@ -416,6 +416,20 @@ describe("the stream of the server's session", () => {
     stream.close();
   });
 
+  test("has the level that its caller asked for, whichever gateway begins it anew", async () => {
+    const client = await open();
+    await client.post("logging/setLevel", { level: "warning" }, { url: urls[0] });
+    for (const url of [urls[1], urls[0]]) {
+      await until("the level is known there", async () => {
+        server.sessions.clear();
+        const from = server.seen.length;
+        await callAt(client, url);
+        const told = server.seen.slice(from).filter(({ message, headers }) => server.sessions.has(headers["mcp-session-id"]) && message?.id !== undefined && message.method);
+        return told.map(({ message: { method, params } }) => [method, params.level].join(" ")).join() === "logging/setLevel warning,tools/call ";
+      });
+    }
+  });
+
   test("is heard for a caller that declared nothing but has tasks, and what that tells reaches the server", async () => {
     const client = await open();
     const stream = await client.stream({ url: urls[2] });

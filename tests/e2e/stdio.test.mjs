@@ -345,6 +345,13 @@ describe("a child", () => {
     assert.deepEqual(await streams[0].next(), { jsonrpc: "2.0", ...status });
     assert.deepEqual((await streams[1].next()).params, { level: "error", data: "his" });
     streams.forEach((stream) => stream.close());
+    // Another child of hers has the level of the one that died.
+    assert.equal(said(await hers.result("tools/call", { name: "levels", arguments: {} })), '["warning"]');
+    assert.ok((await hers.result("tools/call", { name: "crash", arguments: {} })).isError);
+    await until("there is another", async () => {
+      const { message } = await hers.post("tools/call", { name: "levels", arguments: {} });
+      return message.result && !message.result.isError && said(message.result) === '["warning"]';
+    });
   });
 
   test("that ignores TERM is killed with all that it started", async () => {

@@ -168,6 +168,7 @@ static void declare(struct pass *pass)
 
 static void read_level(struct pass *pass)
 {
+    const struct definitions *definitions = pass->server->definitions;
     struct mcp *m = pass->m;
 
     if (m->modern)
@@ -175,7 +176,11 @@ static void read_level(struct pass *pass)
                                     json_get(m->msg.json, m->msg.meta, MCP_META_LOG_LEVEL));
     else if (*m->session->log_level != '\0')
         pass->log_level = m->session->log_level;
-    pass->relay.request.log_level = pass->log_level;
+    /* An older server has one for the whole session, which is this caller's alone only at
+     * the server's own endpoint. */
+    if (pass->relay.caller_session != NULL || definitions == NULL ||
+        definitions->version >= MCP_2026_07_28)
+        pass->relay.request.log_level = pass->log_level;
 }
 
 void pass_begin(struct pass *pass, struct mcp *m, const struct server *server)
