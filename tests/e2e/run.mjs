@@ -75,12 +75,8 @@ function count({ details, name, file, skip, todo, nesting }, failed) {
   }
 }
 
-const chosen = (words) => words.split(" ").map((word) => `${word}.test.mjs`).filter((name) => files.includes(name));
-/** Those that make the machine busy or kill processes: fewer at once, after the others. */
-const HEAVY = chosen("leak faults chaos scale limits");
-/** Those that take long, longest first: they begin first, so that none is left to run by itself. */
-const LONG = chosen("bench links stdio downstream gamify cli park changes auth conformance hostile bench-proxy");
-const SHORT = files.filter((name) => !HEAVY.includes(name) && !LONG.includes(name));
+/** Several files at once share two cores well; those that measure or kill go alone. */
+const ALONE = ["chaos.test.mjs", "faults.test.mjs", "leak.test.mjs", "limits.test.mjs", "scale.test.mjs"];
 
 async function runFiles(names, concurrency) {
   if (!names.length) return;
@@ -100,9 +96,8 @@ async function runFiles(names, concurrency) {
 }
 
 mkdirSync(join(place, "coverage"), { recursive: true });
-// Most files wait most of the time: several at once share the cores well.
-await runFiles([...LONG, ...SHORT], 2 * availableParallelism());
-await runFiles(HEAVY, availableParallelism());
+await runFiles(files.filter((name) => !ALONE.includes(name)), availableParallelism() + 1);
+await runFiles(files.filter((name) => ALONE.includes(name)), 1);
 for (const file of failures.keys()) printLogs(file);
 for (const [file, { passed, failed, skipped, began, ended }] of tallies)
   console.log(`${file}: ${passed} passed, ${failed} failed, ${skipped} skipped, ${((ended - began) / 1000).toFixed(0)} s`);
