@@ -49,23 +49,31 @@ function checks(out) {
   return found.flatMap((name) => JSON.parse(readFileSync(join(out, name), "utf8")));
 }
 
+/** One scenario; what failed of it. */
+async function scenario(name, revision) {
+  const out = mkdtempSync(join(tmpdir(), "e2e-conformance-"));
+  try {
+    const result = await run(process.execPath, ["--import", join(here, "inject-headers.mjs"), runner, "server",
+      "--url", stack.url, "--scenario", name, "--spec-version", revision, "-o", out],
+    { env: { INJECT_HEADERS: JSON.stringify({ "x-api-key": stack.key }) }, timeout: 60_000 });
+    const all = checks(out);
+    assert.ok(all.length > 0, result.stderr);
+    assert.ok(all.some(({ status }) => status === "SUCCESS"), "something was checked");
+    return all.filter(({ status, ...check }) => status === "FAILURE" && !needsTestTools.test(JSON.stringify(check)))
+      .map(({ id, errorMessage }) => `${id}: ${errorMessage}`);
+  } finally {
+    rmSync(out, { recursive: true });
+  }
+}
+
 for (const [revision, names] of Object.entries(scenarios)) {
   describe(revision, () => {
     for (const name of names) {
       test(name, async () => {
-        const out = mkdtempSync(join(tmpdir(), "e2e-conformance-"));
-        try {
-          const result = await run(process.execPath, ["--import", join(here, "inject-headers.mjs"), runner, "server",
-            "--url", stack.url, "--scenario", name, "--spec-version", revision, "-o", out],
-          { env: { INJECT_HEADERS: JSON.stringify({ "x-api-key": stack.key }) }, timeout: 60_000 });
-          const all = checks(out);
-          assert.ok(all.length > 0, result.stderr);
-          const bad = all.filter(({ status, ...check }) => status === "FAILURE" && !needsTestTools.test(JSON.stringify(check)));
-          assert.deepEqual(bad.map(({ id, errorMessage }) => `${id}: ${errorMessage}`), []);
-          assert.ok(all.some(({ status }) => status === "SUCCESS"), "something was checked");
-        } finally {
-          rmSync(out, { recursive: true });
-        }
+        let bad = await scenario(name, revision);
+        // The runner gives each of its streams one second, which no revision promises: a machine may stand still for longer.
+        if (bad.length > 0 && name === "server-stateless") bad = await scenario(name, revision);
+        assert.deepEqual(bad, []);
       });
     }
   });

