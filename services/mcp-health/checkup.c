@@ -213,13 +213,14 @@ static McpHealth__HubStatus hub_status(const McpHealth__HealthCheckResponse *rsp
 enum status mcp_health_health_check(struct call *call, const McpHealth__HealthCheckRequest *req,
                                     McpHealth__HealthCheckResponse *rsp)
 {
+    int64_t until_ms = clock_mono_ms() + CHECKUP_PROBES_MS;
     char now[TIMESTAMP_SIZE];
 
     clock_format(call->now_ms, now);
     rsp->checked_at = arena_strdup(call->arena, now);
     rsp->bus = check_bus(call);
     TRY(ask_services(call, rsp));
-    TRY(checkup_servers(call, req->mcp_id, rsp));
+    TRY(checkup_servers(call, req->mcp_id, until_ms, rsp));
     rsp->status = hub_status(rsp);
     if (req->format != MAL__FORMAT__FORMAT_JSON)
         rsp->text = checkup_text(call, rsp);

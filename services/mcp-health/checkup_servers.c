@@ -88,11 +88,10 @@ static void visit(void *arg, size_t i)
     visit->probed = true;
 }
 
-static enum status new_visits(struct call *call, const char *id, struct visit **ret_visits,
-                              size_t *ret_n)
+static enum status new_visits(struct call *call, const char *id, int64_t until_ms,
+                              struct visit **ret_visits, size_t *ret_n)
 {
     McpHealth__ServerList rows = MCP_HEALTH__SERVER_LIST__INIT;
-    int64_t until_ms = clock_mono_ms() + CHECKUP_PROBES_MS;
     struct names off = {0};
 
     if (until_ms > call->deadline_ms - REPLY_MS)
@@ -159,13 +158,14 @@ static enum status reply(struct call *call, const char *id, const struct visit *
     return *id ? server_exists(call, id) : ST_OK;
 }
 
-enum status checkup_servers(struct call *call, const char *id, McpHealth__HealthCheckResponse *rsp)
+enum status checkup_servers(struct call *call, const char *id, int64_t until_ms,
+                            McpHealth__HealthCheckResponse *rsp)
 {
     struct visit *visits = NULL;
     size_t n = 0;
     enum status status;
 
-    TRY(new_visits(call, id, &visits, &n));
+    TRY(new_visits(call, id, until_ms, &visits, &n));
     for (size_t i = 0; i < n; i++)
         arena_init(&visits[i].arena);
     checkup_parallel(n, PROBES_AT_ONCE, visit, visits);
