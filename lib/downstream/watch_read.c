@@ -29,6 +29,14 @@ static bool is_likelier(const struct downstream_exchange *x, const struct downst
     return strcmp(x->method, "tools/call") == 0 && strcmp(than->method, "tools/call") != 0;
 }
 
+/* Logs on the stream of a session that nobody else hears are of its only exchange. */
+static bool is_log_of_one(const struct downstream_session *session,
+                          const struct downstream_message *msg)
+{
+    return session->on_message == NULL && session->shared.load == NULL &&
+           strcmp(msg->method, "notifications/message") == 0;
+}
+
 /* The exchange of the session that the message belongs to: the one with that token
  * for progress; for a question the only one there is. All exchanges of a shared
  * session are one client's, which may be asked on any of them: on the newest call.
@@ -40,7 +48,7 @@ static struct downstream_exchange *concerned(struct downstream_session *session,
     struct downstream_exchange *found = NULL;
     uint64_t token = 0;
 
-    if (!progress && msg->kind != DOWNSTREAM_REQUEST)
+    if (!progress && msg->kind != DOWNSTREAM_REQUEST && !is_log_of_one(session, msg))
         return NULL;
     if (progress &&
         !inbound_number(&msg->json, json_get(&msg->json, msg->params, "progressToken"), &token))
@@ -65,7 +73,7 @@ static bool give(struct downstream_session *session, struct queued *item)
     (void)pthread_mutex_lock(&session->server->lock);
     x = concerned(session, &item->msg);
     if (x != NULL) {
-        item->msg.own_progress = item->msg.kind == DOWNSTREAM_NOTIFICATION;
+        item->msg.own_progress = strcmp(item->msg.method, "notifications/progress") == 0;
         item->msg.unrelated = item->msg.kind == DOWNSTREAM_REQUEST;
         queue_put(x, item);
     }

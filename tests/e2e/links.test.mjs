@@ -430,6 +430,20 @@ describe("the stream of the server's session", () => {
     }
   });
 
+  test("brings a modern caller the logs that it asked for with its call", async () => {
+    const client = new Modern(stack, { url: urls[0], capabilities: ELICIT });
+    server.release = undefined;
+    const params = { name: "waits", arguments: {} };
+    const message = client.message("tools/call", params, { meta: { "io.modelcontextprotocol/logLevel": "warning" } });
+    const stream = messages(openStream(urls[0], { headers: client.headers("tools/call", params), timeout: 60_000, body: JSON.stringify(message) }));
+    await until("it runs", () => server.release);
+    const [{ headers: { "mcp-session-id": id } }] = server.calls("waits").slice(-1);
+    for (const level of ["info", "error"]) server.streams.get(id).write(`data: ${JSON.stringify({ jsonrpc: "2.0", method: "notifications/message", params: { level, data: level } })}\n\n`);
+    assert.deepEqual((await stream.next()).params, { level: "error", data: "error" });
+    server.release();
+    assert.deepEqual((await stream.next()).result.content, []);
+  });
+
   test("is heard for a caller that declared nothing but has tasks, and what that tells reaches the server", async () => {
     const client = await open();
     const stream = await client.stream({ url: urls[2] });
