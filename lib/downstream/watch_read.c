@@ -123,7 +123,7 @@ static bool sort(struct watch *w, struct queued *item, const struct json *json)
     if (kind != INBOUND_PASS || last || (w->session->modern && msg->kind == DOWNSTREAM_REQUEST) ||
         strcmp(msg->method, "notifications/subscriptions/acknowledged") == 0) {
         queued_free(item);
-        return !last;
+        return !last || !w->session->modern; /* an older one answers nothing here */
     }
     if (!w->session->modern && inbound_withdraws(msg))
         give_all(w->session, msg);

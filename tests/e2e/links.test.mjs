@@ -476,7 +476,8 @@ describe("the stream of the server's session", () => {
         ["notifications/message", { level: "error", data: "heard" }],
         ["notifications/vendor", {}],
       ].map(([method, params]) => ({ jsonrpc: "2.0", method, params }));
-      for (const said of [...notes, notes]) server.streams.get(id).write(`data: ${JSON.stringify(said)}\n\n`);
+      const nothing = { jsonrpc: "2.0", id: null, error: { code: -32700, message: "of nothing that was asked" } };
+      for (const said of [nothing, ...notes, notes]) server.streams.get(id).write(`data: ${JSON.stringify(said)}\n\n`);
       for (const method of [...told, ...told]) {
         const note = await stream.next();
         assert.deepEqual([note.method, note.params.data], [method, method === "notifications/message" ? "heard" : undefined]);
