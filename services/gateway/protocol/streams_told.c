@@ -10,16 +10,12 @@
 #include <string.h>
 
 /* As the server last said; MCP_UNKNOWN. */
-static enum mcp_version version_of(struct streams *streams, const char *endpoint)
+static enum mcp_version version_of(const struct picture *picture, const char *endpoint)
 {
-    struct picture *picture = servers_look(streams->gw->servers);
     const struct server *server = endpoint != NULL ? picture_server(picture, endpoint) : NULL;
-    enum mcp_version version = MCP_UNKNOWN;
 
-    if (server != NULL && server->definitions != NULL)
-        version = server->definitions->version;
-    picture_unref(picture);
-    return version;
+    return server != NULL && server->definitions != NULL ? server->definitions->version
+                                                         : MCP_UNKNOWN;
 }
 
 /* Told by the hub itself, when it has heard of it. */
@@ -36,7 +32,8 @@ static bool is_change(const char *method)
 }
 
 /* With the lock held. */
-static void tell(const struct stream *stream, const struct downstream_message *msg)
+static void tell(const struct stream *stream, const struct picture *picture,
+                 const struct downstream_message *msg)
 {
     CLEANUP(strbuf_done) struct strbuf text = STRBUF_INIT;
     CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
@@ -49,7 +46,7 @@ static void tell(const struct stream *stream, const struct downstream_message *m
                            &listener.log_level))
         return;
     if (bridge.server == MCP_UNKNOWN)
-        bridge.server = version_of(stream->streams, stream->endpoint);
+        bridge.server = version_of(picture, stream->endpoint);
     if (bridge.server == MCP_UNKNOWN)
         bridge.server = bridge.caller;
     if (!bridge_put_notification(&text, &bridge, msg->method, &msg->json, msg->params, &listener))
@@ -61,12 +58,15 @@ static void tell(const struct stream *stream, const struct downstream_message *m
 void streams_pass_on(struct streams *streams, const char *session,
                      const struct downstream_message *msg)
 {
+    struct picture *picture = servers_look(streams->gw->servers);
+
     (void)pthread_mutex_lock(&streams->lock);
     for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
         if (stream->session != NULL && strcmp(stream->session, session) == 0 && !stream->ending &&
             stream_carries(stream))
-            tell(stream, msg);
+            tell(stream, picture, msg);
     (void)pthread_mutex_unlock(&streams->lock);
+    picture_unref(picture);
 }
 
 /* With the lock held. */
@@ -85,9 +85,12 @@ static bool has_child(const struct stream *stream, const char *endpoint, const c
 void streams_pass_on_of_child(struct streams *streams, const char *endpoint, const char *child,
                               const struct downstream_message *msg)
 {
+    struct picture *picture = servers_look(streams->gw->servers);
+
     (void)pthread_mutex_lock(&streams->lock);
     for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
         if (has_child(stream, endpoint, child) && !stream->ending && stream_carries(stream))
-            tell(stream, msg);
+            tell(stream, picture, msg);
     (void)pthread_mutex_unlock(&streams->lock);
+    picture_unref(picture);
 }
