@@ -70,6 +70,7 @@ struct downstream_exchange {
     /* Of the pipe, under its lock. */
     struct pipe *pipe;
     struct downstream_exchange *pipe_next, *pipe_previous;
+    bool settled; /* its answer has come */
 };
 
 /* downstream_begin; handshake: not counted, the session is not there yet. */

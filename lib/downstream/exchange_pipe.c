@@ -8,6 +8,7 @@ static void link_in(struct pipe *pipe, struct downstream_exchange *x)
 {
     (void)pthread_mutex_lock(&pipe->lock);
     x->pipe = pipe;
+    x->settled = false;
     x->pipe_previous = NULL;
     x->pipe_next = pipe->waiting;
     if (x->pipe_next != NULL)

@@ -36,11 +36,19 @@ static struct downstream_exchange *by_token(struct pipe *pipe, uint64_t token)
     return NULL;
 }
 
+/* What comes after an answer is not of its exchange, though nobody has read that yet. */
 static struct downstream_exchange *the_only(struct pipe *pipe)
 {
-    struct downstream_exchange *x = pipe->waiting;
+    struct downstream_exchange *only = NULL;
 
-    return x != NULL && x->pipe_next == NULL ? x : NULL;
+    for (struct downstream_exchange *x = pipe->waiting; x != NULL; x = x->pipe_next) {
+        if (x->settled)
+            continue;
+        if (only != NULL)
+            return NULL;
+        only = x;
+    }
+    return only;
 }
 
 static bool concerns_all(const char *method)
@@ -132,10 +140,13 @@ static void sort_one(struct pipe *pipe, struct queued *item, const struct json *
     x = owner(pipe, json, node, &session);
     kind = inbound_read(&item->arena, json, node, x != NULL ? x->id : 0, x != NULL ? x->token : 0,
                         &item->msg);
-    if (kind == INBOUND_PASS && x != NULL && !(item->msg.kind == DOWNSTREAM_REQUEST && x->modern))
+    if (kind == INBOUND_PASS && x != NULL && !(item->msg.kind == DOWNSTREAM_REQUEST && x->modern)) {
+        x->settled =
+            x->settled || item->msg.kind == DOWNSTREAM_RESULT || item->msg.kind == DOWNSTREAM_ERROR;
         queue_put(x, TAKE(item));
-    else if (kind == INBOUND_PASS && inbound_withdraws(&item->msg))
+    } else if (kind == INBOUND_PASS && inbound_withdraws(&item->msg)) {
         give_all(pipe, &item->msg);
+    }
     (void)pthread_mutex_unlock(&pipe->lock);
     if (item == NULL)
         return;

@@ -86,9 +86,9 @@ const tools = {
     for (let i = 0; i < n; i++) say({ method: "notifications/message", params: { level: "info", data: `line ${i} ${"x".repeat(200)}` } });
     return text("flooded");
   },
-  // Says so when its calls are over, or the test wants it.
-  says: ({ notes, ms = 0 }) => {
-    setTimeout(() => notes.forEach((note) => say(note)), ms);
+  // Says so as soon as it has answered.
+  says: ({ notes }) => {
+    setTimeout(() => notes.forEach((note) => say(note)), 0);
     return text("soon");
   },
   levels: () => text(levels),

@@ -339,8 +339,8 @@ describe("a child", () => {
     await Promise.all([hers, his].map((who) => who.result("logging/setLevel", { level: "warning" })));
     const log = (level, data) => ({ method: "notifications/message", params: { level, data } });
     const status = { method: "notifications/tasks/status", params: { taskId: "t", status: "working", createdAt: "2025-11-25T10:30:00Z", lastUpdatedAt: "2025-11-25T10:30:00Z", ttl: null } };
-    await hers.result("tools/call", { name: "says", arguments: { notes: [log("error", "hers"), log("info", "too low"), status], ms: 100 } });
-    await his.result("tools/call", { name: "says", arguments: { notes: [log("error", "his")], ms: 500 } });
+    await hers.result("tools/call", { name: "says", arguments: { notes: [log("error", "hers"), log("info", "too low"), status] } });
+    await his.result("tools/call", { name: "says", arguments: { notes: [log("error", "his")] } });
     /** The next that is no word of the hub's own: its tools may become known only now. */
     const next = async (stream) => {
       for (;;) {
