@@ -327,7 +327,7 @@ describe("the stream of the server's session", () => {
     const said = new Promise((done) => (taken = done));
     await nats.subscribe(`mal.gateway.v1.alive.${instance}`, async ({ reply, data }) => {
       given.push(data.toString());
-      await pause(1500);
+      await pause(1500); // longer than whoever gave it waited before it was given again
       taken(nats.publish(reply, "+"));
     });
     await nats.subscribe("mal.gateway.v1.heard.*", ({ reply, data }) => reply && data.length === 0 && nats.publish(reply, instance));
@@ -382,6 +382,7 @@ describe("the stream of the server's session", () => {
       assert.ok((await calls.waits.next()).result);
       // Asked and taken back, or not asked at all, as the two streams of the server are ordered.
       let next = calls.later.next();
+      // It may be asked later, too: that is looked at after the answer.
       if (await Promise.race([next, pause(100)])) await isTakenBack(calls, await next), next = calls.later.next();
       waiting.get(`q-${message.id}`)({ result: "withdrawn" });
       if ((await next).method) await isTakenBack(calls, await next), next = calls.later.next();

@@ -86,7 +86,7 @@ const tools = {
     for (let i = 0; i < n; i++) say({ method: "notifications/message", params: { level: "info", data: `line ${i} ${"x".repeat(200)}` } });
     return text("flooded");
   },
-  // Says so as soon as it has answered.
+  // Says so as soon as it has answered: the answer is written when this returns, the timer runs after that.
   says: ({ notes }) => {
     setTimeout(() => notes.forEach((note) => say(note)), 0);
     return text("soon");

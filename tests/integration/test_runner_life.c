@@ -224,6 +224,7 @@ START_TEST(a_runner_that_stands_still_for_two_seconds_keeps_its_child)
     /* Some of them ask the other one. */
     for (int n = 0; n < ASKED; n++)
         ck_assert_int_eq(pthread_create(&threads[n], NULL, open_one, &statuses[n]), 0);
+    /* The time that it stands still is what is tested: nothing happens to be waited for. */
     (void)usleep(STILL_MS * 1000);
     ck_assert_int_eq(kill(runners[i].pid, SIGCONT), 0);
     for (int n = 0; n < ASKED; n++) {

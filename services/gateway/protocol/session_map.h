@@ -50,6 +50,7 @@ int64_t session_number(const char *text);
  * session any more, as it ended meanwhile. */
 void session_remember(struct sessions *sessions, const char *hash, const void *data, size_t len,
                       bool known);
-/* Without the lock: it has ended, and its streams end. remove: by this copy, which then
- * ends the session with the server as well. */
+/* Without the lock: it has ended, and its streams end; so does the session with its
+ * server. remove: by this copy, which looks for that one also when it does not know the
+ * session itself. */
 void session_forget(struct sessions *sessions, const char *hash, bool remove);
