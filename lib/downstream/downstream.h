@@ -320,7 +320,8 @@ enum status downstream_get(struct downstream *server, int64_t deadline_ms, int *
 
 /* What the session wants to hear of by on_message. Legacy: resources/subscribe
  * and a GET stream; modern: subscriptions/listen; both are kept up, with jitter,
- * and STALE is told after a gap. stdio: always heard. Replaces the wish before. */
+ * and STALE is told after a gap. stdio: always heard, STALE when the program was started
+ * anew. Replaces the wish before. */
 struct downstream_wish {
     bool tools, prompts, resources;
     const char *const *uris;

@@ -382,13 +382,14 @@ void watch_renewed(struct downstream_session *session)
     w = session->watch;
     session->listen_id = 0;
     (void)pthread_mutex_unlock(&session->lock);
-    if (w == NULL)
-        return;
     if (!session->server->stdio) {
-        watch_http(w);
+        if (w != NULL)
+            watch_http(w);
         return;
     }
-    watch_wish(w, &arena, &wish);
-    (void)!watch_child(session, &wish, NULL);
-    watch_tell_stale(w);
+    if (w != NULL) {
+        watch_wish(w, &arena, &wish);
+        (void)!watch_child(session, &wish, NULL);
+    }
+    watch_tell_stale(session);
 }

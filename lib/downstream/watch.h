@@ -58,7 +58,7 @@ void watch_put_listen(struct strbuf *out, const struct downstream_session *sessi
 /* Reads what is there, tells whom it concerns. False: the stream has ended. */
 bool watch_read(struct watch *watch);
 /* Tells the session that something may have been missed. */
-void watch_tell_stale(struct watch *watch);
+void watch_tell_stale(struct downstream_session *session);
 
 /* ---- watch_child.c --------------------------------------------------------------------- */
 

@@ -186,7 +186,7 @@ enum watch_opened watch_open(struct watch *w)
     if (opened != WATCH_OPENED)
         return opened;
     if (w->had_stream)
-        watch_tell_stale(w);
+        watch_tell_stale(w->session);
     w->had_stream = true;
     return watch_read(w) ? WATCH_OPENED : WATCH_LATER;
 }

@@ -246,10 +246,14 @@ bool downstream_inject(struct downstream_session *session, const char *text, siz
     return false;
 }
 
-void watch_tell_stale(struct watch *w)
+void watch_tell_stale(struct downstream_session *session)
 {
     struct downstream_message msg = {.kind = DOWNSTREAM_STALE};
+    struct session_view view;
 
-    if (w->session->on_message != NULL)
-        tell(w, &msg);
+    if (session->on_message == NULL)
+        return;
+    session_look(session, &view);
+    msg.version = view.version;
+    session->on_message(session, &msg, session->arg);
 }

@@ -9,7 +9,7 @@
 
 struct remote_facts {
     const char *owner, *protocol_version, *capabilities, *server_info, *instructions;
-    int64_t generation;
+    int32_t generation; /* of the child: another one each time it is started */
 };
 /* Starts the server's child unless it lives. caller and capabilities are for
  * servers with a child for each caller; NULL = the shared one, all that the hub can

@@ -12,8 +12,8 @@
 
 enum { TOLD_MAX = 100, SECOND_MS = 1000 };
 
-/* Without a message: something may have been missed. */
-static void publish(struct slot *slot, const struct downstream_message *msg)
+/* Without a message: something may have been missed, or it is another child now. */
+static void publish(struct slot *slot, const struct downstream_message *msg, int32_t generation)
 {
     McpRunner__Heard heard = MCP_RUNNER__HEARD__INIT;
     CLEANUP(arena_done) struct arena arena;
@@ -23,6 +23,7 @@ static void publish(struct slot *slot, const struct downstream_message *msg)
     arena_init(&arena);
     heard.server = slot->server;
     heard.caller = slot->caller;
+    heard.generation = generation;
     if (msg) {
         heard.method = msg->method ? msg->method : "";
         heard.protocol_version = mcp_version_text(msg->version);
@@ -85,10 +86,15 @@ void heard_from(struct downstream_session *session, const struct downstream_mess
         refuse(session, msg);
         return;
     }
-    if (!msg->method || strstr(msg->method, "list_changed"))
+    bool anew = msg->kind == DOWNSTREAM_STALE; /* on the thread that started it */
+    if (anew ? downstream_modern(session) : strstr(msg->method, "list_changed") != NULL)
         note_change(slot);
+    if (anew) {
+        heard_start(slot);
+        return;
+    }
     if (may_tell(slot))
-        publish(slot, msg);
+        publish(slot, msg, 0);
     else
         slot->missed = true;
 }
@@ -96,5 +102,10 @@ void heard_from(struct downstream_session *session, const struct downstream_mess
 void heard_settle(struct slot *slot)
 {
     if (atomic_exchange(&slot->missed, false))
-        publish(slot, NULL);
+        publish(slot, NULL, 0);
+}
+
+void heard_start(struct slot *slot)
+{
+    publish(slot, NULL, slot->generation);
 }

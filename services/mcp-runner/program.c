@@ -229,6 +229,14 @@ static const char *const *arguments(struct arena *arena, const McpHealth__Server
     return argv;
 }
 
+static int another_generation(void)
+{
+    unsigned chance;
+
+    random_bytes(&chance, sizeof(chance));
+    return (int)(chance >> 1) | 1;
+}
+
 /* With child_lock held. */
 static enum status launch(struct slot *slot, struct arena *arena, struct error *err)
 {
@@ -277,6 +285,7 @@ enum status program_start(void *arg, int *ret_to_child, int *ret_from_child, str
         *ret_from_child = slot->child.out;
         errors = slot->child.err;
         slot->child.in = slot->child.out = slot->child.err = -1;
+        slot->generation = another_generation();
         (void)atomic_fetch_add(&slot->runner->starts, 1);
     } else {
         slot->failures++;

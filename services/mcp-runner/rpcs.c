@@ -62,7 +62,7 @@ static enum status open_here(struct call *call, const char *key, const ProtobufC
         rsp->capabilities = facts.capabilities ? facts.capabilities : "";
         rsp->server_info = facts.server_info ? facts.server_info : "";
         rsp->instructions = facts.instructions ? facts.instructions : "";
-        rsp->generation = (int32_t)facts.generation;
+        rsp->generation = slot->generation;
     } else {
         tally_count(runner, req->server, &call->error);
     }

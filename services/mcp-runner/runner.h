@@ -78,7 +78,8 @@ struct slot {
     atomic_int mute;     /* checks in a row that it did not answer */
     int64_t told_second; /* of the thread that reads the child, as is told */
     int told;
-    atomic_bool missed; /* more was said than was told */
+    atomic_bool missed;    /* more was said than was told */
+    atomic_int generation; /* of the program: another one each time it is started */
 
     pthread_mutex_t lock; /* what follows; of the start */
     pthread_cond_t changed;
@@ -204,6 +205,8 @@ void heard_from(struct downstream_session *session, const struct downstream_mess
                 void *arg);
 /* Tells that more was said, when there was. */
 void heard_settle(struct slot *slot);
+/* Tells that the child was started, and was asked for nothing yet. */
+void heard_start(struct slot *slot);
 
 /* ---- wish.c ------------------------------------------------------------------------ */
 

@@ -295,6 +295,7 @@ static enum status start(struct slot *slot, int64_t deadline_ms,
             note_well(slot);
             if (wish_listen(slot, *ret_session, &why) != ST_OK)
                 log_debug("%s", why.message);
+            heard_start(slot);
             return ST_OK;
         }
         downstream_forget(slot->down);

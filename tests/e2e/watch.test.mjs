@@ -9,6 +9,7 @@ import { Legacy, Modern } from "./mcp.mjs";
 import { rawServer } from "./raw-server.mjs";
 import { server as registration } from "./samples.mjs";
 import { useStack } from "./stack.mjs";
+import { processes, serve, tag } from "./stdio.mjs";
 import { until } from "./wait.mjs";
 
 const WATCHED = "test://watched-resource";
@@ -110,6 +111,53 @@ for (const id of ids) {
     });
   });
 }
+
+for (const [kind, per_caller] of [["shared", false], ["own", true]]) for (const eras of ["legacy", "modern"]) {
+  const id = `${kind}-${eras}`;
+  describe(`a ${eras} program that ${per_caller ? "callers have for themselves" : "many share"}`, () => {
+    before(async () => {
+      await serve(stack, id, { command: process.execPath, args: [file, "stdio", eras, tag(id)] }, { policy: { per_caller, idle_stop_s: 2 } });
+      for (const copy of [0, 1]) await until("both copies know what it can do", async () => {
+        const stream = await new Modern(stack, at(id, copy)).listen({ resourceSubscriptions: [WATCHED] });
+        stream.close();
+        return stream.ack.params.notifications.resourceSubscriptions;
+      });
+    });
+    const touched = (stream, client) => hears(stream, "notifications/resources/updated", () => call(client, "test_touch", { uri: WATCHED }));
+
+    for (const who of ["a modern caller", "a session"])
+      test(`is asked again by ${who} when it was stopped, and when it died`, async () => {
+        const modern = who === "a modern caller";
+        const capabilities = modern ? { elicitation: { form: {} } } : { roots: {} };
+        const client = modern ? new Modern(stack, { ...at(id), capabilities }) : await Legacy.open(stack, "2025-11-25", { ...at(id), capabilities });
+        const stream = modern ? await client.listen({ resourceSubscriptions: [WATCHED] }) : await client.stream({ url: at(id, 1).url });
+        if (!modern) await client.result("resources/subscribe", { uri: WATCHED });
+        await touched(stream, client);
+        await until("nobody needs it", () => processes(id).length === 0);
+        await touched(stream, client);
+        processes(id).forEach((pid) => process.kill(pid, "SIGKILL"));
+        await touched(stream, client);
+        stream.close();
+      });
+  });
+}
+
+describe("what a program of one caller says of a resource", () => {
+  test("is told to that caller only, once, and nothing when it starts", async () => {
+    const { secret: key } = JSON.parse((await stack.mal("keys", "add", "eve", "--scopes", "all", "--json")).stdout);
+    const eve = new Modern(stack, { ...at("own-legacy"), key });
+    await until("the key works", async () => (await eve.post("tools/list")).status === 200);
+    const listen = (who) => who.listen({ resourceSubscriptions: [WATCHED, "test://last"] });
+    const ours = new Modern(stack, at("own-legacy"));
+    const streams = await Promise.all([listen(ours), listen(eve)]);
+    for (const uri of [WATCHED, "test://last"]) await call(ours, "test_touch", { uri });
+    assert.deepEqual([(await streams[0].next()).params.uri, (await streams[0].next()).params.uri], [WATCHED, "test://last"]);
+    await call(eve, "test_touch", { uri: "test://last" });
+    assert.equal((await streams[1].next()).params.uri, "test://last");
+    assert.deepEqual(streams.map((stream) => stream.events.filter(({ data }) => /updated/.test(data)).length), [2, 1]);
+    streams.forEach((stream) => stream.close());
+  });
+});
 
 describe("older servers", () => {
   test("refuse a subscription in their own words", async () => {

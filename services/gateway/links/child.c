@@ -18,3 +18,16 @@ const char *child_key(struct arena *arena, const char *principal, const char *ca
     (void)crypto_generichash(hash, sizeof(hash), (const unsigned char *)who, strlen(who), NULL, 0);
     return sodium_bin2hex(text, 2 * sizeof(hash) + 1, hash, sizeof(hash));
 }
+
+const char *child_at(struct arena *arena, const struct server *server, const char *principal,
+                     const char *capabilities)
+{
+    const struct definitions *definitions = server->definitions;
+
+    if (server->upstream != NULL || server->config->policy == NULL ||
+        !server->config->policy->per_caller)
+        return NULL;
+    if (definitions != NULL && definitions->version == MCP_2026_07_28)
+        capabilities = NULL;
+    return child_key(arena, principal, capabilities);
+}

@@ -2,6 +2,8 @@
 /* Putting wishes together, with a share for every caller. */
 #include "gathering.h"
 
+#include "child.h"
+
 #include <string.h>
 
 enum { CALLER_MAX = 300 /* URIs of one caller at one server */ };
@@ -28,16 +30,36 @@ static struct portion *portion_of(struct gathering *all, struct gathered *one,
     return portion;
 }
 
-static struct gathered *gathered_of(struct gathering *all, const char *endpoint)
+const char *wish_child(struct arena *arena, const struct picture *picture,
+                       const struct stream_wish *wish)
 {
+    const struct server *server = wish->n_uris > 0 && wish->principal != NULL
+                                      ? picture_server(picture, wish->endpoint)
+                                      : NULL;
+    const char *child =
+        server != NULL ? child_at(arena, server, wish->principal, wish->capabilities) : NULL;
+
+    return child != NULL ? child : "";
+}
+
+static struct gathered *gathered_of(struct gathering *all, const struct stream_wish *wish)
+{
+    const char *child = wish_child(&all->arena, all->picture, wish);
     struct gathered *one = all->first;
 
-    while (one != NULL && strcmp(one->endpoint, endpoint) != 0)
+    while (one != NULL &&
+           (strcmp(one->endpoint, wish->endpoint) != 0 || strcmp(one->child, child) != 0))
         one = one->next;
     if (one != NULL)
         return one;
     one = arena_alloc(&all->arena, sizeof(*one));
-    *one = (struct gathered){.next = all->first, .endpoint = arena_strdup(&all->arena, endpoint)};
+    *one = (struct gathered){
+        .next = all->first,
+        .endpoint = arena_strdup(&all->arena, wish->endpoint),
+        .child = child,
+        .capabilities = arena_strdup(
+            &all->arena, *child != '\0' && wish->capabilities != NULL ? wish->capabilities : ""),
+    };
     all->first = one;
     return one;
 }
@@ -45,7 +67,7 @@ static struct gathered *gathered_of(struct gathering *all, const char *endpoint)
 void gathering_add(const struct stream_wish *wish, void *arg)
 {
     struct gathering *all = arg;
-    struct gathered *one = gathered_of(all, wish->endpoint);
+    struct gathered *one = gathered_of(all, wish);
     struct portion *portion;
 
     one->wish.kinds |= wish->kinds;

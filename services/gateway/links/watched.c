@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "gathering.h"
 #include "remote/remote.h"
 #include "servers.h"
 #include "streams.h"
@@ -33,7 +34,7 @@ static unsigned kind_of(const char *method)
     return strcmp(method, "notifications/resources/list_changed") == 0 ? STREAM_RESOURCES : 0;
 }
 
-void watched_tell(struct gateway *gw, const char *endpoint, const char *method,
+void watched_tell(struct gateway *gw, const char *endpoint, const char *child, const char *method,
                   const struct json *json, const struct json_node *params)
 {
     CLEANUP(arena_done) struct arena arena = {0};
@@ -42,7 +43,9 @@ void watched_tell(struct gateway *gw, const char *endpoint, const char *method,
 
     if (strcmp(method, "notifications/resources/updated") == 0)
         uri = json_text(&arena, json, json_get(json, params, "uri"));
-    if (kinds != 0 || uri != NULL)
+    if (uri != NULL && *child != '\0')
+        streams_notify_child(gw->streams, endpoint, child, &uri, 1);
+    else if (kinds != 0 || uri != NULL)
         streams_notify_endpoint(gw->streams, endpoint, kinds, &uri, uri != NULL ? 1 : 0);
 }
 
@@ -50,13 +53,16 @@ void watched_tell(struct gateway *gw, const char *endpoint, const char *method,
  * but who reads them. */
 static void tell_missed(struct watched *watched)
 {
+    struct streams *streams = watched->watching->gw->streams;
     struct wish wish = {.n = 0};
 
     (void)pthread_mutex_lock(&watched->watching->lock);
     wish_copy(&wish, &watched->wish);
     (void)pthread_mutex_unlock(&watched->watching->lock);
-    streams_notify_endpoint(watched->watching->gw->streams, watched->endpoint, 0, wish.uris,
-                            wish.n);
+    if (*watched->child != '\0')
+        streams_notify_child(streams, watched->endpoint, watched->child, wish.uris, wish.n);
+    else
+        streams_notify_endpoint(streams, watched->endpoint, 0, wish.uris, wish.n);
     arena_done(&wish.arena);
 }
 
@@ -70,7 +76,7 @@ static void on_message(struct downstream_session *session, const struct downstre
     if (msg->kind == DOWNSTREAM_STALE)
         tell_missed(watched);
     else if (msg->method != NULL)
-        watched_tell(watched->watching->gw, watched->endpoint, msg->method, &msg->json,
+        watched_tell(watched->watching->gw, watched->endpoint, "", msg->method, &msg->json,
                      msg->params);
 }
 
@@ -111,11 +117,32 @@ static enum status listen(struct watched *watched, struct upstream *upstream,
 
 /* ---- through a runner ---------------------------------------------------------------- */
 
+/* Starts the program unless it runs: which one it is. */
+static enum status open_child(struct watched *watched, int32_t *ret_generation, struct error *err)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+    struct gateway *gw = watched->watching->gw;
+    struct call call = {.arena = &arena,
+                        .bus = gw->bus,
+                        .now_ms = clock_wall_ms(),
+                        .deadline_ms = clock_mono_ms() + SUBSCRIBE_MS};
+    struct remote_facts facts = {0};
+
+    arena_init(&arena);
+    if (remote_open(gw->bus, &call, watched->endpoint, watched->child, watched->capabilities,
+                    &facts) != ST_OK)
+        return error_set(err, call.error.status, "%s", call.error.message);
+    *ret_generation = facts.generation;
+    return ST_OK;
+}
+
 static enum status subscribe_one(struct watched *watched, const char *uri, struct error *err)
 {
     CLEANUP(strbuf_done) struct strbuf params = STRBUF_INIT;
     struct remote_request request = {
         .server = watched->endpoint,
+        .caller = watched->child,
+        .capabilities = watched->capabilities,
         .method = "resources/subscribe",
         .repeatable = true,
         .deadline_ms = clock_mono_ms() + SUBSCRIBE_MS,
@@ -136,12 +163,34 @@ static enum status subscribe_one(struct watched *watched, const char *uri, struc
     return status;
 }
 
-/* Children say everything unasked, but for single resources. */
-static enum status subscribe(struct watched *watched, const struct wish *wish, bool again,
+static bool all_told(const struct watched *watched, const struct wish *wish)
+{
+    for (size_t i = 0; i < wish->n; i++)
+        if (!wish_has(&watched->told, wish->uris[i]))
+            return false;
+    return true;
+}
+
+/* Children say everything unasked, but for single resources. Another child than the one that was
+ * told knows of none. */
+static enum status subscribe(struct watched *watched, const struct wish *wish, bool *again,
                              struct error *err)
 {
-    if (again)
+    struct watching *watching = watched->watching;
+    int32_t generation = 0;
+
+    if (*again)
         wish_clear(&watched->told);
+    if (all_told(watched, wish))
+        return ST_OK;
+    TRY(open_child(watched, &generation, err));
+    (void)pthread_mutex_lock(&watching->lock);
+    if (generation != watched->generation) {
+        *again = *again || watched->told.n > 0;
+        wish_clear(&watched->told);
+    }
+    watched->generation = generation;
+    (void)pthread_mutex_unlock(&watching->lock);
     for (size_t i = 0; i < wish->n; i++) {
         if (wish_has(&watched->told, wish->uris[i]))
             continue;
@@ -153,7 +202,8 @@ static enum status subscribe(struct watched *watched, const struct wish *wish, b
 
 /* ---- its thread ---------------------------------------------------------------------- */
 
-static enum status apply(struct watched *watched, const struct wish *wish, bool again,
+/* *again: what was missed is told, as soon as it is listened to. */
+static enum status apply(struct watched *watched, const struct wish *wish, bool *again,
                          struct error *err)
 {
     struct picture *picture = servers_look(watched->watching->gw->servers);
@@ -167,7 +217,7 @@ static enum status apply(struct watched *watched, const struct wish *wish, bool 
     else
         status = subscribe(watched, wish, again, err);
     picture_unref(picture);
-    if (again)
+    if (*again && status == ST_OK)
         tell_missed(watched);
     return status;
 }
@@ -203,20 +253,25 @@ static void step(struct watched *watched)
     struct watching *watching = watched->watching;
     struct wish wish = {.n = 0};
     struct error err = {0};
-    bool again = watched->again;
+    bool again = watched->again || (watched->started != 0 && watched->told.n > 0);
     enum status status;
 
     watched->changed = false;
     watched->again = false;
+    watched->started = 0;
     wish_copy(&wish, &watched->wish);
     (void)pthread_mutex_unlock(&watching->lock);
-    status = apply(watched, &wish, again, &err);
+    status = apply(watched, &wish, &again, &err);
     (void)pthread_mutex_lock(&watching->lock);
     note(watched, status, &err);
-    if (status == ST_OK)
+    if (watched->started == watched->generation)
+        watched->started = 0; /* that is the one that was told */
+    if (status == ST_OK) {
         wish_copy(&watched->settled, &wish);
-    else
+    } else {
         watched->changed = true;
+        watched->again = watched->again || again;
+    }
     (void)pthread_cond_broadcast(&watching->cond);
     arena_done(&wish.arena);
 }
@@ -269,14 +324,18 @@ static void release(struct watched *watched)
     arena_done(&watched->settled.arena);
     arena_done(&watched->told.arena);
     free(watched->endpoint);
+    free(watched->child);
+    free(watched->capabilities);
     free(watched);
 }
 
-struct watched *watched_new(struct watching *watching, const char *endpoint)
+struct watched *watched_new(struct watching *watching, const struct gathered *what)
 {
     struct watched *watched = calloc(1, sizeof(*watched));
 
-    if (watched == NULL || (watched->endpoint = strdup(endpoint)) == NULL)
+    if (watched == NULL || (watched->endpoint = strdup(what->endpoint)) == NULL ||
+        (watched->child = strdup(what->child)) == NULL ||
+        (watched->capabilities = strdup(what->capabilities)) == NULL)
         abort();
     watched->watching = watching;
     watched->pause_ms = PAUSE_MS;

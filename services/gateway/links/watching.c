@@ -15,7 +15,7 @@
 #include <time.h>
 
 enum {
-    WATCHED_MAX = 256, /* servers at once */
+    WATCHED_MAX = 256, /* servers at once, and as many programs of callers' own */
     TICK_MS = 1000,
     ENDING_MS = 50,     /* between looks whether threads are over */
     EXPECT_MS = 700,    /* how long a new stream waits for its server */
@@ -25,7 +25,7 @@ enum {
 /* The wish of a stream that is being opened. */
 struct expected {
     struct expected *next;
-    char *endpoint;
+    char *endpoint, *principal, *capabilities, *child;
     struct wish wish;
     int64_t until_ms;
     bool waited_for; /* by its stream, still */
@@ -40,13 +40,25 @@ void watching_wait(struct watching *watching, int64_t ms)
 }
 
 /* With the lock held; the one before it, if it still is there, has stopped. */
-static struct watched *newest(const struct watching *watching, const char *endpoint)
+static struct watched *newest(const struct watching *watching, const char *endpoint,
+                              const char *child)
 {
     struct watched *watched = watching->first;
 
-    while (watched != NULL && strcmp(watched->endpoint, endpoint) != 0)
+    while (watched != NULL &&
+           (strcmp(watched->endpoint, endpoint) != 0 || strcmp(watched->child, child) != 0))
         watched = watched->next;
     return watched;
+}
+
+/* With the lock held: whether streams here wish to hear of the server. */
+static bool concerns(const struct watching *watching, const char *endpoint)
+{
+    const struct watched *watched = watching->first;
+
+    while (watched != NULL && strcmp(watched->endpoint, endpoint) != 0)
+        watched = watched->next;
+    return watched != NULL;
 }
 
 /* Its params stand in the arena; false: they are no JSON. */
@@ -68,9 +80,14 @@ static bool read_said(struct arena *arena, const McpRunner__Heard *said,
 }
 
 /* With the lock held: something may have been missed. */
-static void look_again(struct watching *watching, struct watched *watched)
+static void look_again(struct watching *watching, struct watched *watched, int32_t generation)
 {
-    watched->again = true;
+    if (generation == 0)
+        watched->again = true;
+    else if (generation == watched->generation)
+        return; /* it was told already */
+    else
+        watched->started = generation;
     watched->changed = true;
     (void)pthread_cond_broadcast(&watching->cond);
 }
@@ -83,17 +100,19 @@ static void heard(struct bus_message *bytes, void *arg)
     McpRunner__Heard *said = mcp_runner__heard__unpack(NULL, bytes->len, bytes->data);
     struct downstream_message msg;
     struct watched *watched;
+    bool concerned;
 
     bus_message_release(bytes);
     if (said == NULL)
         return;
     (void)pthread_mutex_lock(&watching->lock);
-    watched = newest(watching, said->server);
+    watched = newest(watching, said->server, said->caller);
     if (watched != NULL && *said->method == '\0')
-        look_again(watching, watched);
+        look_again(watching, watched, said->generation);
+    concerned = concerns(watching, said->server);
     (void)pthread_mutex_unlock(&watching->lock);
-    if (watched != NULL && *said->method != '\0' && read_said(&arena, said, &msg)) {
-        watched_tell(watching->gw, said->server, said->method, &msg.json, msg.params);
+    if (concerned && *said->method != '\0' && read_said(&arena, said, &msg)) {
+        watched_tell(watching->gw, said->server, said->caller, said->method, &msg.json, msg.params);
         if (*said->caller != '\0')
             streams_pass_on_of_child(watching->gw->streams, said->server, said->caller, &msg);
     }
@@ -103,28 +122,20 @@ static void heard(struct bus_message *bytes, void *arg)
 /* ---- what is wished for -------------------------------------------------------------- */
 
 /* With the lock held; NULL when there are too many. */
-static struct watched *watched_of(struct watching *watching, const char *endpoint)
+static struct watched *watched_of(struct watching *watching, const struct gathered *what)
 {
-    struct watched *watched = newest(watching, endpoint);
+    struct watched *watched = newest(watching, what->endpoint, what->child);
+    size_t *n = *what->child != '\0' ? &watching->n_own : &watching->n;
 
     if (watched != NULL && !watched->stop)
         return watched;
-    watched = watching->n < WATCHED_MAX ? watched_new(watching, endpoint) : NULL;
+    watched = *n < WATCHED_MAX ? watched_new(watching, what) : NULL;
     if (watched == NULL)
         return NULL;
     watched->next = watching->first;
     watching->first = watched;
-    watching->n++;
+    (*n)++;
     return watched;
-}
-
-static bool is_server(struct watching *watching, const char *endpoint)
-{
-    struct picture *picture = servers_look(watching->gw->servers);
-    bool found = picture_server(picture, endpoint) != NULL;
-
-    picture_unref(picture);
-    return found;
 }
 
 /* With the lock held: those that nobody wishes any more, once they are over. */
@@ -142,7 +153,7 @@ static void sweep(struct watching *watching)
             continue;
         }
         *at = watched->next;
-        watching->n--;
+        *(*watched->child != '\0' ? &watching->n_own : &watching->n) -= 1;
         watched_free(watched);
     }
 }
@@ -151,6 +162,9 @@ static void expected_free(struct expected *expected)
 {
     arena_done(&expected->wish.arena);
     free(expected->endpoint);
+    free(expected->principal);
+    free(expected->capabilities);
+    free(expected->child);
     free(expected);
 }
 
@@ -162,6 +176,8 @@ static void gather_expected(struct watching *watching, struct gathering *all)
     for (struct expected **at = &watching->expected; *at != NULL;) {
         struct expected *one = *at;
         struct stream_wish wish = {.endpoint = one->endpoint,
+                                   .principal = one->principal,
+                                   .capabilities = one->capabilities,
                                    .kinds = one->wish.kinds,
                                    .uris = one->wish.uris,
                                    .n_uris = one->wish.n};
@@ -177,10 +193,11 @@ static void gather_expected(struct watching *watching, struct gathering *all)
 }
 
 /* With the lock held. */
-static void wish_for(struct watching *watching, const struct gathered *one)
+static void wish_for(struct watching *watching, const struct picture *picture,
+                     const struct gathered *one)
 {
     struct watched *watched =
-        is_server(watching, one->endpoint) ? watched_of(watching, one->endpoint) : NULL;
+        picture_server(picture, one->endpoint) != NULL ? watched_of(watching, one) : NULL;
 
     if (watched == NULL)
         return;
@@ -196,7 +213,7 @@ static void wish_for(struct watching *watching, const struct gathered *one)
 static void note_late(struct watching *watching)
 {
     for (struct expected *one = watching->expected; one != NULL; one = one->next) {
-        struct watched *watched = one->late ? newest(watching, one->endpoint) : NULL;
+        struct watched *watched = one->late ? newest(watching, one->endpoint, one->child) : NULL;
 
         if (watched == NULL)
             continue;
@@ -208,17 +225,19 @@ static void note_late(struct watching *watching)
 
 static void look(struct watching *watching)
 {
-    CLEANUP(gathering_done) struct gathering all = {.first = NULL};
+    struct picture *picture = servers_look(watching->gw->servers);
+    CLEANUP(gathering_done) struct gathering all = {.picture = picture};
 
     streams_wishes(watching->gw->streams, gathering_add, &all);
     (void)pthread_mutex_lock(&watching->lock);
     gather_expected(watching, &all);
     watching->round++;
     for (const struct gathered *one = all.first; one != NULL; one = one->next)
-        wish_for(watching, one);
+        wish_for(watching, picture, one);
     note_late(watching);
     sweep(watching);
     (void)pthread_mutex_unlock(&watching->lock);
+    picture_unref(picture);
 }
 
 static void *run(void *arg)
@@ -260,24 +279,47 @@ static bool is_settled(const struct watched *watched, const struct wish *wish)
 /* With the lock held; what cannot be reached is not waited for. */
 static bool is_waited_for(const struct watching *watching, const struct expected *expected)
 {
-    const struct watched *watched = newest(watching, expected->endpoint);
+    const struct watched *watched = newest(watching, expected->endpoint, expected->child);
 
     return !watching->stop && !is_settled(watched, &expected->wish) &&
            (watched == NULL || watched->stop || watched->not_before_ms <= clock_mono_ms());
 }
 
-void watching_expect(struct watching *watching, const struct stream_wish *wish)
+static char *copy(const char *text)
 {
-    struct expected *expected = calloc(1, sizeof(*expected));
-    int64_t until = clock_mono_ms() + EXPECT_MS;
+    char *out = strdup(text != NULL ? text : "");
 
-    if (expected == NULL || (expected->endpoint = strdup(wish->endpoint)) == NULL)
+    if (out == NULL)
         abort();
+    return out;
+}
+
+static struct expected *expected_new(struct watching *watching, const struct stream_wish *wish)
+{
+    CLEANUP(arena_done) struct arena arena = {0};
+    struct picture *picture = servers_look(watching->gw->servers);
+    struct expected *expected = calloc(1, sizeof(*expected));
+
+    if (expected == NULL)
+        abort();
+    expected->endpoint = copy(wish->endpoint);
+    expected->principal = copy(wish->principal);
+    expected->capabilities = copy(wish->capabilities);
+    expected->child = copy(wish_child(&arena, picture, wish));
     expected->until_ms = clock_mono_ms() + EXPECTED_MS;
     expected->waited_for = true;
     expected->wish.kinds = wish->kinds;
     for (size_t i = 0; i < wish->n_uris; i++)
         (void)wish_add(&expected->wish, wish->uris[i]);
+    picture_unref(picture);
+    return expected;
+}
+
+void watching_expect(struct watching *watching, const struct stream_wish *wish)
+{
+    struct expected *expected = expected_new(watching, wish);
+    int64_t until = clock_mono_ms() + EXPECT_MS;
+
     (void)pthread_mutex_lock(&watching->lock);
     expected->next = watching->expected;
     watching->expected = expected;
@@ -286,7 +328,8 @@ void watching_expect(struct watching *watching, const struct stream_wish *wish)
     while (clock_mono_ms() < until && is_waited_for(watching, expected))
         watching_wait(watching, until - clock_mono_ms());
     expected->waited_for = false;
-    expected->late = !is_settled(newest(watching, expected->endpoint), &expected->wish);
+    expected->late =
+        !is_settled(newest(watching, expected->endpoint, expected->child), &expected->wish);
     watching->dirty = watching->dirty || expected->late;
     (void)pthread_cond_broadcast(&watching->cond);
     (void)pthread_mutex_unlock(&watching->lock);

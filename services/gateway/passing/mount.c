@@ -269,7 +269,11 @@ static void subscribe(struct mcp *m, bool on)
     bool older = definitions != NULL && definitions->version < MCP_2026_07_28;
     bool shared = m->x->mount->upstream == NULL; /* with callers who may still want it */
     const char *uri = NULL;
-    struct stream_wish wish = {.endpoint = m->x->endpoint, .uris = &uri, .n_uris = 1};
+    struct stream_wish wish = {.endpoint = m->x->endpoint,
+                               .principal = m->x->who.id,
+                               .capabilities = m->session->capabilities,
+                               .uris = &uri,
+                               .n_uris = 1};
     char owner[33];
     enum status status;
 

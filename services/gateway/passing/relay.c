@@ -132,22 +132,12 @@ enum status relay_go_on(struct relay *relay, struct error *err)
     return status;
 }
 
-/* Who has a child of its own: this caller with what it can be asked. */
-static const char *child_of(const struct relay *relay)
-{
-    const McpHealth__Policy *policy = relay->server->config->policy;
-
-    if (policy == NULL || !policy->per_caller)
-        return NULL;
-    return child_key(relay->x->arena, relay->x->who.id, relay->capabilities);
-}
-
 static enum status begin_remote(struct relay *relay, struct error *err)
 {
     const struct downstream_request *request = &relay->request;
     struct remote_request remote = {
         .server = relay->server->config->id,
-        .caller = child_of(relay),
+        .caller = child_at(relay->x->arena, relay->server, relay->x->who.id, relay->capabilities),
         .method = request->method,
         .params = request->params_text,
         .target = request->target,

@@ -22,6 +22,16 @@ static const struct {
     {"resourcesListChanged", STREAM_RESOURCES},
 };
 
+/* What a program of an older server is told of this caller, as with its calls. */
+static const char *capabilities(struct mcp *m)
+{
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+
+    bridge_put_askable(&out, m->msg.json,
+                       json_get(m->msg.json, m->msg.meta, MCP_META_CAPABILITIES));
+    return arena_memdup(m->x->arena, out.data, out.len);
+}
+
 /* What is no resource of ours is not honoured, nor what a server does not tell. */
 static bool is_told(struct exchange *x, const char *uri)
 {
@@ -137,14 +147,16 @@ static void hand_over(struct mcp *m, const struct stream_wish *wish, const struc
 void mcp_listen(struct mcp *m)
 {
     CLEANUP(strbuf_done) struct strbuf ack = STRBUF_INIT;
-    struct stream_wish wish = {.endpoint = m->x->endpoint};
+    struct stream_wish wish = {.endpoint = m->x->endpoint, .principal = m->x->who.id};
     const char *raw;
     size_t len;
 
     if (!read_wish(m, &wish))
         return;
-    if (m->x->mount != NULL)
+    if (m->x->mount != NULL) {
         wish.kinds &= mount_tells(m->x);
+        wish.capabilities = capabilities(m);
+    }
     raw = json_raw(m->msg.json, m->msg.id, &len);
     wish.subscription = arena_memdup(m->x->arena, raw, len);
     put_ack(&wish, &ack);

@@ -28,6 +28,7 @@ static void stream_free(struct stream *stream)
     free(stream->session);
     free(stream->subscription);
     free(stream->endpoint);
+    free(stream->capabilities);
     free(stream);
 }
 
@@ -130,6 +131,7 @@ static struct stream *stream_new(struct streams *streams, const struct exchange 
     stream->session = copy(wish->session);
     stream->subscription = copy(wish->subscription);
     stream->endpoint = copy(wish->endpoint);
+    stream->capabilities = copy(wish->capabilities);
     stream->kinds = wish->kinds;
     stream->uris = calloc(wish->n_uris + 1, sizeof(*stream->uris));
     if (stream->uris == NULL)
@@ -264,6 +266,20 @@ void streams_notify_endpoint(struct streams *streams, const char *endpoint, unsi
     notify(streams, endpoint, kinds, uris, n_uris);
 }
 
+void streams_notify_child(struct streams *streams, const char *endpoint, const char *child,
+                          const char *const *uris, size_t n_uris)
+{
+    struct picture *picture = servers_look(streams->gw->servers);
+    const struct server *server = picture_server(picture, endpoint);
+
+    (void)pthread_mutex_lock(&streams->lock);
+    for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
+        if (stream_has_child(stream, server, child) && !stream->ending && stream_carries(stream))
+            tell(stream, 0, uris, n_uris);
+    (void)pthread_mutex_unlock(&streams->lock);
+    picture_unref(picture);
+}
+
 void streams_wishes(struct streams *streams, void (*fn)(const struct stream_wish *wish, void *arg),
                     void *arg)
 {
@@ -274,6 +290,7 @@ void streams_wishes(struct streams *streams, void (*fn)(const struct stream_wish
         struct stream_wish wish = {
             .principal = stream->principal,
             .endpoint = stream->endpoint,
+            .capabilities = stream_capabilities(stream, &arena),
             .kinds = stream->kinds,
             .uris = (const char *const *)stream->uris,
             .n_uris = stream->n_uris,

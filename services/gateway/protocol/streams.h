@@ -18,7 +18,9 @@ enum stream_kind {
 struct stream_wish {
     const char *session;      /* legacy: hash of the session; NULL = modern */
     const char *subscription; /* modern: id of the listen request as JSON */
-    const char *principal;    /* whose it is; streams_wishes tells it */
+    const char *principal;    /* whose it is; streams_open takes that of the exchange */
+    const char *capabilities; /* what an older server is told of who asks; NULL = nothing.
+                               * Of sessions streams_wishes tells it */
     const char *endpoint;     /* downstream server at whose endpoint it is; NULL = /mcp */
     unsigned kinds;           /* enum stream_kind */
     const char *const *uris;  /* modern: resources; legacy ones are in the session */
@@ -39,6 +41,10 @@ void streams_notify(struct streams *streams, unsigned kinds, const char *const *
 /* The same for the endpoint of a downstream server. */
 void streams_notify_endpoint(struct streams *streams, const char *endpoint, unsigned kinds,
                              const char *const *uris, size_t n_uris);
+/* Resources changed, says the program there that callers have for themselves who have this
+ * key (child.h). */
+void streams_notify_child(struct streams *streams, const char *endpoint, const char *child,
+                          const char *const *uris, size_t n_uris);
 /* What the streams at endpoints wish to hear, one after the other; texts are valid
  * for the time of the call. */
 void streams_wishes(struct streams *streams, void (*fn)(const struct stream_wish *wish, void *arg),

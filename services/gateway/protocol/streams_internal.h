@@ -2,6 +2,7 @@
 /* What streams.c and streams_sweep.c have in common. */
 #pragma once
 
+#include "servers.h"
 #include "streams.h"
 
 #include <pthread.h>
@@ -10,7 +11,7 @@ struct stream {
     struct stream *next, *previous;
     struct streams *streams;
     struct http_stream *http;
-    char *principal, *session, *subscription, *endpoint;
+    char *principal, *session, *subscription, *endpoint, *capabilities;
     char **uris;
     size_t n_uris;
     unsigned kinds;
@@ -42,5 +43,9 @@ bool stream_has_session(const struct stream *stream);
 /* Of a session's streams only the newest carries messages, on the copy where it was
  * opened last. */
 bool stream_carries(const struct stream *stream);
+/* What an older server is told that its caller can be asked; NULL = nothing. */
+const char *stream_capabilities(const struct stream *stream, struct arena *arena);
+/* It is at the endpoint of this server, and its caller has the program with this key there. */
+bool stream_has_child(const struct stream *stream, const struct server *server, const char *child);
 /* Its connection says later, on its own thread, that it is closed. */
 void stream_end(struct stream *stream);

@@ -69,27 +69,35 @@ void streams_pass_on(struct streams *streams, const char *session,
     picture_unref(picture);
 }
 
-/* With the lock held. */
-static bool has_child(const struct stream *stream, const char *endpoint, const char *child)
+const char *stream_capabilities(const struct stream *stream, struct arena *arena)
+{
+    if (stream->session == NULL)
+        return stream->capabilities;
+    return sessions_capabilities(stream->streams->gw->sessions, arena, stream->session);
+}
+
+bool stream_has_child(const struct stream *stream, const struct server *server, const char *child)
 {
     CLEANUP(arena_done) struct arena arena = {0};
-    const char *capabilities;
+    const char *own;
 
-    if (stream->session == NULL || stream->endpoint == NULL ||
-        strcmp(stream->endpoint, endpoint) != 0)
+    if (server == NULL || stream->endpoint == NULL ||
+        strcmp(stream->endpoint, server->config->id) != 0)
         return false;
-    capabilities = sessions_capabilities(stream->streams->gw->sessions, &arena, stream->session);
-    return strcmp(child_key(&arena, stream->principal, capabilities), child) == 0;
+    own = child_at(&arena, server, stream->principal, stream_capabilities(stream, &arena));
+    return own != NULL && strcmp(own, child) == 0;
 }
 
 void streams_pass_on_of_child(struct streams *streams, const char *endpoint, const char *child,
                               const struct downstream_message *msg)
 {
     struct picture *picture = servers_look(streams->gw->servers);
+    const struct server *server = picture_server(picture, endpoint);
 
     (void)pthread_mutex_lock(&streams->lock);
     for (struct stream *stream = streams->first; stream != NULL; stream = stream->next)
-        if (has_child(stream, endpoint, child) && !stream->ending && stream_carries(stream))
+        if (stream->session != NULL && stream_has_child(stream, server, child) && !stream->ending &&
+            stream_carries(stream))
             tell(stream, picture, msg);
     (void)pthread_mutex_unlock(&streams->lock);
     picture_unref(picture);
