@@ -61,7 +61,9 @@ static bool concerns_all(const char *method)
            strncmp(method, "notifications/subscriptions/", 28) == 0;
 }
 
-/* With the pipe's lock held. NULL: nobody's, or the session's when *ret_session. */
+/* With the pipe's lock held. NULL: nobody's, or the session's when *ret_session. An error that
+ * names no request may be about any of those that wait, or none of them (a notification of ours):
+ * of several none is failed for it, since the others are carried out and will be answered. */
 static struct downstream_exchange *owner(struct pipe *pipe, const struct json *json,
                                          const struct json_node *node, bool *ret_session)
 {

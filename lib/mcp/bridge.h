@@ -126,9 +126,10 @@ bool bridge_put_input_request(struct strbuf *out, const char *key, const char *m
  * commas between. How many. */
 unsigned bridge_put_url_requests(struct strbuf *out, const struct json *json,
                                  const struct json_node *error);
-/* An entry of a modern server's inputRequests as the members of a request to a
- * legacy caller, "method":…,"params":…. elicitation_id: for url mode. False when
- * this caller cannot be asked that; nothing was written. */
+/* An entry of a modern server's inputRequests, or method and params of another revision's
+ * request, as the members of a request to a legacy caller, "method":…,"params":….
+ * elicitation_id: for url mode. False when this caller cannot be asked that; nothing was
+ * written. */
 bool bridge_put_question(struct strbuf *out, const struct bridge *bridge, const struct json *json,
                          const struct json_node *entry, const char *elicitation_id);
 /* The params of a call's retry: those of the first call, with the answers (a JSON

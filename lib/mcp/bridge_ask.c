@@ -10,8 +10,17 @@
 #define SAMPLING "sampling/createMessage"
 #define ROOTS "roots/list"
 
-/* Keys of a question that say something about one hop only. */
-#define HOP_WORDS WORDS("elicitationId", "task", "_meta")
+/* Keys of a question that say something about one hop only. Of _meta both sides know what is
+ * in it when neither is modern: a token for progress, the server's own. */
+static const char *const hop_words[] = {"elicitationId", "task", "_meta", NULL};
+static const char *const older_hop_words[] = {"elicitationId", "task", NULL};
+
+static const char *const *hop_words_of(const struct bridge *bridge)
+{
+    bool modern = bridge_modern_server(bridge) || bridge_modern_caller(bridge);
+
+    return modern ? hop_words : older_hop_words;
+}
 
 static bool is_url(const struct json *json, const struct json_node *params)
 {
@@ -70,7 +79,7 @@ static void put_request(struct strbuf *out, const char *method, const struct jso
     strbuf_str(out, "{\"method\":");
     json_put_string(out, method);
     strbuf_str(out, ",\"params\":");
-    put_without(out, json, params, HOP_WORDS);
+    put_without(out, json, params, hop_words);
     strbuf_char(out, '}');
 }
 
@@ -104,7 +113,7 @@ unsigned bridge_put_url_requests(struct strbuf *out, const struct json *json,
     return n;
 }
 
-/* ---- from modern servers to legacy callers ---------------------------------------------- */
+/* ---- to legacy callers ------------------------------------------------------------------ */
 
 /* One field of a form as 2025-06-18 knows it: no defaults but of booleans, titles
  * of choices beside them. */
@@ -194,7 +203,7 @@ static bool put_elicitation(struct strbuf *out, const struct bridge *bridge,
     strbuf_str(out, "\"method\":\"" ELICITATION "\",\"params\":{");
     FOR_MEMBERS(key, params)
     {
-        if (key_in(json, key, HOP_WORDS) || (old && json_is(json, key, "mode")))
+        if (key_in(json, key, hop_words_of(bridge)) || (old && json_is(json, key, "mode")))
             continue;
         if (old && json_is(json, key, "requestedSchema")) {
             put_key(out, "requestedSchema");
@@ -228,7 +237,7 @@ static bool put_sampling(struct strbuf *out, const struct bridge *bridge, const 
     if (bridge->caller < MCP_2025_11_25 && !old_can_sample(json, params))
         return false;
     strbuf_str(out, "\"method\":\"" SAMPLING "\",\"params\":");
-    put_without(out, json, params, HOP_WORDS);
+    put_without(out, json, params, hop_words_of(bridge));
     return true;
 }
 
@@ -244,7 +253,11 @@ bool bridge_put_question(struct strbuf *out, const struct bridge *bridge, const 
         return put_sampling(out, bridge, json, params);
     if (!json_is(json, method, ROOTS))
         return false;
-    strbuf_str(out, "\"method\":\"" ROOTS "\",\"params\":{}");
+    strbuf_str(out, "\"method\":\"" ROOTS "\",\"params\":{");
+    FOR_MEMBERS(key, params)
+    if (json_is(json, key, "_meta") && !key_in(json, key, hop_words_of(bridge)))
+        put_member(out, json, key);
+    strbuf_char(out, '}');
     return true;
 }
 

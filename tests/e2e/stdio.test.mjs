@@ -305,8 +305,8 @@ describe("a child", () => {
     assert.deepEqual([await born(ben), await born(hub)], [his, ours]);
   });
 
-  test("hears how far its caller is with the answer to a question", async () => {
-    const client = await Legacy.open(stack, "2025-11-25", { url: `${stack.base}/mcp/hand`, capabilities: { roots: {} } });
+  for (const version of ["2025-11-25", "2025-06-18"]) test(`hears how far its caller of ${version} is with the answer to a question`, async () => {
+    const client = await Legacy.open(stack, version, { url: `${stack.base}/mcp/hand`, capabilities: { roots: {} } });
     const stream = await client.open("tools/call", { name: "asks", arguments: { method: "roots/list" } });
     const { id, params } = await stream.next();
     for (const progress of [1, 2]) await client.notify("notifications/progress", { progressToken: params._meta.progressToken, progress });

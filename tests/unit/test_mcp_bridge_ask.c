@@ -135,6 +135,37 @@ START_TEST(input_requests_become_requests_to_legacy_callers)
 }
 END_TEST
 
+#define META "\"_meta\":{\"progressToken\":7,\"acme.org/x\":{}}"
+
+static const struct {
+    int server;
+    const char *entry, *told;
+} older[] = {
+    {V11, "{\"method\":\"elicitation/create\",\"params\":{\"message\":\"m\",\"task\":{}," META "}}",
+     "{\"method\":\"elicitation/create\",\"params\":{\"message\":\"m\"," META "}}"},
+    {V11, "{\"method\":\"sampling/createMessage\",\"params\":{" META ",\"messages\":[]}}",
+     "{\"method\":\"sampling/createMessage\",\"params\":{" META ",\"messages\":[]}}"},
+    {OLDEST, "{\"method\":\"roots/list\",\"params\":{\"x\":1," META "}}",
+     "{\"method\":\"roots/list\",\"params\":{" META "}}"},
+    {NEW, "{\"method\":\"elicitation/create\",\"params\":{\"message\":\"m\"," META "}}",
+     "{\"method\":\"elicitation/create\",\"params\":{\"message\":\"m\"}}"},
+    {NEW, "{\"method\":\"roots/list\",\"params\":{" META "}}",
+     "{\"method\":\"roots/list\",\"params\":{}}"},
+};
+
+START_TEST(questions_between_older_revisions_keep_their_meta)
+{
+    CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
+    const struct json *json = parse(older[_i].entry);
+    struct bridge b = between(older[_i].server, V06);
+
+    strbuf_char(&out, '{');
+    ck_assert(bridge_put_question(&out, &b, json, json->nodes, ""));
+    strbuf_char(&out, '}');
+    ck_assert_str_eq(out.data, older[_i].told);
+}
+END_TEST
+
 START_TEST(a_retry_has_the_first_params_with_answers_and_state)
 {
     CLEANUP(strbuf_done) struct strbuf out = STRBUF_INIT;
@@ -160,6 +191,8 @@ static void fill(TCase *tcase)
     tcase_add_test(tcase, urls_of_an_error_become_input_requests);
     tcase_add_loop_test(tcase, input_requests_become_requests_to_legacy_callers, 0,
                         (int)ARRAY_SIZE(questions));
+    tcase_add_loop_test(tcase, questions_between_older_revisions_keep_their_meta, 0,
+                        (int)ARRAY_SIZE(older));
     tcase_add_test(tcase, a_retry_has_the_first_params_with_answers_and_state);
 }
 
