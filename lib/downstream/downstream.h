@@ -230,6 +230,9 @@ struct downstream_request {
     /* Logs wanted from this level, NULL = none. Legacy: what the session has been told,
      * which is told again to one that begins anew. */
     const char *log_level;
+    /* stdio: names who sends it, if any other request of theirs may be told just as well what
+     * a legacy server asks in this one; NULL = nobody. */
+    const char *client;
     bool progress; /* ask for progress */
     /* May be sent again when it is not known whether it was carried out (lists,
      * reads, tools declared idempotent by configuration). */

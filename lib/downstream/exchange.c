@@ -133,6 +133,8 @@ static struct downstream_exchange *exchange_new(struct downstream_session *sessi
 
     if (x == NULL || (x->method = strdup(request->method)) == NULL)
         abort();
+    if (request->client != NULL && (x->client = strdup(request->client)) == NULL)
+        abort();
     x->server = session->server;
     x->session = session;
     waiter_init(&x->waiter);
@@ -265,6 +267,7 @@ void downstream_end(struct downstream_exchange *x)
         sse_done(&x->sse);
     arena_done(&x->arena);
     free(x->method);
+    free(x->client);
     free(x);
 }
 

@@ -36,7 +36,7 @@ struct downstream_exchange {
     bool sent, answered;
 
     /* The request. */
-    char *method;
+    char *method, *client;  /* client: NULL none */
     struct strbuf tail;     /* what follows the id in the JSON text */
     struct strbuf mirrored; /* Mcp-Method, Mcp-Name, Mcp-Param-* */
     struct strbuf headers;  /* further lines */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a child says, sorted: answers and progress by their numbers, the rest to
- * the only exchange there is, or to the session. */
+ * the only exchange there is (questions to the newest, when all are of one client), or to
+ * the session. */
 #include "downstream/pipe.h"
 #include "downstream/queue.h"
 
@@ -51,6 +52,24 @@ static struct downstream_exchange *the_only(struct pipe *pipe)
     return only;
 }
 
+/* Of whom a question may be asked: of the only one, or of the newest when all are of one
+ * client, whose answer it is either way. */
+static struct downstream_exchange *the_asked(struct pipe *pipe)
+{
+    struct downstream_exchange *newest = NULL;
+
+    for (struct downstream_exchange *x = pipe->waiting; x != NULL; x = x->pipe_next) {
+        if (x->settled)
+            continue;
+        if (newest == NULL)
+            newest = x;
+        else if (x->client == NULL || newest->client == NULL ||
+                 strcmp(x->client, newest->client) != 0)
+            return NULL;
+    }
+    return newest;
+}
+
 static bool concerns_all(const char *method)
 {
     static const char suffix[] = "/list_changed";
@@ -84,7 +103,7 @@ static struct downstream_exchange *owner(struct pipe *pipe, const struct json *j
                    : NULL;
     if (json_is(json, method, "notifications/cancelled"))
         return NULL; /* heard by all */
-    x = the_only(pipe);
+    x = json_get(json, node, "id") != NULL ? the_asked(pipe) : the_only(pipe);
     if (x != NULL && method->type == JSON_T_STRING && concerns_all(json_text(&arena, json, method)))
         x = NULL;
     arena_done(&arena);

@@ -67,6 +67,7 @@ static enum status send_call(struct remote_exchange *x, struct error *err)
     call.target = or_empty(x->request.target);
     call.capabilities = or_empty(x->request.capabilities);
     call.log_level = or_empty(x->request.log_level);
+    call.client = or_empty(x->request.client);
     call.progress = x->request.progress;
     call.repeatable = x->request.repeatable;
     call.timeout_ms = left_ms(x);
@@ -343,6 +344,7 @@ static struct remote_exchange *exchange_new(struct bus *bus, const struct remote
     x->request.target = keep(x, request->target);
     x->request.capabilities = keep(x, request->capabilities);
     x->request.log_level = keep(x, request->log_level);
+    x->request.client = keep(x, request->client);
     x->deadline_ms = request->deadline_ms ? request->deadline_ms : clock_mono_ms() + CALL_MS;
     (void)snprintf(x->owner, sizeof(x->owner), "%s", or_empty(request->owner));
     token_hex(x->id);

@@ -27,6 +27,7 @@ struct remote_request {
     const char *target;       /* NULL = as is */
     const char *capabilities; /* also for opening */
     const char *log_level;
+    const char *client;
     bool progress, repeatable;
     int64_t deadline_ms; /* clock_mono_ms(); 0 = 60 s from now */
 };

@@ -42,6 +42,7 @@ static enum status begin(struct exchange *x, struct slot *slot, struct error *er
                                                .target = given(call->target),
                                                .capabilities = given(call->capabilities),
                                                .log_level = leveled ? given(call->log_level) : NULL,
+                                               .client = given(call->client),
                                                .progress = call->progress,
                                                .repeatable = call->repeatable,
                                                .deadline_ms = x->deadline_ms};

@@ -314,6 +314,26 @@ describe("a child", () => {
     assert.equal(said((await stream.next()).result), '[1,2,{"roots":[]}]');
   });
 
+  test("asks the newest of several calls when all are of one session, and else nobody", async () => {
+    await serve(stack, "curious", byHand("curious"), { policy: { per_caller: true } });
+    const open = () => Legacy.open(stack, "2025-11-25", { url: `${stack.base}/mcp/curious`, capabilities: { elicitation: {} } });
+    const [client, other] = await Promise.all([open(), open()]);
+    const born = async (who) => said(await who.result("tools/call", { name: "born", arguments: {} }));
+    await until("the policy has come to the gateway", async () => await born(client) !== await ask("curious", "born"));
+    assert.equal(await born(other), await born(client));
+    const slow = await client.open("tools/call", { name: "slow", arguments: { ms: 60_000 } });
+    await until("it runs", async () => said(await client.result("tools/call", { name: "running", arguments: {} })) === "1");
+    const asks = { name: "asks", arguments: { method: "elicitation/create" } };
+    const stream = await client.open("tools/call", asks);
+    const { id, method } = await stream.next();
+    assert.equal(method, "elicitation/create");
+    await client.send({ jsonrpc: "2.0", id, result: { action: "decline" } });
+    assert.equal(said((await stream.next()).result), '[{"action":"decline"}]');
+    assert.match(said(await other.result("tools/call", asks)), /-32601.*nobody can be asked/);
+    slow.close();
+    await client.end();
+  });
+
   test("asks about the task that its caller made of a question, as far as that declared tasks", async () => {
     const client = await Legacy.open(stack, "2025-11-25", { url: `${stack.base}/mcp/hand`, capabilities: { elicitation: {}, tasks: { list: {}, requests: { elicitation: { create: {} } } } } });
     for (const method of ["elicitation/create", "tasks/get", "tasks/result", "tasks/list"]) {

@@ -143,6 +143,7 @@ static enum status begin_remote(struct relay *relay, struct error *err)
         .target = request->target,
         .capabilities = request->capabilities != NULL ? request->capabilities : relay->capabilities,
         .log_level = request->log_level,
+        .client = relay->caller_session,
         .progress = request->progress,
         .repeatable = request->repeatable,
         .deadline_ms = request->deadline_ms,
