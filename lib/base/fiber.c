@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fibers by ucontext(3): portable, and the two system calls of a round trip are
- * nothing beside the change of threads that they spare. */
+/* Fibers: entered by ucontext(3) the first time, which is portable; from then on by
+ * setjmp(3), which makes no system call. */
+#undef _FORTIFY_SOURCE /* to jump to another stack is what it means to prevent */
 #include "base/fiber.h"
 
 #include <assert.h>
+#include <setjmp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -25,14 +28,28 @@ struct shadow {
     size_t size;
 };
 
+enum rest {
+    RUNS,
+    RUNS_WOKEN, /* its next wait ends at once */
+    RESTS,
+};
+
 struct fiber {
-    ucontext_t own, thread; /* whichever of the two does not run */
+    ucontext_t first;
+    jmp_buf own, thread; /* whichever of the two does not run */
     struct shadow own_shadow, thread_shadow;
     char *memory; /* guard page and stack */
     size_t memory_size;
     void (*fn)(void *arg);
     void *arg;
-    bool ended, alone;
+    bool entered, ended, alone;
+    const struct fiber_host *host; /* NULL = none */
+    void *host_arg;
+    bool permitted, may_wait;
+    int64_t until_ms;
+    _Atomic enum rest rest;
+    void *kept;
+    void (*done)(void *kept);
 };
 
 static __thread struct fiber *running;
@@ -70,8 +87,10 @@ static inline __attribute__((always_inline)) void arrive(struct shadow *to, stru
 
 static void back_to_thread(struct fiber *fiber)
 {
-    leave(&fiber->own_shadow, &fiber->thread_shadow);
-    (void)swapcontext(&fiber->own, &fiber->thread);
+    if (_setjmp(fiber->own) == 0) {
+        leave(&fiber->own_shadow, &fiber->thread_shadow);
+        _longjmp(fiber->thread, 1);
+    }
     arrive(&fiber->own_shadow, &fiber->thread_shadow);
 }
 
@@ -88,15 +107,26 @@ static void run(void)
     }
 }
 
+static void enter(struct fiber *fiber)
+{
+    if (fiber->entered)
+        _longjmp(fiber->own, 1);
+    fiber->entered = true;
+    (void)setcontext(&fiber->first);
+}
+
 bool fiber_resume(struct fiber *fiber)
 {
     struct shadow ignored;
 
     assert(!running);
     running = fiber;
-    leave(&fiber->thread_shadow, &fiber->own_shadow);
-    (void)swapcontext(&fiber->thread, &fiber->own);
+    if (_setjmp(fiber->thread) == 0) {
+        leave(&fiber->thread_shadow, &fiber->own_shadow);
+        enter(fiber);
+    }
     arrive(&fiber->thread_shadow, &ignored);
+    fiber = running;
     running = NULL;
     return fiber->ended;
 }
@@ -130,20 +160,93 @@ bool fiber_start(struct fiber *fiber, void (*fn)(void *arg), void *arg)
     assert(fiber->ended);
     fiber->fn = fn;
     fiber->arg = arg;
-    fiber->ended = fiber->alone = false;
+    fiber->ended = fiber->permitted = fiber->may_wait = false;
+    fiber->alone = fiber->host != NULL;
+    atomic_store(&fiber->rest, RUNS);
     return fiber_resume(fiber);
+}
+
+/* ---- waiting ------------------------------------------------------------------ */
+
+bool fiber_rests(struct fiber *fiber)
+{
+    enum rest runs = RUNS;
+
+    if (atomic_compare_exchange_strong(&fiber->rest, &runs, RESTS))
+        return true;
+    atomic_store(&fiber->rest, RUNS);
+    return false;
+}
+
+void fiber_wake(struct fiber *fiber)
+{
+    enum rest rest = atomic_load(&fiber->rest);
+
+    while (rest != RUNS_WOKEN)
+        if (atomic_compare_exchange_weak(&fiber->rest, &rest, rest == RESTS ? RUNS : RUNS_WOKEN)) {
+            if (rest == RESTS)
+                fiber->host->ready(fiber->host_arg);
+            return;
+        }
+}
+
+void fiber_permit(void)
+{
+    if (running)
+        running->permitted = true;
+}
+
+void fiber_let_wait(bool let)
+{
+    if (running)
+        running->may_wait = let && running->permitted && running->host;
+}
+
+struct fiber *fiber_that_waits(void)
+{
+    return running && running->may_wait ? running : NULL;
+}
+
+void fiber_wait(struct fiber *fiber, int64_t until_ms)
+{
+    fiber->until_ms = until_ms;
+    back_to_thread(fiber);
+}
+
+int64_t fiber_until_ms(const struct fiber *fiber)
+{
+    return fiber->until_ms;
+}
+
+bool fiber_watch(struct fiber *fiber, int fd, uint32_t events)
+{
+    return fiber->host->watch(fiber->host_arg, fd, events);
+}
+
+void fiber_blocks(void)
+{
+    if (running && running->host)
+        running->host->blocks(running->host_arg);
+}
+
+void **fiber_own(void (*done)(void *own))
+{
+    if (!running || !running->host)
+        return NULL;
+    running->done = done;
+    return &running->kept;
 }
 
 /* ---- life --------------------------------------------------------------------- */
 
 static bool make_context(struct fiber *fiber, char *stack)
 {
-    if (getcontext(&fiber->own) != 0)
+    if (getcontext(&fiber->first) != 0)
         return false;
-    fiber->own.uc_stack.ss_sp = stack;
-    fiber->own.uc_stack.ss_size = STACK_SIZE;
-    fiber->own.uc_link = NULL;
-    makecontext(&fiber->own, run, 0);
+    fiber->first.uc_stack.ss_sp = stack;
+    fiber->first.uc_stack.ss_size = STACK_SIZE;
+    fiber->first.uc_link = NULL;
+    makecontext(&fiber->first, run, 0);
     return true;
 }
 
@@ -174,11 +277,24 @@ struct fiber *fiber_new(void)
     return fiber;
 }
 
+struct fiber *fiber_new_hosted(const struct fiber_host *host, void *arg)
+{
+    struct fiber *fiber = fiber_new();
+
+    if (fiber) {
+        fiber->host = host;
+        fiber->host_arg = arg;
+    }
+    return fiber;
+}
+
 void fiber_free(struct fiber *fiber)
 {
     if (!fiber)
         return;
     assert(fiber->ended);
+    if (fiber->kept)
+        fiber->done(fiber->kept);
 #ifdef __SANITIZE_THREAD__
     __tsan_destroy_fiber(fiber->own_shadow.handle);
 #endif

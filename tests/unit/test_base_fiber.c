@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,6 +148,174 @@ START_TEST(stacks_are_deep_and_apart_on_every_thread)
 }
 END_TEST
 
+/* ---- with a host ---- */
+
+struct host {
+    atomic_int ready, blocked;
+    int watched;
+};
+
+static void is_ready(void *arg)
+{
+    struct host *host = arg;
+
+    atomic_fetch_add(&host->ready, 1);
+}
+
+static bool watches(void *arg, int fd, uint32_t events)
+{
+    struct host *host = arg;
+
+    host->watched = fd;
+    return events == 1;
+}
+
+static void is_blocked(void *arg)
+{
+    struct host *host = arg;
+
+    atomic_fetch_add(&host->blocked, 1);
+}
+
+static const struct fiber_host calls = {.ready = is_ready, .watch = watches, .blocks = is_blocked};
+
+struct wait {
+    struct fiber *fiber; /* that waits; NULL: it may not */
+    pthread_t before, after;
+    bool permit;
+};
+
+static void waits(void *arg)
+{
+    struct wait *wait = arg;
+
+    wait->before = pthread_self();
+    if (wait->permit)
+        fiber_permit();
+    fiber_let_wait(true);
+    wait->fiber = fiber_that_waits();
+    if (wait->fiber)
+        fiber_wait(wait->fiber, 4711);
+    fiber_let_wait(false);
+    if (fiber_that_waits())
+        wait->fiber = NULL;
+    wait->after = pthread_self();
+}
+
+static void *resumes(void *fiber)
+{
+    return fiber_resume(fiber) ? fiber : NULL;
+}
+
+START_TEST(one_that_waits_is_gone_on_with_by_any_thread)
+{
+    struct host host = {0};
+    struct fiber *fiber = fiber_new_hosted(&calls, &host);
+    struct wait wait = {.permit = true};
+    pthread_t thread;
+    void *ended;
+
+    ck_assert(!fiber_start(fiber, waits, &wait));
+    ck_assert_int_eq(fiber_until_ms(fiber), 4711);
+    ck_assert(fiber_rests(fiber));
+    ck_assert_int_eq(atomic_load(&host.ready), 0);
+    fiber_wake(fiber);
+    ck_assert_int_eq(atomic_load(&host.ready), 1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, resumes, fiber), 0);
+    ck_assert_int_eq(pthread_join(thread, &ended), 0);
+    ck_assert_ptr_eq(ended, fiber);
+    ck_assert(pthread_equal(wait.before, pthread_self()));
+    ck_assert(!pthread_equal(wait.after, pthread_self()));
+    fiber_free(fiber);
+}
+END_TEST
+
+START_TEST(a_wake_before_the_wait_is_not_lost_and_comes_once)
+{
+    struct host host = {0};
+    struct fiber *fiber = fiber_new_hosted(&calls, &host);
+    struct wait wait = {.permit = true};
+
+    ck_assert(!fiber_start(fiber, waits, &wait));
+    fiber_wake(fiber); /* before its thread has seen that it stopped */
+    fiber_wake(fiber);
+    ck_assert(!fiber_rests(fiber));
+    ck_assert_int_eq(atomic_load(&host.ready), 0);
+    ck_assert(fiber_resume(fiber));
+    fiber_wake(fiber); /* one that has ended */
+    ck_assert_int_eq(atomic_load(&host.ready), 0);
+    ck_assert(!fiber_start(fiber, waits, &wait));
+    ck_assert(fiber_rests(fiber));
+    for (int i = 0; i < 3; i++)
+        fiber_wake(fiber);
+    ck_assert_int_eq(atomic_load(&host.ready), 1);
+    ck_assert(fiber_resume(fiber));
+    fiber_free(fiber);
+}
+END_TEST
+
+START_TEST(nobody_waits_who_was_not_let_and_permitted)
+{
+    struct host host = {0};
+    struct fiber *hosted = fiber_new_hosted(&calls, &host), *plain = fiber_new();
+    struct wait wait = {.permit = false}, no_host = {.permit = true};
+
+    ck_assert_ptr_null(fiber_that_waits());
+    fiber_let_wait(true);
+    ck_assert_ptr_null(fiber_that_waits());
+    ck_assert(fiber_start(hosted, waits, &wait));
+    ck_assert_ptr_null(wait.fiber);
+    ck_assert(fiber_start(plain, waits, &no_host));
+    ck_assert_ptr_null(no_host.fiber);
+    wait.permit = true;
+    ck_assert(!fiber_start(hosted, waits, &wait));
+    ck_assert(fiber_resume(hosted));
+    wait.permit = false; /* was for one run */
+    ck_assert(fiber_start(hosted, waits, &wait));
+    fiber_free(hosted);
+    fiber_free(plain);
+}
+END_TEST
+
+static void forgets(void *own)
+{
+    *(int *)own += 1;
+}
+
+static int forgotten;
+
+static void keeps(void *arg)
+{
+    void **own = fiber_own(forgets);
+
+    fiber_blocks();
+    *(bool *)arg = own && (!*own || *own == &forgotten);
+    if (own)
+        *own = &forgotten;
+}
+
+START_TEST(what_is_a_fibers_own_is_kept_between_runs_and_freed_with_it)
+{
+    struct host host = {0};
+    struct fiber *fiber = fiber_new_hosted(&calls, &host), *plain = fiber_new();
+    bool well = false;
+
+    for (int i = 0; i < 2; i++) {
+        ck_assert(fiber_start(fiber, keeps, &well));
+        ck_assert(well);
+    }
+    ck_assert_int_eq(forgotten, 0);
+    ck_assert_int_eq(atomic_load(&host.blocked), 2);
+    fiber_free(fiber);
+    ck_assert_int_eq(forgotten, 1);
+    ck_assert(fiber_start(plain, keeps, &well));
+    ck_assert(!well);
+    fiber_blocks(); /* on no fiber: nothing */
+    ck_assert_int_eq(atomic_load(&host.blocked), 2);
+    fiber_free(plain);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base fiber");
@@ -157,5 +326,9 @@ int main(void)
     tcase_add_test(tc, one_that_ended_can_be_started_again);
     tcase_add_test(tc, one_that_wants_to_be_alone_says_so_and_shares_no_more);
     tcase_add_test(tc, stacks_are_deep_and_apart_on_every_thread);
+    tcase_add_test(tc, one_that_waits_is_gone_on_with_by_any_thread);
+    tcase_add_test(tc, a_wake_before_the_wait_is_not_lost_and_comes_once);
+    tcase_add_test(tc, nobody_waits_who_was_not_let_and_permitted);
+    tcase_add_test(tc, what_is_a_fibers_own_is_kept_between_runs_and_freed_with_it);
     return suite_run(suite);
 }
