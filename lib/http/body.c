@@ -2,6 +2,8 @@
 /* Request bodies: in pieces, within a limit and a deadline of their own. */
 #include "http/internal.h"
 
+#include "base/fiber.h"
+
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,12 @@ static int read_piece(struct exchange *x, char *out, size_t len, int64_t deadlin
     return n;
 }
 
+void body_permit(struct exchange *x)
+{
+    if (x->body == BODY_READ && x->worker->received == x->worker->consumed)
+        fiber_permit();
+}
+
 static enum status fail(struct exchange *x, int http_status, int *ret_http_status)
 {
     x->body = BODY_BROKEN;
@@ -43,8 +51,8 @@ static enum status fail(struct exchange *x, int http_status, int *ret_http_statu
 /* A piece did not come whole: too slow, gone, or not chunked as announced. */
 static enum status fail_read(struct exchange *x, int n, int *ret_http_status)
 {
-    struct pollfd pfd = {.fd = handoff_fd(x), .events = POLLIN | POLLRDHUP};
-    bool pending = pfd.fd >= 0 && poll(&pfd, 1, 0) > 0;
+    struct pollfd pfd = {.fd = x->guest->fd, .events = POLLIN | POLLRDHUP};
+    bool pending = poll(&pfd, 1, 0) > 0;
 
     if (x->worker->timed_out)
         return fail(x, 408, ret_http_status);
@@ -127,6 +135,7 @@ enum status http_body(struct http_request *req, size_t limit, const char **ret_b
         else
             TRY(read_growing(x, req, limit, deadline_ms, ret_http_status));
         x->body = BODY_READ;
+        body_permit(x);
     }
     *ret_body = x->body_bytes ? x->body_bytes : "";
     *ret_len = x->body_len;
@@ -161,12 +170,13 @@ void body_settle(struct exchange *x)
 void body_linger(struct exchange *x)
 {
     int64_t deadline_ms = clock_mono_ms() + LINGER_MS;
-    struct pollfd pfd = {.fd = handoff_fd(x), .events = POLLIN};
+    struct pollfd pfd = {.fd = x->guest->fd, .events = POLLIN};
     char drop[4096];
     ssize_t total = 0;
 
-    if (pfd.fd < 0 || shutdown(pfd.fd, SHUT_WR) != 0)
+    if (shutdown(pfd.fd, SHUT_WR) != 0)
         return;
+    fiber_blocks();
     while (total < LINGER_BYTES) {
         int64_t left = deadline_ms - clock_mono_ms();
         ssize_t n;

@@ -19,10 +19,12 @@ static const char *peek_header(const char *head, const char *end, const char *na
     return NULL;
 }
 
-/* Whether the last chunk has come. What is malformed is whole, and refused by
- * the worker. bytes end with NUL. */
-static bool chunks_whole(const char *bytes, const char *end)
+/* Whether the last chunk has come, and how many bytes they are. What is malformed is
+ * whole, and refused by the worker. bytes end with NUL. */
+static bool chunks_whole(const char *bytes, const char *end, size_t *ret_len)
 {
+    const char *first = bytes;
+
     for (;;) {
         size_t digits = strspn(bytes, "0123456789abcdefABCDEF"), size;
         const char *data = bytes + digits + 2;
@@ -38,8 +40,12 @@ static bool chunks_whole(const char *bytes, const char *end)
             return true;
         if ((size_t)(end - data) < size + 2)
             return false;
-        if (size == 0 || memcmp(data + size, "\r\n", 2) != 0)
+        if (memcmp(data + size, "\r\n", 2) != 0)
             return true;
+        if (size == 0) {
+            *ret_len = (size_t)(data + 2 - first);
+            return true;
+        }
         bytes = data + size + 2;
     }
 }
@@ -53,23 +59,32 @@ static bool has_controls(const char *bytes, size_t len)
     return false;
 }
 
-bool peek_is_whole(const char *bytes, size_t len)
+bool peek_is_whole(const char *bytes, size_t len, size_t *ret_len)
 {
     const char *end = memmem(bytes, len, "\r\n\r\n", 4), *value;
-    size_t head_len, body_len;
+    size_t head_len, body_len, chunks = SIZE_MAX;
+    bool whole;
 
-    if (len >= PEEK_MAX)
-        return true;
+    *ret_len = SIZE_MAX;
     if (!end)
-        return memmem(bytes, len, "\n\n", 2) || has_controls(bytes, len);
+        return len >= PEEK_MAX || memmem(bytes, len, "\n\n", 2) || has_controls(bytes, len);
     head_len = (size_t)(end - bytes) + 4;
     if (peek_header(bytes, end, "Expect"))
         return true;
     value = peek_header(bytes, end, "Transfer-Encoding");
-    if (value) /* other encodings are refused */
-        return strncasecmp(value + strspn(value, " "), "chunked", 7) != 0 ||
-               chunks_whole(bytes + head_len, bytes + len);
+    if (value) { /* other encodings are refused */
+        whole = strncasecmp(value + strspn(value, " "), "chunked", 7) != 0 ||
+                chunks_whole(bytes + head_len, bytes + len, &chunks);
+        if (chunks != SIZE_MAX)
+            *ret_len = head_len + chunks;
+        return whole || len >= PEEK_MAX;
+    }
     value = peek_header(bytes, end, "Content-Length");
     body_len = value ? strtoul(value, NULL, 10) : 0;
-    return body_len > PEEK_MAX - head_len || len - head_len >= body_len;
+    if (body_len > PEEK_MAX - head_len)
+        return true;
+    if (len - head_len < body_len)
+        return len >= PEEK_MAX;
+    *ret_len = head_len + body_len;
+    return true;
 }

@@ -2,6 +2,8 @@
 /* Responses: head and body in one send, with a deadline for slow readers. */
 #include "http/internal.h"
 
+#include "base/fiber.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -27,28 +29,36 @@ static void iov_skip(struct iovec **iov, int *count, size_t n)
     }
 }
 
+/* What was sent, or the negative number of the error. Of its own because its caller may
+ * change threads, and the compiler takes errno for one place. */
+static __attribute__((noinline)) ssize_t send_now(int fd, struct iovec *iov, int n)
+{
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+    ssize_t sent;
+
+    do
+        sent = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : sent;
+}
+
 bool reply_send(struct exchange *x, struct iovec *iov, int n)
 {
-    int fd = handoff_fd(x);
+    struct pollfd pfd = {.fd = x->guest->fd, .events = POLLOUT};
     int64_t deadline_ms = 0;
 
-    if (fd < 0)
-        x->gone = true;
     while (!x->gone && n > 0) {
-        struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
-        ssize_t sent = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-        struct pollfd pfd = {.fd = fd, .events = POLLOUT};
+        ssize_t sent = send_now(pfd.fd, iov, n);
 
         if (sent >= 0) {
             iov_skip(&iov, &n, (size_t)sent);
             continue;
         }
-        if (errno == EINTR)
-            continue;
-        if (errno != EAGAIN && errno != EWOULDBLOCK) {
+        if (sent != -EAGAIN && sent != -EWOULDBLOCK) {
             x->gone = true;
             break;
         }
+        fiber_blocks();
         if (!deadline_ms)
             deadline_ms = clock_mono_ms() + http_limits.body_timeout_ms;
         if (clock_mono_ms() >= deadline_ms ||
@@ -58,19 +68,19 @@ bool reply_send(struct exchange *x, struct iovec *iov, int n)
     return !x->gone;
 }
 
-static const char *date_text(struct worker *w)
+static const char *date_text(struct http_job *job)
 {
     int64_t now_s = clock_wall_ms() / 1000;
 
-    if (now_s != w->date_s) {
+    if (now_s != job->date_s) {
         time_t t = (time_t)now_s;
         struct tm tm;
 
         (void)gmtime_r(&t, &tm);
-        (void)strftime(w->date, sizeof w->date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-        w->date_s = now_s;
+        (void)strftime(job->date, sizeof job->date, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+        job->date_s = now_s;
     }
-    return w->date;
+    return job->date;
 }
 
 /* Whether the ready header lines hold that one. */
@@ -89,7 +99,7 @@ static bool lines_have(const char *lines, const char *name)
 
 void reply_head(struct exchange *x, int status, const char *headers, const char *cache)
 {
-    struct strbuf *out = &x->worker->out;
+    struct strbuf *out = &x->job->out;
 
     strbuf_clear(out);
     strbuf_str(out, "HTTP/1.1 ");
@@ -97,7 +107,7 @@ void reply_head(struct exchange *x, int status, const char *headers, const char 
     strbuf_char(out, ' ');
     strbuf_str(out, mg_get_response_code_text(x->conn, status));
     strbuf_str(out, "\r\nDate: ");
-    strbuf_str(out, date_text(x->worker));
+    strbuf_str(out, date_text(x->job));
     strbuf_str(out, x->close ? "\r\nConnection: close\r\n" : "\r\nConnection: keep-alive\r\n");
     strbuf_add(out, fixed_lines, sizeof fixed_lines - 1);
     if (!lines_have(headers, "Cache-Control")) {
@@ -114,7 +124,7 @@ void reply_head(struct exchange *x, int status, const char *headers, const char 
 void http_reply(struct http_request *req, const struct http_response *response)
 {
     struct exchange *x = req->impl;
-    struct strbuf *out = &x->worker->out;
+    struct strbuf *out = &x->job->out;
     bool empty = response->status == 204 || response->status == 304 || response->status < 200;
     bool head_only = req->method && strcmp(req->method, "HEAD") == 0;
     struct iovec iov[2];

@@ -31,53 +31,38 @@ static void *worker_start(const struct mg_context *ctx, int thread_type)
     if (!w)
         abort();
     w->server = server;
-    w->fd = -1;
-    arena_init(&w->arena);
-    (void)pthread_mutex_init(&w->lock, NULL);
-    (void)pthread_mutex_lock(&server->lock);
-    w->next = server->workers;
-    if (w->next)
-        w->next->prev = w;
-    server->workers = w;
-    (void)pthread_mutex_unlock(&server->lock);
+    w->ticket = -1;
+    (void)pthread_cond_init(&w->seat.cond, NULL);
     handoff_attach(w);
     return w;
 }
 
 static void worker_end(const struct mg_context *ctx, int thread_type, void *pointer)
 {
-    struct http_server *server = mg_get_user_data(ctx);
     struct worker *w = pointer;
 
+    (void)ctx;
     if (thread_type != 1)
         return;
     handoff_attach(NULL);
-    (void)pthread_mutex_lock(&server->lock);
-    if (w->prev)
-        w->prev->next = w->next;
-    else
-        server->workers = w->next;
-    if (w->next)
-        w->next->prev = w->prev;
-    (void)pthread_mutex_unlock(&server->lock);
-    arena_done(&w->arena);
-    strbuf_done(&w->out);
-    strbuf_done(&w->answer);
-    (void)pthread_mutex_destroy(&w->lock);
+    (void)pthread_cond_destroy(&w->seat.cond);
+    free(w->in);
     free(w);
 }
 
-/* The number may be another connection's as soon as this one is closed. */
+/* civetweb closes the ticket. */
 static void connection_ends(const struct mg_connection *conn)
 {
     struct worker *w = mg_get_thread_pointer(conn);
-    struct front *front = atomic_load(&w->server->front);
+    struct http_loop *loop = atomic_load(&w->server->loop);
 
-    if (w->fd >= 0 && front)
-        front_ended(front);
-    (void)pthread_mutex_lock(&w->lock);
-    w->fd = -1;
-    (void)pthread_mutex_unlock(&w->lock);
+    w->ticket = -1;
+    w->closing = false;
+    if (!loop)
+        return;
+    if (w->guest)
+        http_loop_give_guest(loop, TAKE(w->guest), true);
+    http_loop_ticket_gone(loop, w);
 }
 
 static int civetweb_logs(const struct mg_connection *conn, const char *message)
@@ -171,10 +156,9 @@ static enum status listen_and_serve(struct http_server *server, struct error *er
 
 static void server_free(struct http_server *server)
 {
-    front_free(atomic_load(&server->front));
+    http_loop_free(atomic_load(&server->loop));
     stream_loop_free(server->streams);
     trusted_free(server->trusted);
-    (void)pthread_mutex_destroy(&server->lock);
     free(server);
     library_leave();
 }
@@ -194,14 +178,13 @@ enum status http_server_start(struct http_server **ret_server, const struct http
         server->options.workers = (int)http_limits.workers;
     if (server->options.max_streams <= 0)
         server->options.max_streams = (int)http_limits.max_streams;
-    (void)pthread_mutex_init(&server->lock, NULL);
     status = trusted_parse(http_limits.trusted_proxies, &server->trusted, err);
     if (status == ST_OK && !options->admin)
         status = stream_loop_start(&server->streams, server->options.max_streams,
                                    http_limits.sse_keepalive_ms, err);
     if (status == ST_OK) {
         status = listen_and_serve(server, err);
-        if (status == ST_OK && (status = handoff_front(server, err)) != ST_OK)
+        if (status == ST_OK && (status = handoff_loop(server, err)) != ST_OK)
             mg_stop(server->ctx);
         if (status != ST_OK)
             stream_loop_stop(server->streams);
@@ -233,33 +216,16 @@ void http_server_stats(const struct http_server *server, uint64_t *ret_streams,
 
 /* ---- stop -------------------------------------------------------------------- */
 
-/* Wakes the workers that wait for a further request, which civetweb would do
- * only after up to two seconds. */
-static void end_idle_connections(struct http_server *server)
-{
-    (void)pthread_mutex_lock(&server->lock);
-    for (struct worker *w = server->workers; w; w = w->next) {
-        (void)pthread_mutex_lock(&w->lock);
-        if (w->fd >= 0 && !atomic_load(&w->busy))
-            (void)shutdown(w->fd, SHUT_RD);
-        (void)pthread_mutex_unlock(&w->lock);
-    }
-    (void)pthread_mutex_unlock(&server->lock);
-}
-
 void http_server_stop(struct http_server *server)
 {
-    int64_t deadline_ms = clock_mono_ms() + STOP_WAIT_MS;
-
     if (!server)
         return;
     atomic_store(&server->stopping, true);
-    front_stop(atomic_load(&server->front));
+    http_loop_stop(atomic_load(&server->loop));
     stream_loop_stop(server->streams);
-    end_idle_connections(server);
-    while (atomic_load(&server->in_flight) > 0 && clock_mono_ms() < deadline_ms)
+    while (atomic_load(&server->in_flight) > 0)
         (void)usleep(STOP_POLL_US);
-    end_idle_connections(server);
+    http_loop_end(atomic_load(&server->loop));
     mg_stop(server->ctx);
     server_free(server);
 }

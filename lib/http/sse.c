@@ -14,14 +14,14 @@ static void sse_head(struct exchange *x, const char *headers)
     x->close = true;
     body_settle(x);
     reply_head(x, 200, headers, "no-cache, no-transform");
-    strbuf_str(&x->worker->out, "Content-Type: text/event-stream\r\n"
-                                "X-Accel-Buffering: no\r\n\r\n");
+    strbuf_str(&x->job->out, "Content-Type: text/event-stream\r\n"
+                             "X-Accel-Buffering: no\r\n\r\n");
 }
 
 static enum status sse_flush(struct http_request *req)
 {
     struct exchange *x = req->impl;
-    struct iovec iov = {.iov_base = x->worker->out.data, .iov_len = x->worker->out.len};
+    struct iovec iov = {.iov_base = x->job->out.data, .iov_len = x->job->out.len};
 
     return reply_send(x, &iov, 1) ? ST_OK : ST_CANCELLED;
 }
@@ -40,7 +40,7 @@ enum status http_sse_begin(struct http_request *req, const char *headers)
 enum status http_sse_event(struct http_request *req, const char *id, const char *data, size_t len)
 {
     struct exchange *x = req->impl;
-    struct strbuf *out = &x->worker->out;
+    struct strbuf *out = &x->job->out;
 
     if (!x->sse || http_client_gone(req))
         return ST_CANCELLED;
@@ -73,8 +73,8 @@ enum status http_sse_comment(struct http_request *req)
 
     if (!x->sse || http_client_gone(req))
         return ST_CANCELLED;
-    strbuf_clear(&x->worker->out);
-    strbuf_add(&x->worker->out, ping, sizeof ping - 1);
+    strbuf_clear(&x->job->out);
+    strbuf_add(&x->job->out, ping, sizeof ping - 1);
     return sse_flush(req);
 }
 
@@ -92,7 +92,7 @@ enum status http_stream_open(struct http_request *req, const char *headers, cons
     struct exchange *x = req->impl;
     struct stream_loop *loop = x->server->streams;
     struct stream_new made = {.on_close = on_close, .arg = arg};
-    struct strbuf *out = &x->worker->out;
+    struct strbuf *out = &x->job->out;
 
     if (!loop || x->replied)
         return ST_FAILED_PRECONDITION;

@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text[size] = '\0';
     try_path(text, size);
     try_forwarded(text);
-    (void)peek_is_whole(text, size);
+    (void)peek_is_whole(text, size, &(size_t){0});
     free(text);
     return 0;
 }

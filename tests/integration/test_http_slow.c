@@ -243,7 +243,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("http front");
+    Suite *suite = suite_create("http slow clients");
     TCase *tcase = tcase_create("front");
 
     http_limits.request_timeout_ms = 1500;

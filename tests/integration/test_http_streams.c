@@ -435,6 +435,7 @@ START_TEST(stop_ends_streams_with_on_close_promptly)
 
     for (int i = 0; i < 50; i++)
         open_stream(&clients[i]);
+    wait_streams(50); /* the answer begins a little before */
     start_ms = clock_mono_ms();
     http_server_stop(server);
     ck_assert_int_lt(clock_mono_ms() - start_ms, 3000);

@@ -11,12 +11,12 @@
 
 static void whole(const char *text)
 {
-    ck_assert_msg(peek_is_whole(text, strlen(text)), "waits: %s", text);
+    ck_assert_msg(peek_is_whole(text, strlen(text), &(size_t){0}), "waits: %s", text);
 }
 
 static void waits(const char *text)
 {
-    ck_assert_msg(!peek_is_whole(text, strlen(text)), "is whole: %s", text);
+    ck_assert_msg(!peek_is_whole(text, strlen(text), &(size_t){0}), "is whole: %s", text);
 }
 
 START_TEST(every_beginning_of_a_request_waits)
@@ -39,11 +39,41 @@ START_TEST(every_beginning_of_a_request_waits)
 }
 END_TEST
 
-START_TEST(further_requests_behind_it_do_not_matter)
+static void ends(const char *request, const char *behind)
 {
-    whole("GET / HTTP/1.1\r\nHost: h\r\n\r\nGET /");
-    whole(HEAD "Content-Length: 1\r\n\r\nabc");
-    whole(CHUNKED "0\r\n\r\nGET");
+    char text[256];
+    size_t len = 0;
+
+    (void)snprintf(text, sizeof text, "%s%s", request, behind);
+    ck_assert(peek_is_whole(text, strlen(text), &len));
+    ck_assert_msg(len == strlen(request), "%s ends after %zu", text, len);
+}
+
+START_TEST(what_is_behind_a_request_is_told_from_it)
+{
+    ends("GET / HTTP/1.1\r\nHost: h\r\n\r\n", "GET /");
+    ends("GET / HTTP/1.1\r\nHost: h\r\n\r\n", "");
+    ends(HEAD "Content-Length: 1\r\n\r\na", "bc");
+    ends(CHUNKED "0\r\n\r\n", "GET");
+    ends(CHUNKED "3\r\nabc\r\n0\r\n\r\n", "3\r\n");
+}
+END_TEST
+
+static void no_end(const char *text)
+{
+    size_t len = 0;
+
+    ck_assert(peek_is_whole(text, strlen(text), &len));
+    ck_assert_msg(len == SIZE_MAX, "%s ends after %zu", text, len);
+}
+
+START_TEST(where_one_ends_that_is_read_as_it_comes_is_not_told)
+{
+    no_end(HEAD "Content-Length: 1000000\r\n\r\nabc");
+    no_end(HEAD "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+    no_end(CHUNKED "0\r\nX: y\r\n\r\nGET /");
+    no_end(CHUNKED "3\r\nabcde");
+    no_end("GET / HTTP/1.1\nHost: h\n\n");
 }
 END_TEST
 
@@ -75,7 +105,8 @@ int main(void)
     TCase *tcase = tcase_create("peek");
 
     tcase_add_test(tcase, every_beginning_of_a_request_waits);
-    tcase_add_test(tcase, further_requests_behind_it_do_not_matter);
+    tcase_add_test(tcase, what_is_behind_a_request_is_told_from_it);
+    tcase_add_test(tcase, where_one_ends_that_is_read_as_it_comes_is_not_told);
     tcase_add_test(tcase, what_will_be_refused_is_whole);
     tcase_add_test(tcase, large_bodies_and_expectations_do_not_wait);
     suite_add_tcase(suite, tcase);
