@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include "base/clock.h"
+#include "base/fiber.h"
 #include "base/ids.h"
 #include "base/log.h"
 
@@ -22,6 +23,7 @@ bool bus_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t de
 {
     struct timespec until = {.tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000};
 
+    fiber_blocks();
     return pthread_cond_timedwait(cond, lock, &until) != ETIMEDOUT;
 }
 

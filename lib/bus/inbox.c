@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inboxes: where answers arrive, one per thread that asks. */
+/* Inboxes: where answers arrive, one per thread that asks, or per fiber that may wait
+ * apart from its thread. */
 #include "internal.h"
 
 #include "base/clock.h"
+#include "base/fiber.h"
 #include "base/ids.h"
 
 #include <limits.h>
@@ -65,17 +67,23 @@ void bus_inbox_free(struct inbox *inbox)
 struct inbox *bus_inbox_of_thread(struct bus *bus)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    void **fibers = fiber_own(free_thread_inboxes);
+    struct inbox *first = fibers ? *fibers : thread_inboxes;
 
-    for (struct inbox *inbox = thread_inboxes; inbox; inbox = inbox->thread_next) {
+    for (struct inbox *inbox = first; inbox; inbox = inbox->thread_next) {
         if (inbox->bus == bus)
             return inbox;
     }
     pthread_once(&once, make_key);
     struct inbox *inbox = bus_inbox_new(bus);
     inbox->turns = true;
-    inbox->thread_next = thread_inboxes;
-    thread_inboxes = inbox;
-    pthread_setspecific(thread_key, inbox);
+    inbox->thread_next = first;
+    if (fibers) {
+        *fibers = inbox;
+    } else {
+        thread_inboxes = inbox;
+        pthread_setspecific(thread_key, inbox);
+    }
     return inbox;
 }
 
@@ -155,6 +163,9 @@ natsStatus bus_next_msg(struct bus *bus, natsSubscription *sub, int64_t deadline
 
     if (left <= 0)
         return natsSubscription_NextMsg(ret_msg, sub, 0);
+    if (fiber_that_waits())
+        return bus_waiters_next_msg(&bus->waiters, sub, deadline_ms, ret_msg);
+    fiber_blocks();
     if (atomic_load(&bus->in_flight) > BUS_SEND_NOW || !bus_loop_borrow(bus->loop))
         return bus_waiters_next_msg(&bus->waiters, sub, deadline_ms, ret_msg);
     while (!bus_sub_has_news(sub) && left > 0 && atomic_load(&bus->up)) {

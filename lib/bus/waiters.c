@@ -5,6 +5,7 @@
 #include "internal.h"
 
 #include "base/clock.h"
+#include "base/fiber.h"
 
 #include <errno.h>
 #include <semaphore.h>
@@ -12,6 +13,7 @@
 struct waiter {
     struct waiter *next, **prev; /* under the list's lock; prev NULL: being woken */
     natsSubscription *sub;
+    struct fiber *fiber; /* that waits; NULL: a thread does */
     sem_t woken;
     atomic_bool posted; /* says the same to ThreadSanitizer, which knows no sem_clockwait */
 };
@@ -52,6 +54,10 @@ static void wake(struct bus_waiters *waiters, bool all)
         if (!all && !bus_sub_has_news(waiter->sub))
             continue;
         unlink_waiter(waiter);
+        if (waiter->fiber) {
+            fiber_wake(waiter->fiber);
+            continue;
+        }
         waiter->next = woken;
         woken = waiter;
     }
@@ -88,7 +94,6 @@ static bool wait_until(struct waiter *waiter, int64_t deadline_ms)
 
 static void enter(struct bus_waiters *waiters, struct waiter *waiter)
 {
-    (void)sem_init(&waiter->woken, 0, 0);
     pthread_mutex_lock(&waiters->lock);
     waiter->next = waiters->first;
     waiter->prev = &waiters->first;
@@ -110,19 +115,40 @@ static void leave(struct bus_waiters *waiters, struct waiter *waiter)
         ; /* a signal */
 }
 
+static void wait_on_fiber(struct bus_waiters *waiters, struct waiter *self, int64_t deadline_ms)
+{
+    enter(waiters, self);
+    if (!bus_sub_has_news(self->sub))
+        fiber_wait(self->fiber, deadline_ms);
+    pthread_mutex_lock(&waiters->lock);
+    if (self->prev)
+        unlink_waiter(self);
+    pthread_mutex_unlock(&waiters->lock);
+}
+
+static void wait_on_thread(struct bus_waiters *waiters, struct waiter *self, int64_t deadline_ms)
+{
+    fiber_blocks();
+    (void)sem_init(&self->woken, 0, 0);
+    enter(waiters, self);
+    /* What came before nobody wakes this thread for. */
+    if (bus_sub_has_news(self->sub) || !wait_until(self, deadline_ms))
+        leave(waiters, self);
+    (void)sem_destroy(&self->woken);
+}
+
 natsStatus bus_waiters_next_msg(struct bus_waiters *waiters, natsSubscription *sub,
                                 int64_t deadline_ms, natsMsg **ret_msg)
 {
     natsStatus s;
 
     do {
-        struct waiter self = {.sub = sub};
+        struct waiter self = {.sub = sub, .fiber = fiber_that_waits()};
 
-        enter(waiters, &self);
-        /* What came before nobody wakes this thread for. */
-        if (bus_sub_has_news(sub) || !wait_until(&self, deadline_ms))
-            leave(waiters, &self);
-        (void)sem_destroy(&self.woken);
+        if (self.fiber)
+            wait_on_fiber(waiters, &self, deadline_ms);
+        else
+            wait_on_thread(waiters, &self, deadline_ms);
         s = natsSubscription_NextMsg(ret_msg, sub, 0);
     } while (s == NATS_TIMEOUT && clock_mono_ms() < deadline_ms);
     return s;

@@ -3,6 +3,7 @@
 #include "downstream/conn.h"
 
 #include "base/clock.h"
+#include "base/fiber.h"
 #include "downstream/tls.h"
 
 #include <errno.h>
@@ -17,15 +18,32 @@
 
 enum { DRAIN_MAX = 4096, SLICE_MS = 1000 };
 
-/* Waits for the events; the reasons why not. */
-static enum conn_io wait_for(int fd, short events, struct waiter *waiter, int64_t deadline_ms)
+/* Waits for the events on a fiber, for one round of wait_for; false where there is none. */
+static bool wait_on_fiber(int fd, short events, const struct waiter *waiter, int64_t deadline_ms)
+{
+    struct fiber *fiber = fiber_that_waits();
+
+    if (!fiber || !fiber_watch(fiber, fd, (uint32_t)events) ||
+        (waiter->wake_fd >= 0 && !fiber_watch(fiber, waiter->wake_fd, POLLIN))) {
+        fiber_blocks();
+        return false;
+    }
+    fiber_wait(fiber, deadline_ms);
+    return true;
+}
+
+/* Waits for the events; the reasons why not. Of its own because its callers may change
+ * threads, and the compiler takes errno for one place. */
+static __attribute__((noinline)) enum conn_io wait_for(int fd, short events, struct waiter *waiter,
+                                                       int64_t deadline_ms)
 {
     for (;;) {
         struct pollfd fds[] = {{.fd = fd, .events = events},
                                {.fd = waiter->wake_fd, .events = POLLIN}};
         int64_t left = deadline_ms - clock_mono_ms();
+        bool waited = left > 0 && wait_on_fiber(fd, events, waiter, deadline_ms);
         int n = poll(fds, waiter->wake_fd >= 0 ? 2 : 1,
-                     left > 0 ? (int)(left < 3600000 ? left : 3600000) : 0);
+                     left > 0 && !waited ? (int)(left < 3600000 ? left : 3600000) : 0);
         eventfd_t count;
 
         if (n < 0 && errno != EINTR)
@@ -56,7 +74,7 @@ static enum conn_io insist(int fd, short events, struct waiter *waiter, int64_t 
 
 /* ---- receiving and sending ------------------------------------------------- */
 
-static enum conn_io plain_read(struct conn *conn, short *ret_events)
+static __attribute__((noinline)) enum conn_io plain_read(struct conn *conn, short *ret_events)
 {
     ssize_t n = recv(conn->fd, conn->in, sizeof(conn->in), MSG_DONTWAIT);
 
@@ -78,6 +96,25 @@ enum conn_io conn_read_now(struct conn *conn, short *ret_events)
     if (conn->ssl == NULL)
         return plain_read(conn, ret_events);
     return tls_read(conn->ssl, conn->in, sizeof(conn->in), &conn->in_len, ret_events);
+}
+
+/* On a fiber that waits apart from its thread, and for nothing else. */
+static enum conn_io fiber_read(struct conn *conn, struct fiber *fiber, struct waiter *waiter,
+                               int64_t deadline_ms)
+{
+    enum conn_io io = CONN_AGAIN;
+    short events;
+
+    while (io == CONN_AGAIN && fiber_watch(fiber, conn->fd, POLLIN)) {
+        fiber_wait(fiber, deadline_ms);
+        conn->in_at = conn->in_len = 0;
+        io = plain_read(conn, &events);
+        if (io != CONN_OK && waiter_cancelled(waiter))
+            return CONN_CANCELLED;
+        if (io == CONN_AGAIN && clock_mono_ms() >= deadline_ms)
+            return CONN_TIMEOUT;
+    }
+    return io;
 }
 
 /* Waits and receives in one system call, as long as the deadline is farther than a
@@ -109,8 +146,15 @@ enum conn_io conn_recv(struct conn *conn, struct waiter *waiter, int64_t deadlin
     bool wait_first = conn->ssl == NULL;
 
     if (wait_first && waiter->wake_fd < 0 && conn->in_at == conn->in_len) {
-        enum conn_io io = patient_read(conn, waiter, deadline_ms);
+        struct fiber *fiber = fiber_that_waits();
+        enum conn_io io;
 
+        if (fiber) {
+            io = fiber_read(conn, fiber, waiter, deadline_ms);
+        } else {
+            fiber_blocks();
+            io = patient_read(conn, waiter, deadline_ms);
+        }
         if (io != CONN_AGAIN)
             return io;
     }

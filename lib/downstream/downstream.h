@@ -237,6 +237,9 @@ struct downstream_request {
     /* May be sent again when it is not known whether it was carried out (lists,
      * reads, tools declared idempotent by configuration). */
     bool repeatable;
+    /* HTTP: on a fiber with a host, waiting for the answer may leave the thread; the
+     * caller holds no lock then. */
+    bool lets_wait;
     /* HTTP: further headers in place of the session's; NULL = those. */
     const struct downstream_header *headers;
     size_t n_headers;

@@ -145,6 +145,7 @@ static struct downstream_exchange *exchange_new(struct downstream_session *sessi
     x->modern = modern;
     x->handshake = handshake;
     x->repeatable = request->repeatable;
+    x->lets_wait = request->lets_wait;
     x->last = &x->first;
     /* A legacy server may put its questions on a stream of the session. */
     if (!session->server->stdio && !modern && strcmp(session->capabilities, "{}") != 0)

@@ -41,7 +41,7 @@ struct downstream_exchange {
     struct strbuf mirrored; /* Mcp-Method, Mcp-Name, Mcp-Param-* */
     struct strbuf headers;  /* further lines */
     uint64_t id, token;
-    bool modern, handshake, repeatable;
+    bool modern, handshake, repeatable, lets_wait;
     bool repeated, renewed, adopted, relearned; /* what was tried again */
     struct session_view view;                   /* of the session when it was sent */
 

@@ -3,6 +3,7 @@
  * next message each time. */
 #include "downstream/exchange.h"
 
+#include "base/fiber.h"
 #include "base/log.h"
 #include "downstream/list.h"
 #include "downstream/queue.h"
@@ -94,8 +95,12 @@ static enum step too_late(struct downstream_exchange *x, struct error *err)
 static enum step receive(struct downstream_exchange *x, int64_t until_ms, struct error *err)
 {
     struct conn *conn = x->conn;
-    enum conn_io io = conn_recv(conn, &x->waiter, until_ms);
+    enum conn_io io;
     size_t used;
+
+    fiber_let_wait(x->lets_wait);
+    io = conn_recv(conn, &x->waiter, until_ms);
+    fiber_let_wait(false);
 
     if (io == CONN_TIMEOUT)
         return too_late(x, err);

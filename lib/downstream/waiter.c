@@ -3,6 +3,8 @@
  * is woken. */
 #include "downstream/waiter.h"
 
+#include "base/fiber.h"
+
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -23,6 +25,7 @@ bool waiter_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until
 {
     struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000L};
 
+    fiber_blocks();
     return pthread_cond_timedwait(cond, lock, &until) != ETIMEDOUT;
 }
 

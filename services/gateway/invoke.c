@@ -4,6 +4,7 @@
 
 #include "audit.h"
 #include "base/clock.h"
+#include "base/fiber.h"
 #include "base/log.h"
 #include "proxy_call.h"
 #include "ratelimit.h"
@@ -179,7 +180,9 @@ enum status invocation_run(struct invocation *inv)
     if (inv->tool->rpc->gateway)
         return proxy_call(inv);
     inflight_begin(inv->x->gw->inflight, &inv->flight);
+    fiber_let_wait(true);
     status = bus_call(inv->x->gw->bus, &inv->call, inv->tool->rpc, inv->request, 0, &inv->reply);
+    fiber_let_wait(false);
     inflight_end(inv->x->gw->inflight, &inv->flight);
     return status;
 }

@@ -3,6 +3,7 @@
 #include "gate.h"
 
 #include "base/clock.h"
+#include "base/fiber.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "breaker.h"
@@ -175,6 +176,7 @@ static bool has_place(struct gate *gate, int64_t now_ms)
     until.tv_nsec = until_ms % 1000 * 1000000L;
     if (answers(gate, now_ms))
         return gate->running < gate->places;
+    fiber_blocks();
     while (gate->running < gate->places && !answers(gate, clock_mono_ms()))
         if (pthread_cond_timedwait(&gate->answered, &gate->lock, &until) != 0)
             return false;

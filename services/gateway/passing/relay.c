@@ -2,6 +2,7 @@
 /* Requests to downstream servers. */
 #include "relay.h"
 
+#include "base/fiber.h"
 #include "base/log.h"
 #include "child.h"
 #include "forward.h"
@@ -13,9 +14,14 @@
 
 static enum status next(struct relay *relay, struct downstream_message *msg, struct error *err)
 {
-    if (relay->line->remote != NULL)
-        return remote_next(relay->line->remote, relay->quiet_ms, msg, err);
-    return downstream_next(relay->line->exchange, relay->quiet_ms, msg, err);
+    enum status status;
+
+    if (relay->line->remote == NULL)
+        return downstream_next(relay->line->exchange, relay->quiet_ms, msg, err);
+    fiber_let_wait(true);
+    status = remote_next(relay->line->remote, relay->quiet_ms, msg, err);
+    fiber_let_wait(false);
+    return status;
 }
 
 void line_answer(struct line *line, const char *id, size_t id_len, const char *result,
@@ -233,6 +239,7 @@ enum status relay_run(struct relay *relay, struct error *err)
 
     TRY(gate_enter(gate, &passage, err));
     relay->park = false;
+    relay->request.lets_wait = true;
     relay->line = line_new(relay);
     status = begin(relay, err);
     if (status == ST_OK)
