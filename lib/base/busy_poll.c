@@ -24,13 +24,9 @@ static bool may_look(const struct busy_poll *state)
     return state->soon && others_can_run;
 }
 
-static int look(struct pollfd *fds, nfds_t n, int64_t until_us)
+static void ended(struct busy_poll *state, int ready, int64_t begun_us)
 {
-    int ready;
-
-    while ((ready = poll(fds, n, 0)) == 0 && clock_mono_us() < until_us)
-        (void)sched_yield();
-    return ready;
+    state->soon = ready > 0 && clock_mono_us() - begun_us < BUSY_POLL_SOON_US;
 }
 
 int busy_poll(struct busy_poll *state, struct pollfd *fds, nfds_t n, int timeout_ms)
@@ -40,10 +36,30 @@ int busy_poll(struct busy_poll *state, struct pollfd *fds, nfds_t n, int timeout
 
     if (timeout_ms != 0 && may_look(state)) {
         state->looked++;
-        ready = look(fds, n, begun_us + BUSY_POLL_US);
+        while ((ready = poll(fds, n, 0)) == 0 && clock_mono_us() < begun_us + BUSY_POLL_US)
+            (void)sched_yield();
     }
     if (ready == 0)
         ready = poll(fds, n, timeout_ms);
-    state->soon = ready > 0 && clock_mono_us() - begun_us < BUSY_POLL_SOON_US;
+    ended(state, ready, begun_us);
+    return ready;
+}
+
+int busy_epoll(struct busy_poll *state, atomic_bool *somebody_looks, int epoll_fd,
+               struct epoll_event *events, int max)
+{
+    int64_t begun_us = clock_mono_us();
+    int ready = 0;
+
+    if (may_look(state) && !atomic_exchange(somebody_looks, true)) {
+        state->looked++;
+        while ((ready = epoll_wait(epoll_fd, events, max, 0)) == 0 &&
+               clock_mono_us() < begun_us + BUSY_POLL_US)
+            (void)sched_yield();
+        atomic_store(somebody_looks, false);
+    }
+    if (ready == 0)
+        ready = epoll_wait(epoll_fd, events, max, -1);
+    ended(state, ready, begun_us);
     return ready;
 }

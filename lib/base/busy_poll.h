@@ -6,8 +6,10 @@
 #pragma once
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 
 enum {
     BUSY_POLL_US = 100,      /* looks so long before it sleeps */
@@ -23,3 +25,7 @@ struct busy_poll {
 /* As poll(2), but for up to BUSY_POLL_US more than timeout_ms. With one processor for
  * this process it never looks. */
 int busy_poll(struct busy_poll *state, struct pollfd *fds, nfds_t n, int timeout_ms);
+/* As epoll_wait(2) without a timeout, for several threads of which one looks at a time:
+ * somebody_looks is theirs, false to begin with. */
+int busy_epoll(struct busy_poll *state, atomic_bool *somebody_looks, int epoll_fd,
+               struct epoll_event *events, int max);

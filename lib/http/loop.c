@@ -58,6 +58,7 @@ struct http_loop {
     pthread_t thread;
     int workers, seats;
     atomic_bool stopping, ended;
+    atomic_bool somebody_looks; /* for events, awake */
 
     pthread_mutex_t lock; /* what follows */
     struct guest *guests, *spare_guests;
@@ -485,17 +486,6 @@ static struct item *next_item(struct http_loop *loop, struct worker *w)
     return item;
 }
 
-/* At least one, or a signal. */
-static int wait_awake(struct http_loop *loop, struct worker *w, struct epoll_event *events)
-{
-    struct pollfd pfd = {.fd = loop->epoll_fd, .events = POLLIN};
-    int n;
-
-    while ((n = epoll_wait(loop->epoll_fd, events, EVENTS, 0)) == 0)
-        (void)busy_poll(&w->waiting, &pfd, 1, -1);
-    return n;
-}
-
 static void wait_for_events(struct http_loop *loop, struct worker *w)
 {
     struct epoll_event events[EVENTS];
@@ -503,7 +493,7 @@ static void wait_for_events(struct http_loop *loop, struct worker *w)
     int n;
 
     atomic_store(&w->seat.since_ms, 0);
-    n = wait_awake(loop, w, events);
+    n = busy_epoll(&w->waiting, &loop->somebody_looks, loop->epoll_fd, events, EVENTS);
     atomic_store(&w->seat.since_ms, clock_mono_ms());
     (void)pthread_mutex_lock(&loop->lock);
     loop->asleep--;

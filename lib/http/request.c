@@ -208,9 +208,8 @@ int request_begin(struct mg_connection *conn)
     return 200; /* for civetweb: done, whatever the answer was */
 }
 
-int request_refused(struct mg_connection *conn, int status, const char *message)
+static void refuse(struct worker *w, struct mg_connection *conn, int status, const char *message)
 {
-    struct worker *w = mg_get_thread_pointer(conn);
     struct exchange x = {
         .conn = conn,
         .info = mg_get_request_info(conn),
@@ -237,5 +236,13 @@ int request_refused(struct mg_connection *conn, int status, const char *message)
     if (!x.gone)
         body_linger(&x);
     arena_reset(&w->job->arena);
+}
+
+int request_refused(struct mg_connection *conn, int status, const char *message)
+{
+    struct worker *w = mg_get_thread_pointer(conn);
+
+    if (w->guest && w->job) /* else the loop has ended */
+        refuse(w, conn, status, message);
     return 0;
 }

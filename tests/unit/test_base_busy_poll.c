@@ -67,6 +67,27 @@ START_TEST(after_a_long_wait_it_sleeps_at_once)
 }
 END_TEST
 
+START_TEST(of_several_that_wait_for_events_one_looks)
+{
+    struct busy_poll state = {.soon = true};
+    atomic_bool somebody_looks = false;
+    struct epoll_event event = {.events = EPOLLIN};
+    int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+
+    ck_assert_int_eq(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, ends[0], &event), 0);
+    ck_assert_int_eq(write(ends[1], "1", 1), 1);
+    ck_assert_int_eq(busy_epoll(&state, &somebody_looks, epoll_fd, &event, 1), 1);
+    ck_assert_uint_eq(state.looked, alone() ? 0 : 1);
+    ck_assert(!atomic_load(&somebody_looks));
+    state = (struct busy_poll){.soon = true};
+    atomic_store(&somebody_looks, true);
+    ck_assert_int_eq(busy_epoll(&state, &somebody_looks, epoll_fd, &event, 1), 1);
+    ck_assert_uint_eq(state.looked, 0);
+    ck_assert(atomic_load(&somebody_looks));
+    (void)close(epoll_fd);
+}
+END_TEST
+
 static void *write_late(void *arg)
 {
     const struct timespec pause = {.tv_nsec = 50000000};
@@ -119,6 +140,7 @@ int main(void)
     tcase_add_checked_fixture(tc, open_pipe, close_pipe);
     tcase_add_test(tc, after_a_short_wait_it_looks_before_it_sleeps);
     tcase_add_test(tc, after_a_long_wait_it_sleeps_at_once);
+    tcase_add_test(tc, of_several_that_wait_for_events_one_looks);
     tcase_add_test(tc, what_comes_late_is_waited_for_asleep);
     tcase_add_test(tc, the_time_given_is_kept);
     suite_add_tcase(suite, tc);
