@@ -641,6 +641,25 @@ static void give_up(struct http_loop *loop, struct guest *guest)
         guest_is_ready(loop, guest);
 }
 
+/* Whether a request has come that no worker has had the time to look at. */
+static bool has_bytes(const struct guest *guest)
+{
+    char c;
+
+    return recvfrom(guest->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) > 0;
+}
+
+/* One that was idle for too long. */
+static void overdue(struct http_loop *loop, struct guest *guest)
+{
+    if (guest->begun && !guest->ending)
+        give_up(loop, guest);
+    else if (!guest->ending && has_bytes(guest))
+        guest_is_ready(loop, guest);
+    else
+        guest_close(loop, guest);
+}
+
 /* Ends idle guests whose time is over, or all. */
 static void expire(struct http_loop *loop, bool all)
 {
@@ -656,10 +675,10 @@ static void expire(struct http_loop *loop, bool all)
                 claimed[n++] = guest;
         (void)pthread_mutex_unlock(&loop->lock);
         for (int i = 0; i < n; i++) {
-            if (claimed[i]->begun && !claimed[i]->ending && !all)
-                give_up(loop, claimed[i]);
-            else
+            if (all)
                 guest_close(loop, claimed[i]);
+            else
+                overdue(loop, claimed[i]);
         }
     } while (n == EXPIRE_BURST);
 }

@@ -473,11 +473,11 @@ START_TEST(a_tail_misses_nothing_over_a_restart)
     nats_server_restart(&nats); /* before the first event */
     other = connect_bus("other");
     AWAIT(bus_event_publish(other, "mal.evt.test.a", "id-1", NULL, "one", 3, 1000) == ST_OK, 5000);
-    /* A request that is lost with the server costs the tail BUS_API_MS. */
-    AWAIT(n_seen() == 1, 4 * BUS_API_MS);
+    /* A request that is lost with the server costs the tail BUS_API_MS (5 s). */
+    AWAIT(n_seen() == 1, 20000);
     nats_server_restart(&nats);
     AWAIT(bus_event_publish(other, "mal.evt.test.a", "id-2", NULL, "two", 3, 1000) == ST_OK, 5000);
-    AWAIT(n_seen() == 2, 4 * BUS_API_MS);
+    AWAIT(n_seen() == 2, 20000);
     ck_assert_str_eq(seen.text[0], "one");
     ck_assert_str_eq(seen.text[1], "two");
     ck_assert_uint_eq(seen.gaps, 0);

@@ -23,7 +23,7 @@ static struct http_server *server;
 static int port;
 static int event_fd; /* waited for, and counted down, by /waits */
 static sem_t blocked;
-static atomic_int n_waiting, n_timed_out;
+static atomic_int n_waiting, n_timed_out, n_blocked;
 
 static void wait_at_loop(int64_t until_ms)
 {
@@ -65,6 +65,7 @@ static void handle(struct http_request *req, void *arg)
         (void)atomic_fetch_add(&n_timed_out, 1);
     } else if (strcmp(req->path, "/blocks") == 0) {
         fiber_blocks();
+        (void)atomic_fetch_add(&n_blocked, 1);
         (void)sem_wait(&blocked);
     } else if (strcmp(req->path, "/blocks-unsaid") == 0) {
         (void)sem_wait(&blocked);
@@ -75,15 +76,20 @@ static void handle(struct http_request *req, void *arg)
                                             .len = strlen(answer)});
 }
 
-static void start(void)
+static void start_server(void)
 {
     struct http_options options = {.bind = "127.0.0.1:0", .workers = WORKERS, .handler = handle};
     struct error err = {0};
 
-    event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
-    ck_assert_int_eq(sem_init(&blocked, 0, 0), 0);
     ck_assert_msg(http_server_start(&server, &options, &err) == ST_OK, "%s", err.message);
     port = http_server_port(server);
+}
+
+static void start(void)
+{
+    event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
+    ck_assert_int_eq(sem_init(&blocked, 0, 0), 0);
+    start_server();
 }
 
 static void stop(void)
@@ -286,6 +292,33 @@ START_TEST(what_is_left_of_a_refused_request_is_no_part_of_anothers)
 }
 END_TEST
 
+START_TEST(a_request_that_waits_for_a_worker_is_not_given_up)
+{
+    struct client holders[WORKERS], client;
+    struct answer answer = {0};
+
+    http_server_stop(server);
+    http_limits.request_timeout_ms = 200;
+    start_server();
+    for (int i = 0; i < WORKERS; i++) {
+        ck_assert(client_open(&holders[i], port));
+        ck_assert(client_send(&holders[i], "GET /blocks HTTP/1.1\r\nHost: h\r\n\r\n"));
+    }
+    wait_for(&n_blocked, WORKERS);
+    ck_assert(client_open(&client, port));
+    ck_assert(client_send(&client, HELLO));
+    ck_assert(!client_ended(&client, 5 * 200));
+    for (int i = 0; i < WORKERS; i++)
+        ck_assert_int_eq(sem_post(&blocked), 0);
+    ck_assert(client_read(&client, &answer));
+    ck_assert_int_eq(answer.status, 200);
+    answer_done(&answer);
+    client_done(&client);
+    for (int i = 0; i < WORKERS; i++)
+        client_done(&holders[i]);
+}
+END_TEST
+
 static void *stop_server(void *arg)
 {
     http_server_stop(server);
@@ -325,6 +358,7 @@ int main(void)
     tcase_add_test(tcase, requests_behind_one_that_waits_are_answered_after_it);
     tcase_add_test(tcase, a_client_that_leaves_while_its_request_waits_leaves_nothing_behind);
     tcase_add_test(tcase, what_is_left_of_a_refused_request_is_no_part_of_anothers);
+    tcase_add_test(tcase, a_request_that_waits_for_a_worker_is_not_given_up);
     tcase_add_test(tcase, a_stop_lets_requests_that_wait_finish);
     suite_add_tcase(suite, tcase);
     return suite_run(suite);
