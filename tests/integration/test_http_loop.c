@@ -110,7 +110,7 @@ static void wait_for(atomic_int *value, int wanted)
     int64_t until_ms = clock_mono_ms() + PATIENCE_MS;
 
     while (atomic_load(value) != wanted && clock_mono_ms() < until_ms)
-        (void)usleep(1000);
+        (void)usleep(1000); /* between two looks, up to the deadline */
     ck_assert_int_eq(atomic_load(value), wanted);
 }
 
@@ -164,7 +164,7 @@ START_TEST(as_many_run_as_there_are_workers_and_the_rest_waits_its_turn)
         ask(&clients[i], i);
     }
     wait_for(&n_waiting, WORKERS);
-    (void)usleep(50000); /* no further one begins */
+    (void)usleep(50000); /* that none begins has no event: time in which one would have */
     ck_assert_int_eq(atomic_load(&n_waiting), WORKERS);
     let_go(2 * WORKERS);
     for (int i = 0; i < 2 * WORKERS; i++) {
