@@ -53,7 +53,7 @@ struct guest {
     struct item item;
     struct guest *prev, *next; /* of all; next alone of those not in use */
     int fd;
-    atomic_int state;            /* of loop.c */
+    atomic_int state;            /* of guest.c */
     bool ending;                 /* it was given up: what still comes is dropped */
     bool begun;                  /* bytes of a request have come */
     _Atomic int64_t deadline_ms; /* for the next, or the rest of one, while idle */
@@ -245,9 +245,9 @@ void http_loop_ticket_gone(struct http_loop *loop, struct worker *w);
 bool http_loop_turn(struct http_loop *loop, struct worker *w);
 /* The thread's worker, if it has a seat, leaves it to another: it is about to wait. */
 void http_loop_leave(struct http_loop *loop);
-/* A guest's request is done: waits for its next one, or closes it. */
+/* guest.c. A guest's request is done: waits for its next one, or closes it. */
 void http_loop_give_guest(struct http_loop *loop, struct guest *guest, bool close);
-/* Takes its descriptor out of the loop. */
+/* guest.c. Takes its descriptor out of the loop. */
 int http_loop_take_out(struct http_loop *loop, struct guest *guest);
 void http_loop_give_job(struct http_loop *loop, struct http_job *job);
 /* One that waited can be gone on with. */

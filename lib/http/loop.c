@@ -10,12 +10,11 @@
  * worker that is long at one thing. civetweb polls our event counter where it means its
  * listening socket, and what its accept(2) gets is no connection but a ticket, with which
  * a worker comes here (handoff.c). */
-#include "http/internal.h"
+#include "http/loop_internal.h"
 
 #include "base/fiber.h"
 #include "base/log.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -30,53 +29,13 @@
 enum {
     EVENTS = 8, /* few: what is left wakes another worker */
     TICK_MS = 20,
-    LINGER_MS = 500,
     LONG_MS = 20, /* at one thing */
     ACCEPT_BURST = 64,
     ACCEPT_PAUSE_US = 10000,
-    EXPIRE_BURST = 64,
     SEATS_MAX = 64,
 };
 
-enum guest_state {
-    GUEST_GONE,
-    GUEST_IDLE,
-    GUEST_BUSY,      /* somebody's alone */
-    GUEST_BUSY_NEWS, /* and something came meanwhile */
-};
-
-struct list {
-    struct item *first, **last;
-};
-
-struct http_loop {
-    int listener;           /* civetweb's */
-    int epoll_fd;           /* the workers' */
-    int wake_fd;            /* in it: something is ready */
-    int accept_fd, bell_fd; /* the thread's epoll set, and what ends its wait */
-    int ticket_fd;          /* counts the tickets offered */
-    pthread_t thread;
-    int workers, seats;
-    atomic_bool stopping, ended;
-    atomic_bool somebody_looks; /* for events, awake */
-
-    pthread_mutex_t lock; /* what follows */
-    struct guest *guests, *spare_guests;
-    struct list ready_guests, ready_jobs;
-    struct http_job *jobs, *spare_jobs;
-    int n_jobs;
-    struct worker *seated, *waiting; /* with a seat; for one */
-    int n_seated;
-    int n_tickets; /* of workers, or offered */
-    int *offered, n_offered;
-    int asleep; /* of those seated */
-    bool woken; /* by wake_fd, and nobody has come yet */
-};
-
 static __thread struct worker *here; /* the thread's worker, when it is not in a wait */
-
-static const char timeout_answer[] = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n"
-                                     "Connection: close\r\n\r\n";
 
 static void ring(int fd)
 {
@@ -87,7 +46,7 @@ static void ring(int fd)
 
 /* ---- what is ready: with the lock held ---------------------------------------- */
 
-static void put(struct list *list, struct item *item)
+void http_loop_put(struct list *list, struct item *item)
 {
     item->next = NULL;
     *list->last = item;
@@ -111,9 +70,7 @@ static bool some_job(const struct http_loop *loop)
     return loop->spare_jobs || loop->n_jobs < loop->workers;
 }
 
-/* Opens the lock, and wakes somebody who sleeps if there is something to do. A worker
- * that has a seat sees to it itself. */
-static void unlock_and_wake(struct http_loop *loop)
+void http_loop_unlock(struct http_loop *loop)
 {
     bool some = loop->ready_jobs.first || (loop->ready_guests.first && some_job(loop));
     bool wake = some && loop->asleep > 0 && !loop->woken && !(here && here->seat.seated);
@@ -124,200 +81,13 @@ static void unlock_and_wake(struct http_loop *loop)
         ring(loop->wake_fd);
 }
 
-/* ---- guests ------------------------------------------------------------------- */
-
-/* A new one, busy. */
-static struct guest *guest_new(struct http_loop *loop, int fd)
-{
-    struct sockaddr_in peer = {0};
-    socklen_t len = sizeof peer;
-    struct guest *guest;
-
-    (void)pthread_mutex_lock(&loop->lock);
-    guest = loop->spare_guests;
-    if (guest)
-        loop->spare_guests = guest->next;
-    (void)pthread_mutex_unlock(&loop->lock);
-    if (!guest && !(guest = calloc(1, sizeof *guest)))
-        return NULL;
-    guest->item.kind = ITEM_GUEST;
-    guest->fd = fd;
-    guest->begun = guest->ending = false;
-    guest->prev = NULL;
-    (void)getpeername(fd, (struct sockaddr *)&peer, &len);
-    (void)inet_ntop(AF_INET, &peer.sin_addr, guest->peer, sizeof guest->peer);
-    atomic_store(&guest->deadline_ms, clock_mono_ms() + http_limits.request_timeout_ms);
-    atomic_store(&guest->state, GUEST_BUSY);
-    (void)pthread_mutex_lock(&loop->lock);
-    guest->next = loop->guests;
-    if (guest->next)
-        guest->next->prev = guest;
-    loop->guests = guest;
-    (void)pthread_mutex_unlock(&loop->lock);
-    return guest;
-}
-
-/* Bytes that no request has yet. */
-static void keep(struct guest *guest, const char *bytes, size_t len)
-{
-    char *kept = len ? malloc(len) : NULL;
-
-    if (len && !kept)
-        abort();
-    if (len)
-        memcpy(kept, bytes, len);
-    free(guest->kept);
-    guest->kept = kept;
-    guest->kept_len = len;
-}
-
-/* Of one that is busy. */
-static void guest_forget(struct http_loop *loop, struct guest *guest)
-{
-    keep(guest, NULL, 0);
-    (void)pthread_mutex_lock(&loop->lock);
-    if (guest->prev)
-        guest->prev->next = guest->next;
-    else
-        loop->guests = guest->next;
-    if (guest->next)
-        guest->next->prev = guest->prev;
-    atomic_store(&guest->state, GUEST_GONE);
-    guest->next = loop->spare_guests;
-    loop->spare_guests = guest;
-    (void)pthread_mutex_unlock(&loop->lock);
-}
-
-static void guest_close(struct http_loop *loop, struct guest *guest)
-{
-    int fd = guest->fd;
-
-    guest_forget(loop, guest);
-    (void)close(fd);
-}
-
-/* One that is idle is the caller's from here on. */
-static bool guest_claim(struct guest *guest)
-{
-    int idle = GUEST_IDLE;
-
-    return atomic_compare_exchange_strong(&guest->state, &idle, GUEST_BUSY);
-}
-
-/* It waits; false when something came meanwhile, and it is still the caller's. */
-static bool guest_idles(struct guest *guest)
-{
-    int busy = GUEST_BUSY;
-
-    if (atomic_compare_exchange_strong(&guest->state, &busy, GUEST_IDLE))
-        return true;
-    atomic_store(&guest->state, GUEST_BUSY);
-    return false;
-}
-
-static void guest_is_ready(struct http_loop *loop, struct guest *guest)
-{
-    (void)pthread_mutex_lock(&loop->lock);
-    put(&loop->ready_guests, &guest->item);
-    unlock_and_wake(loop);
-}
-
-static void guest_has_news(struct http_loop *loop, struct guest *guest)
-{
-    int state = GUEST_BUSY;
-
-    while (!guest_claim(guest))
-        if (atomic_compare_exchange_strong(&guest->state, &state, GUEST_BUSY_NEWS) ||
-            state != GUEST_IDLE)
-            return;
-    guest_is_ready(loop, guest);
-}
-
-void http_loop_give_guest(struct http_loop *loop, struct guest *guest, bool close)
-{
-    if (close || atomic_load(&loop->stopping)) {
-        guest_close(loop, guest);
-        return;
-    }
-    guest->begun = false;
-    atomic_store(&guest->deadline_ms, clock_mono_ms() + http_limits.keepalive_ms);
-    if (!guest_idles(guest))
-        guest_is_ready(loop, guest);
-}
-
-int http_loop_take_out(struct http_loop *loop, struct guest *guest)
-{
-    int fd = guest->fd;
-
-    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    guest_forget(loop, guest);
-    return fd;
-}
-
-/* What has come of the guest, into the worker's buffer; false: it has gone. */
-static bool receive(struct worker *w, const struct guest *guest)
-{
-    ssize_t n;
-
-    w->in_len = guest->kept_len;
-    if (w->in_len)
-        memcpy(w->in, guest->kept, w->in_len);
-    n = recvfrom(guest->fd, w->in + w->in_len, PEEK_MAX - w->in_len, MSG_DONTWAIT, NULL, NULL);
-    if (n > 0)
-        w->in_len += (size_t)n;
-    w->in[w->in_len] = '\0';
-    return n > 0 || w->in_len == PEEK_MAX ||
-           (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR));
-}
-
-/* There is a request to be read: the worker has its bytes, and what is behind them is
- * kept for the next. */
-static void begin(struct worker *w, struct guest *guest, size_t len)
-{
-    w->whole = len != SIZE_MAX;
-    if (!w->whole)
-        len = w->in_len;
-    keep(guest, w->in + len, w->in_len - len);
-    if (len < w->in_len) /* the kernel will not tell of it */
-        atomic_store(&guest->state, GUEST_BUSY_NEWS);
-    w->in_at = 0;
-    w->in_len = len;
-}
-
-/* Whether the guest, which is the worker's, has a request to be read; else it waits on
- * or is closed. */
-static bool look(struct http_loop *loop, struct worker *w, struct guest *guest)
-{
-    size_t len;
-
-    do {
-        if (!receive(w, guest)) {
-            guest_close(loop, guest);
-            return false;
-        }
-        if (!guest->ending && w->in_len > 0 && peek_is_whole(w->in, w->in_len, &len)) {
-            begin(w, guest, len);
-            return true;
-        }
-        if (guest->ending)
-            keep(guest, NULL, 0);
-        else if (w->in_len > guest->kept_len)
-            keep(guest, w->in, w->in_len);
-        if (w->in_len > 0 && !guest->begun) {
-            guest->begun = true;
-            atomic_store(&guest->deadline_ms, clock_mono_ms() + http_limits.request_timeout_ms);
-        }
-    } while (!guest_idles(guest));
-    return false;
-}
-
 /* ---- jobs ----------------------------------------------------------------------- */
 
 void http_loop_job_ready(struct http_loop *loop, struct http_job *job)
 {
     (void)pthread_mutex_lock(&loop->lock);
-    put(&loop->ready_jobs, &job->item);
-    unlock_and_wake(loop);
+    http_loop_put(&loop->ready_jobs, &job->item);
+    http_loop_unlock(loop);
 }
 
 /* With the lock held. */
@@ -333,7 +103,7 @@ void http_loop_give_job(struct http_loop *loop, struct http_job *job)
 {
     (void)pthread_mutex_lock(&loop->lock);
     spare_job(loop, job);
-    unlock_and_wake(loop);
+    http_loop_unlock(loop);
 }
 
 /* With the lock held, which is open meanwhile. NULL: there are enough under way, or no
@@ -462,7 +232,7 @@ void http_loop_leave(struct http_loop *loop)
         return;
     (void)pthread_mutex_lock(&loop->lock);
     unseat(loop, w);
-    unlock_and_wake(loop);
+    http_loop_unlock(loop);
 }
 
 /* ---- a turn ----------------------------------------------------------------------- */
@@ -522,7 +292,7 @@ static bool do_item(struct http_loop *loop, struct worker *w, struct item *item)
         request_go_on((struct http_job *)(void *)item);
         return false;
     }
-    if (!look(loop, w, guest))
+    if (!guest_look(loop, w, guest))
         return false;
     w->guest = guest;
     w->received = w->consumed = 0;
@@ -588,7 +358,7 @@ void http_loop_ticket_gone(struct http_loop *loop, struct worker *w)
     loop->n_tickets--;
     unseat(loop, w);
     fill_seats(loop);
-    unlock_and_wake(loop);
+    http_loop_unlock(loop);
 }
 
 /* ---- the thread ----------------------------------------------------------------------- */
@@ -629,60 +399,6 @@ static void accept_some(struct http_loop *loop)
     }
 }
 
-/* A request has not come whole in time: says so, and leaves the client a moment to see
- * it before the connection is closed under it. */
-static void give_up(struct http_loop *loop, struct guest *guest)
-{
-    (void)send(guest->fd, timeout_answer, sizeof timeout_answer - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)shutdown(guest->fd, SHUT_WR);
-    guest->ending = true;
-    atomic_store(&guest->deadline_ms, clock_mono_ms() + LINGER_MS);
-    if (!guest_idles(guest))
-        guest_is_ready(loop, guest);
-}
-
-/* Whether a request has come that no worker has had the time to look at. */
-static bool has_bytes(const struct guest *guest)
-{
-    char c;
-
-    return recvfrom(guest->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT, NULL, NULL) > 0;
-}
-
-/* One that was idle for too long. */
-static void overdue(struct http_loop *loop, struct guest *guest)
-{
-    if (guest->begun && !guest->ending)
-        give_up(loop, guest);
-    else if (!guest->ending && has_bytes(guest))
-        guest_is_ready(loop, guest);
-    else
-        guest_close(loop, guest);
-}
-
-/* Ends idle guests whose time is over, or all. */
-static void expire(struct http_loop *loop, bool all)
-{
-    struct guest *claimed[EXPIRE_BURST];
-    int64_t now = clock_mono_ms();
-    int n;
-
-    do {
-        n = 0;
-        (void)pthread_mutex_lock(&loop->lock);
-        for (struct guest *guest = loop->guests; guest && n < EXPIRE_BURST; guest = guest->next)
-            if ((all || atomic_load(&guest->deadline_ms) <= now) && guest_claim(guest))
-                claimed[n++] = guest;
-        (void)pthread_mutex_unlock(&loop->lock);
-        for (int i = 0; i < n; i++) {
-            if (all)
-                guest_close(loop, claimed[i]);
-            else
-                overdue(loop, claimed[i]);
-        }
-    } while (n == EXPIRE_BURST);
-}
-
 /* Finds others for the seats of workers that are long at one thing, and wakes jobs whose
  * time is over. Whether there is anything to come back for. */
 static bool tend(struct http_loop *loop)
@@ -702,7 +418,7 @@ static bool tend(struct http_loop *loop)
     fill_seats(loop);
     some = loop->guests || loop->n_seated < loop->seats;
     jobs = loop->jobs; /* further ones come before it */
-    unlock_and_wake(loop);
+    http_loop_unlock(loop);
     for (struct http_job *job = jobs; job; job = job->next_of_all) {
         int64_t until = atomic_load(&job->until_ms);
 
@@ -728,7 +444,7 @@ static void *run(void *arg)
                 accept_some(loop);
         some = true;
         if (clock_mono_ms() >= tick_ms) {
-            expire(loop, false);
+            guests_expire(loop, false);
             some = tend(loop);
             tick_ms = clock_mono_ms() + TICK_MS;
         }
@@ -756,7 +472,7 @@ void http_loop_free(struct http_loop *loop)
     const int fds[] = {loop->epoll_fd, loop->wake_fd, loop->accept_fd, loop->bell_fd,
                        loop->ticket_fd};
 
-    expire(loop, true);
+    guests_expire(loop, true);
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         if (fds[i] >= 0)
             (void)close(fds[i]);
@@ -826,7 +542,7 @@ void http_loop_stop(struct http_loop *loop)
     (void)epoll_ctl(loop->accept_fd, EPOLL_CTL_DEL, loop->listener, NULL);
     atomic_store(&loop->stopping, true);
     (void)shutdown(loop->listener, SHUT_RDWR);
-    expire(loop, true);
+    guests_expire(loop, true);
 }
 
 void http_loop_end(struct http_loop *loop)
